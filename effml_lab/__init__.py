@@ -1,0 +1,2 @@
+"""effml_lab: efficient diffusion models, written from scratch and measured."""
+__version__ = "0.1.0"

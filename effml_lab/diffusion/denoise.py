@@ -1,0 +1,100 @@
+"""From a network's output to the clean image, and back to what the network is trained on.
+
+A Denoiser is the one contract that samplers know: (x, level) -> x0. What the network predicts is hidden here,
+in one table, for x = alpha * x0 + sigma * eps at any (alpha, sigma):
+  eps    the noise (Ho et al. 2020)                     x0 = (x - sigma o) / alpha
+  x0     the clean image                                x0 = o
+  v      alpha eps - sigma x0 (Salimans and Ho 2022)    x0 = (alpha x - sigma o) / (alpha^2 + sigma^2)
+  flow   eps - x0 (Lipman et al. 2023)                  x0 = (x - sigma o) / (alpha + sigma)
+  edm    Karras et al. 2022, table 1, sigma_data = 0.5  x0 = c_skip x + c_out o, the network fed c_in x
+Left out: learned variances.
+"""
+from typing import Callable, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .levels import Level, Schedule
+
+SIGMA_DATA = 0.5
+
+
+def _edm(sigma) -> tuple:
+    total = (sigma**2 + SIGMA_DATA**2) ** 0.5
+    return SIGMA_DATA**2 / total**2, sigma * SIGMA_DATA / total, 1 / total        # c_skip, c_out, c_in
+
+
+class Prediction(NamedTuple):
+    """What a network's output o means: o -> x0, and (x0, eps) -> the target of training."""
+    to_x0: Callable
+    target: Callable
+    scale: Callable = lambda level: 1.0         # of the network's input
+
+
+PREDICTIONS = {
+    "eps": Prediction(lambda o, x, l: (x - l.sigma * o) / l.alpha, lambda x0, eps, l: eps),
+    "x0": Prediction(lambda o, x, l: o, lambda x0, eps, l: x0),
+    "v": Prediction(lambda o, x, l: (l.alpha * x - l.sigma * o) / (l.alpha**2 + l.sigma**2),
+                    lambda x0, eps, l: l.alpha * eps - l.sigma * x0),
+    "flow": Prediction(lambda o, x, l: (x - l.sigma * o) / (l.alpha + l.sigma), lambda x0, eps, l: eps - x0),
+    "edm": Prediction(lambda o, x, l: _edm(l.sigma)[0] * x + _edm(l.sigma)[1] * o,
+                      lambda x0, eps, l: (x0 - _edm(l.sigma)[0] * (x0 + l.sigma * eps)) / _edm(l.sigma)[1],
+                      lambda l: _edm(l.sigma)[2]),
+}
+
+
+def _prediction(pred: str) -> Prediction:
+    if pred not in PREDICTIONS:
+        raise ValueError(f"unknown prediction {pred!r}: choose one of {', '.join(PREDICTIONS)}")
+    return PREDICTIONS[pred]
+
+
+class Denoiser:
+    """A network seen as (x, level, cond) -> x0.
+
+    net: called as net(x, t) or net(x, t, cond), x (B, C, H, W), t (B,). pred: a key of PREDICTIONS.
+    """
+
+    def __init__(self, net: Callable, pred: str = "eps"):
+        self.net, self.pred, self.rule = net, pred, _prediction(pred)
+        weight = next(net.parameters(), None) if isinstance(net, nn.Module) else None
+        self.dtype = None if weight is None else weight.dtype
+
+    def __call__(self, x: Tensor, level: Level, cond: Tensor | None = None) -> Tensor:
+        """The network's guess of x0, in the shape and dtype of x."""
+        if self.pred == "eps" and isinstance(level.alpha, float) and level.alpha == 0:
+            raise ValueError("at alpha = 0 an eps-prediction says nothing of x0: use a v, x0 or flow network")
+        dtype = self.dtype or x.dtype
+        t = torch.as_tensor(level.t, dtype=dtype, device=x.device).reshape(-1).expand(len(x))    # (B,)
+        given = (self.rule.scale(level) * x).to(dtype)
+        out = self.net(given, t) if cond is None else self.net(given, t, cond)
+        return self.rule.to_x0(out.to(x.dtype), x, level)
+
+
+def noised(x0: Tensor, level: Level, eps: Tensor) -> Tensor:
+    """x = alpha x0 + sigma eps: q(x_t | x_0), DDPM eq. 4."""
+    return level.alpha * x0 + level.sigma * eps
+
+
+def loss(net: nn.Module, x0: Tensor, schedule: Schedule, pred: str = "eps", rng: torch.Generator | None = None,
+         cond: Tensor | None = None) -> Tensor:
+    """The mean squared error of one random t an image (DDPM eq. 14, L_simple, for pred = "eps"); a scalar.
+
+    x0: (B, C, H, W) in [-1, 1]. cond: (B, ...) or None. rng: draws t and eps on its device.
+    """
+    rule, device = _prediction(pred), rng.device if rng else x0.device
+    low, high = schedule.span
+    t = torch.rand(len(x0), 1, 1, 1, generator=rng, device=device)                 # (B, 1, 1, 1)
+    t = (t * schedule.steps).floor() if schedule.steps else low + t * (high - low)
+    eps = torch.randn(x0.shape, generator=rng, device=device).to(x0)
+    level = schedule(t.to(x0.device), like=x0)
+    given = rule.scale(level) * noised(x0, level, eps)
+    out = net(given, level.t.flatten()) if cond is None else net(given, level.t.flatten(), cond)
+    return (out - rule.target(x0, eps, level)).square().mean()
+
+
+def clipped(denoise: Callable, low: float = -1.0, high: float = 1.0) -> Callable:
+    """A denoiser whose x0 stays within the range of images. Clip outside `guided`, not inside."""
+    def clip(x: Tensor, level: Level, cond: Tensor | None = None) -> Tensor:
+        return (denoise(x, level) if cond is None else denoise(x, level, cond)).clamp(low, high)
+    return clip

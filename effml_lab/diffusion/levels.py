@@ -1,0 +1,208 @@
+"""How noisy: levels, schedules (the noise law) and grids (where a sampler stops).
+
+Every noisy image is x = alpha * x0 + sigma * eps. A Level holds one pair (alpha, sigma) and the t that the
+network is fed; lam = log(alpha / sigma) orders all levels, from -inf (pure noise) to +inf (clean).
+
+A Schedule is three functions: t -> lam, its exact inverse, and lam -> (alpha, sigma). The last one is the family:
+  variance preserving (DDPM, Ho et al. 2020, eq. 4)  alpha^2 + sigma^2 = 1
+  flow (Lipman et al. 2023; Liu et al. 2023)         alpha + sigma = 1
+  EDM (Karras et al. 2022)                           alpha = 1, t = log(sigma) / 4
+The noise law says nothing about which levels a sampler visits: that is the grid, a plain list of Levels.
+A table of T values of alpha-bar is read at fractional t by interpolating lam linearly; it is exact at integers.
+Left out: learned schedules.
+"""
+import math
+from dataclasses import dataclass
+from typing import Callable, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Level(NamedTuple):
+    """One noise level. In a grid the fields are floats; from a tensor of times they are tensors of its shape."""
+    t: float | Tensor
+    alpha: float | Tensor
+    sigma: float | Tensor
+
+    @property
+    def lam(self) -> float | Tensor:
+        """log(alpha / sigma), half the log signal-to-noise ratio: inf at sigma = 0, -inf at alpha = 0."""
+        if isinstance(self.alpha, Tensor):
+            return self.alpha.log() - self.sigma.log()
+        if self.alpha <= 0 or self.sigma <= 0:
+            return math.inf if self.sigma <= 0 else -math.inf
+        return math.log(self.alpha / self.sigma)
+
+
+CLEAN = Level(0.0, 1.0, 0.0)        # its t is never fed to a network
+
+
+def vp(lam: Tensor) -> tuple[Tensor, Tensor]:
+    return (2 * lam).sigmoid().sqrt(), (-2 * lam).sigmoid().sqrt()
+
+
+def straight(lam: Tensor) -> tuple[Tensor, Tensor]:
+    return lam.sigmoid(), (-lam).sigmoid()
+
+
+def exploding(lam: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.ones_like(lam), (-lam).exp()
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The noise law. `span` is the range of t, `lams` the default range of lam for grids, noisy end first."""
+    to_lam: Callable[[Tensor], Tensor]
+    to_t: Callable[[Tensor], Tensor]
+    split: Callable[[Tensor], tuple[Tensor, Tensor]]
+    span: tuple[float, float]
+    lams: tuple[float, float]
+    steps: int | None = None        # T for a table; None where t is continuous
+
+    def __call__(self, t: float | Tensor, like: Tensor | None = None) -> Level:
+        """The level at time t. A float gives floats; a tensor gives tensors of its shape on its device.
+
+        t: within `span`. like: a tensor whose dtype the fields get (else the default dtype).
+        """
+        time = torch.as_tensor(t, dtype=torch.float64)
+        low, high = self.span
+        if not ((time >= low) & (time <= high)).all():
+            raise ValueError(f"t must lie in [{low:g}, {high:g}] on this schedule, got {t}")
+        alpha, sigma = self.split(self.to_lam(time))
+        if not isinstance(t, Tensor):
+            return Level(float(t), alpha.item(), sigma.item())
+        dtype = torch.get_default_dtype() if like is None else like.dtype
+        return Level(*(field.to(dtype) for field in (time, alpha, sigma)))
+
+    def at(self, lam: float) -> Level:
+        """The level whose log(alpha / sigma) is `lam`; its t is fractional. The inverse of `schedule(t).lam`."""
+        value = torch.tensor(lam, dtype=torch.float64)
+        t, (alpha, sigma) = self.to_t(value).item(), self.split(value)
+        low, high = self.span
+        slack = 1e-9 * max(1.0, abs(high))
+        if not low - slack <= t <= high + slack:
+            raise ValueError(f"lam = {lam:.4g} lies outside this schedule, whose t runs over [{low:g}, {high:g}]")
+        return Level(min(max(t, low), high), alpha.item(), sigma.item())
+
+    def grid(self, n: int, spacing: str = "lambda", lam: tuple[float, float] | None = None,
+             clean: bool = True) -> list[Level]:
+        """n steps, n + 1 levels, noisiest first: a sampler's stops.
+
+        spacing: a key of SPACINGS. lam: (noisy, clean) ends for `lambda` and `karras`, default `lams`.
+        clean: end at sigma = 0, after the rule's n levels; else all n + 1 levels come from the rule.
+        """
+        if n < 1:
+            raise ValueError(f"a grid needs at least one step, got n = {n}")
+        if spacing not in SPACINGS:
+            raise ValueError(f"unknown spacing {spacing!r}: choose one of {', '.join(SPACINGS)}")
+        if not clean and spacing in CLEAN_ONLY:
+            raise ValueError(f"the spacing {spacing!r} always ends at the clean image: leave clean=True")
+        levels = SPACINGS[spacing](self, n if clean else n + 1, lam or self.lams)
+        return levels + [CLEAN] if clean else levels
+
+
+def _table_length(schedule: Schedule, n: int) -> int:
+    if schedule.steps is None or n > schedule.steps:
+        raise ValueError(f"this spacing needs a table of at least n = {n} times; "
+                         f"this schedule has {schedule.steps or 'none'}: use spacing='lambda'")
+    return schedule.steps
+
+
+def _leading(schedule: Schedule, n: int, lam: tuple[float, float]) -> list[Level]:
+    stride = _table_length(schedule, n) // n
+    return [schedule(float(i * stride)) for i in reversed(range(n))]
+
+
+def _trailing(schedule: Schedule, n: int, lam: tuple[float, float]) -> list[Level]:
+    if schedule.steps is None:
+        low, high = schedule.span
+        if math.isinf(high):
+            raise ValueError("the spacing 'trailing' needs a largest t: use 'lambda' or 'karras'")
+        return [schedule(high - i * (high - low) / n) for i in range(n)]
+    total = _table_length(schedule, n)
+    return [schedule(float(round(total - i * total / n) - 1)) for i in range(n)]
+
+
+def _linspace(schedule: Schedule, n: int, lam: tuple[float, float]) -> list[Level]:
+    last = _table_length(schedule, n) - 1
+    times = torch.linspace(0, last, n + 1, dtype=torch.float64).round().flip(0)[:-1]
+    return [schedule(t) for t in times.tolist()]
+
+
+def _quadratic(schedule: Schedule, n: int, lam: tuple[float, float]) -> list[Level]:
+    # DDIM appendix D.2 rounds these times down and so repeats some at large n; kept fractional they stay distinct
+    end = math.sqrt(0.8 * _table_length(schedule, n))
+    return [schedule(t * t) for t in torch.linspace(end, 0, n, dtype=torch.float64).tolist()]
+
+
+def _lambda(schedule: Schedule, n: int, lam: tuple[float, float]) -> list[Level]:
+    return [schedule.at(l) for l in torch.linspace(*lam, n, dtype=torch.float64).tolist()]
+
+
+def _karras(schedule: Schedule, n: int, lam: tuple[float, float], rho: float = 7.0) -> list[Level]:
+    high, low = (math.exp(-l / rho) for l in lam)         # Karras et al. 2022, eq. 5, on sigma / alpha
+    return [schedule.at(-rho * math.log(s)) for s in torch.linspace(high, low, n, dtype=torch.float64).tolist()]
+
+
+SPACINGS = {"leading": _leading, "trailing": _trailing, "linspace": _linspace,
+            "lambda": _lambda, "karras": _karras, "quadratic": _quadratic}
+CLEAN_ONLY = ("leading", "trailing", "linspace")
+
+
+def from_alphas_cumprod(abar: Tensor, lams: tuple[float, float] | None = None) -> Schedule:
+    """The variance-preserving schedule of a table. abar: (T,), strictly falling, within [0, 1]."""
+    abar = torch.as_tensor(abar).double().cpu()
+    if abar.ndim != 1 or not ((abar >= 0) & (abar < 1)).all() or not (abar.diff() < 0).all():
+        raise ValueError("alpha-bar must be a strictly falling table of shape (T,) with values in [0, 1)")
+    table = (abar.log() - (-abar).log1p()) / 2            # lam at t = 0, 1, ..., T - 1
+    last = len(table) - 1
+
+    def to_lam(t: Tensor) -> Tensor:
+        left = t.floor().long().clamp(0, last)
+        low, high = table.to(t.device)[left], table.to(t.device)[(left + 1).clamp(max=last)]
+        return torch.where(t == left, low, torch.lerp(low, high, t - left))
+
+    def to_t(lam: Tensor) -> Tensor:
+        right = torch.searchsorted(-table, -lam).clamp(1, last)
+        low, high = table[right - 1], table[right]
+        return right - 1 + (low - lam) / (low - high)
+
+    ends = (table[0 if last < 1 else -1].item(), table[0].item())
+    return Schedule(to_lam, to_t, vp, (0.0, float(last)), lams or ends, len(abar))
+
+
+def from_betas(betas: Tensor, lams: tuple[float, float] | None = None) -> Schedule:
+    """The schedule of a table of one-step variances. betas: (T,) in (0, 1)."""
+    return from_alphas_cumprod((1 - torch.as_tensor(betas).double()).cumprod(0), lams)
+
+
+def linear(steps: int = 1000) -> Schedule:
+    """DDPM's: beta from 1e-4 to 0.02 at T = 1000, scaled by 1000 / T so that every T ends in noise."""
+    return from_betas(torch.linspace(1e-4, 0.02, steps, dtype=torch.float64) * 1000 / steps)
+
+
+def scaled_linear(steps: int = 1000) -> Schedule:
+    """Latent diffusion's (Rombach et al. 2022): sqrt(beta) linear from 0.00085 to 0.012 (squares), T = 1000."""
+    ends = (math.sqrt(0.00085), math.sqrt(0.012))
+    return from_betas(torch.linspace(*ends, steps, dtype=torch.float64) ** 2 * 1000 / steps)
+
+
+def cosine(steps: int = 1000, s: float = 0.008) -> Schedule:
+    """Nichol and Dhariwal 2021, eq. 17, beta at most 0.999. Grids run over lam in [-5.1, its cleanest value]."""
+    t = torch.arange(steps + 1, dtype=torch.float64) / steps
+    f = torch.cos((t + s) / (1 + s) * math.pi / 2) ** 2
+    schedule = from_betas((1 - f[1:] / f[:-1]).clamp(max=0.999))
+    return Schedule(*(getattr(schedule, k) for k in ("to_lam", "to_t", "split", "span")),
+                    (-5.1, schedule.lams[1]), steps)
+
+
+def edm(sigma_max: float = 80.0, sigma_min: float = 0.002) -> Schedule:
+    """Karras et al. 2022: x = x0 + sigma * eps, and the network is fed t = log(sigma) / 4."""
+    return Schedule(lambda t: -4 * t, lambda lam: -lam / 4, exploding, (-math.inf, math.inf),
+                    (-math.log(sigma_max), -math.log(sigma_min)))
+
+
+def flow(lams: tuple[float, float] = (-6.0, 6.0)) -> Schedule:
+    """Straight paths x = (1 - t) * x0 + t * eps, t in [0, 1]; grids over lam stay within `lams`."""
+    return Schedule(lambda t: torch.special.logit(1 - t), lambda lam: (-lam).sigmoid(), straight, (0.0, 1.0), lams)
