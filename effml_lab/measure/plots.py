@@ -1,0 +1,155 @@
+"""The course's figures: one style, and the four pictures that every lab needs.
+
+Nothing is told by colour alone: an entry of PALETTE is a colour of Okabe and Ito's set (safe for colour-blind readers),
+a marker and a line style. What has an order (a timestep) takes `ordered`, samples of viridis, which also darkens.
+  images  a batch as tiles              curve   a line with its interval
+  film    a sampler's states over time  pareto  cost against quality, with the front that nothing beats
+All of them draw on axes they are given; opening, showing and closing a figure belongs to the caller.
+Left out: time in milliseconds on an axis. It is a property of one machine, so `pareto` draws the ratio within one run.
+"""
+import math
+from contextlib import AbstractContextManager
+from typing import Callable, Iterable, NamedTuple, Sequence
+
+import matplotlib.pyplot as plt
+import torch
+from cycler import cycler
+from matplotlib.axes import Axes
+from torch import Tensor
+
+
+class Look(NamedTuple):
+    color: str
+    marker: str
+    line: str | tuple
+
+
+PALETTE = (
+    Look("#0072B2", "o", "-"), Look("#D55E00", "s", "--"), Look("#009E73", "^", "-."), Look("#CC79A7", "D", ":"),
+    Look("#000000", "v", (0, (6, 2))), Look("#56B4E9", "P", (0, (3, 1, 1, 1))), Look("#E69F00", "X", (0, (1, 1))),
+)
+MUTED = "#767676"
+
+
+def style() -> AbstractContextManager:
+    """The house style as a context: `with style(): fig, ax = plt.subplots()`."""
+    return plt.rc_context({
+        "figure.dpi": 100, "savefig.dpi": 100, "figure.facecolor": "white", "figure.constrained_layout.use": True,
+        "font.size": 10, "axes.titlesize": 11, "axes.spines.top": False, "axes.spines.right": False,
+        "axes.grid": True, "axes.axisbelow": True, "grid.color": "#e4e4e4", "grid.linewidth": 0.8,
+        "lines.linewidth": 1.8, "lines.markersize": 6, "legend.frameon": False, "image.cmap": "viridis",
+        "axes.prop_cycle": cycler(color=[p.color for p in PALETTE]) + cycler(linestyle=[p.line for p in PALETTE]),
+    })
+
+
+def look(k: int) -> Look:
+    """The k-th colour, marker and line style; they come round again after the last."""
+    return PALETTE[k % len(PALETTE)]
+
+
+def ordered(n: int) -> list[tuple]:
+    """n colours for things with an order, dark to light; the palest end of viridis, lost on white, is left out."""
+    return [plt.get_cmap("viridis")(0.85 * i / max(n - 1, 1)) for i in range(n)]
+
+
+def _tile(batch: Tensor, cols: int, gap: int) -> Tensor:
+    """(N, C, H, W) in [-1, 1] to one picture (rows H + gaps, cols W + gaps, C) in [0, 1], white between."""
+    if batch.ndim != 4 or batch.shape[1] not in (1, 3):
+        raise ValueError(f"a picture needs a batch (N, 1 or 3, H, W), got {tuple(batch.shape)}")
+    rows = math.ceil(len(batch) / cols)
+    full = torch.ones(rows * cols, *batch.shape[1:])
+    full[:len(batch)] = (batch.detach().float().cpu().clamp(-1, 1) + 1) / 2
+    full = torch.nn.functional.pad(full, (0, gap, 0, gap), value=1.0)               # (rows * cols, C, H + gap, W + gap)
+    n, c, h, w = full.shape
+    sheet = full.reshape(rows, cols, c, h, w).permute(0, 3, 1, 4, 2).reshape(rows * h, cols * w, c)
+    return sheet[:rows * h - gap, :cols * w - gap]
+
+
+def _show(ax: Axes, sheet: Tensor) -> None:
+    ax.imshow(sheet.numpy() if sheet.shape[-1] == 3 else sheet[..., 0].numpy(), cmap="gray", vmin=0, vmax=1,
+              interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+
+
+def images(ax: Axes, batch: Tensor, title: str = "", cols: int | None = None, gap: int = 1) -> None:
+    """Tile a batch (N, C, H, W) in [-1, 1], C = 1 or 3, row by row; what lies outside the range is clipped."""
+    _show(ax, _tile(batch, cols or math.ceil(math.sqrt(len(batch))), gap))
+    ax.set_title(title)
+
+
+def film(ax: Axes, states: Iterable[Tensor], labels: Sequence[str] = (), frames: int = 10, gap: int = 1) -> None:
+    """A row for each image of the batch, a column for each state, time to the right.
+
+    states: tensors (B, C, H, W), as a sampler yields them; at most `frames` are shown, evenly spread, first and last
+    among them. labels: one for each state, written under its column.
+    """
+    states = list(states)
+    if not states:
+        raise ValueError("a film needs at least one state")
+    n = min(frames, len(states))
+    picked = [round(i * (len(states) - 1) / max(n - 1, 1)) for i in range(n)]
+    batch = torch.stack([states[i].detach().float().cpu() for i in picked], 1)      # (B, n, C, H, W)
+    _show(ax, _tile(batch.flatten(0, 1), n, gap))
+    if labels:
+        width = batch.shape[-1]
+        ax.set_xticks([i * (width + gap) + (width - 1) / 2 for i in range(n)], [labels[i] for i in picked])
+        ax.tick_params(length=0)
+
+
+def curve(ax: Axes, x: Sequence, y: Sequence, low: Sequence | None = None, high: Sequence | None = None,
+          label: str | None = None, k: int = 0) -> None:
+    """y over x in the k-th look, at most a dozen markers, and the interval from low to high as a band."""
+    color, marker, line = look(k)
+    ax.plot(x, y, color=color, linestyle=line, marker=marker, markevery=max(1, len(x) // 12), label=label)
+    if low is not None and high is not None:
+        ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+
+
+def _time_ratio(records: Sequence) -> list[tuple[float, float, float]]:
+    if len({r.device for r in records}) > 1:
+        raise ValueError("times from different devices do not compare: draw x='nfe', or the records of one run")
+    unit = max(r.ms["median"] for r in records)
+    return [(r.ms["median"] / unit, r.ms["low"] / unit, r.ms["high"] / unit) for r in records]
+
+
+def _field(name: str) -> Callable:
+    return lambda records: [(getattr(r, name),) * 3 for r in records]
+
+
+COSTS = {"nfe": ("network evaluations per image", _field("nfe")), "bytes": ("bytes of weights", _field("bytes")),
+         "macs": ("multiply-adds per image", _field("macs")), "time": ("time, slowest = 1", _time_ratio)}
+
+
+def front(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Indices of the points (cost, error) that no other beats in both, in order of cost."""
+    best, kept = math.inf, []
+    for i in sorted(range(len(points)), key=lambda i: points[i]):
+        if points[i][1] < best:
+            best = points[i][1]
+            kept.append(i)
+    return kept
+
+
+def pareto(ax: Axes, records: Sequence, x: str = "nfe", y: str = "frechet", label: str = "") -> None:
+    """Cost against an error (lower is better) with intervals, each point named; a grey line joins the front.
+
+    records: with .technique, .nfe, .ms, .bytes, .macs, .device and .quality[y] = {"value", "low", "high"}.
+    x: a key of COSTS. label: of the y axis, default the name of the quality.
+    """
+    if x not in COSTS:
+        raise ValueError(f"unknown cost {x!r}: choose one of {', '.join(COSTS)}")
+    records = [r for r in records if y in r.quality]
+    if not records:
+        raise ValueError(f"none of the records holds the quality {y!r}")
+    costs, scores = COSTS[x][1](records), [r.quality[y] for r in records]
+    points = [(cost[0], score["value"]) for cost, score in zip(costs, scores)]
+    best = front(points)
+    ax.plot(*zip(*(points[i] for i in best)), color=MUTED, linestyle="-", linewidth=1, zorder=1, label="Pareto front")
+    for k, (record, (mid, left, right), score) in enumerate(zip(records, costs, scores)):
+        color, marker, _ = look(k)
+        ax.errorbar(mid, score["value"], xerr=[[mid - left], [right - mid]], fmt=marker, color=color, capsize=2,
+                    yerr=[[score["value"] - score["low"]], [score["high"] - score["value"]]], label=record.technique)
+    ax.set(xscale="log", xlabel=COSTS[x][0], ylabel=label or y)
+    ax.legend()

@@ -1,0 +1,68 @@
+"""The figures' arithmetic: tiles in place, frames evenly spread, the Pareto front, and bad input in one sentence."""
+from types import SimpleNamespace
+
+import matplotlib
+import pytest
+import torch
+
+matplotlib.use("agg")
+
+from effml_lab.measure import plots  # noqa: E402
+
+
+@pytest.fixture
+def ax():
+    import matplotlib.pyplot as plt
+    with plots.style():
+        fig, axes = plt.subplots()
+        yield axes
+        plt.close(fig)
+
+
+def record(name: str, nfe: int, value: float, device: str = "cpu") -> SimpleNamespace:
+    return SimpleNamespace(technique=name, nfe=nfe, ms={"median": nfe, "low": nfe * 0.9, "high": nfe * 1.1}, bytes=8, macs=9,
+                           device=device, quality={"frechet": {"value": value, "low": value - 0.1, "high": value + 0.1}})
+
+
+def test_tiles_are_laid_row_by_row_in_grey_levels(ax):
+    batch = torch.stack([torch.full((1, 2, 2), v) for v in (-1.0, 0.0, 1.0)])
+    plots.images(ax, batch, cols=2, gap=1)
+    sheet = torch.as_tensor(ax.images[0].get_array().filled())
+    assert sheet.shape == (5, 5)
+    assert (sheet[0, 0], sheet[0, 3], sheet[3, 0]) == (0.0, 0.5, 1.0) and (sheet[2] == 1).all() and (sheet[:, 2] == 1).all()
+
+
+def test_a_film_has_the_first_and_the_last_state(ax):
+    states = [torch.full((2, 3, 4, 4), i / 15 - 1) for i in range(31)]
+    plots.film(ax, iter(states), [str(i) for i in range(31)], frames=4, gap=0)
+    sheet = ax.images[0].get_array()
+    assert sheet.shape == (8, 16, 3) and sheet[0, 0, 0] == 0 and sheet[0, -1, 0] == 1
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "10", "20", "30"]
+
+
+def test_front_keeps_what_nothing_beats():
+    assert plots.front([(1, 5), (10, 3), (100, 4), (1000, 1), (1, 6)]) == [0, 1, 3]
+
+
+def test_pareto_names_every_point_and_joins_the_front(ax):
+    plots.pareto(ax, [record("a", 1, 5.0), record("b", 10, 6.0), record("c", 100, 1.0)])
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["Pareto front", "a", "b", "c"]
+    assert list(ax.lines[0].get_xdata()) == [1, 100]
+
+
+def test_palette_differs_in_more_than_colour():
+    for field in zip(*plots.PALETTE):
+        assert len(set(field)) == len(plots.PALETTE)
+
+
+def test_bad_input_is_one_sentence(ax):
+    with pytest.raises(ValueError, match="a picture needs a batch"):
+        plots.images(ax, torch.zeros(2, 8, 8))
+    with pytest.raises(ValueError, match="at least one state"):
+        plots.film(ax, [])
+    with pytest.raises(ValueError, match="unknown cost 'ms'"):
+        plots.pareto(ax, [record("a", 1, 5.0)], x="ms")
+    with pytest.raises(ValueError, match="different devices"):
+        plots.pareto(ax, [record("a", 1, 5.0), record("b", 2, 4.0, "another")], x="time")
+    with pytest.raises(ValueError, match="none of the records"):
+        plots.pareto(ax, [record("a", 1, 5.0)], y="kid")
