@@ -7,8 +7,9 @@ in one table, for x = alpha * x0 + sigma * eps at any (alpha, sigma):
   v      alpha eps - sigma x0 (Salimans and Ho 2022)    x0 = (alpha x - sigma o) / (alpha^2 + sigma^2)
   flow   eps - x0 (Lipman et al. 2023)                  x0 = (x - sigma o) / (alpha + sigma)
   edm    Karras et al. 2022, table 1, sigma_data = 0.5  x0 = c_skip x + c_out o, the network fed c_in x
-Left out: learned variances.
+Left out: learned variances; EDM's own distribution of training levels and its weights.
 """
+import math
 from typing import Callable, NamedTuple
 
 import torch
@@ -65,7 +66,8 @@ class Denoiser:
         if self.pred == "eps" and isinstance(level.alpha, float) and level.alpha == 0:
             raise ValueError("at alpha = 0 an eps-prediction says nothing of x0: use a v, x0 or flow network")
         dtype = self.dtype or x.dtype
-        t = torch.as_tensor(level.t, dtype=dtype, device=x.device).reshape(-1).expand(len(x))    # (B,)
+        t = torch.as_tensor(level.t, dtype=torch.promote_types(dtype, torch.float32), device=x.device)
+        t = t.reshape(-1).expand(len(x))                        # (B,); not in bfloat16, which has no 999
         given = (self.rule.scale(level) * x).to(dtype)
         out = self.net(given, t) if cond is None else self.net(given, t, cond)
         return self.rule.to_x0(out.to(x.dtype), x, level)
@@ -80,11 +82,14 @@ def loss(net: nn.Module, x0: Tensor, schedule: Schedule, pred: str = "eps", rng:
          cond: Tensor | None = None) -> Tensor:
     """The mean squared error of one random t an image (DDPM eq. 14, L_simple, for pred = "eps"); a scalar.
 
-    x0: (B, C, H, W) in [-1, 1]. cond: (B, ...) or None. rng: draws t and eps on its device.
+    x0: (B, ...) floating point, images in [-1, 1]. cond: (B, ...) or None. rng: draws t and eps on its device.
     """
     rule, device = _prediction(pred), rng.device if rng else x0.device
     low, high = schedule.span
-    t = torch.rand(len(x0), 1, 1, 1, generator=rng, device=device)                 # (B, 1, 1, 1)
+    if not x0.is_floating_point() or math.isinf(high):
+        raise ValueError("training needs floating-point images and a schedule with a finite range of t, "
+                         f"got {x0.dtype} and [{low:g}, {high:g}]")
+    t = torch.rand(len(x0), *[1] * (x0.ndim - 1), generator=rng, device=device)         # (B, 1, ...)
     t = (t * schedule.steps).floor() if schedule.steps else low + t * (high - low)
     eps = torch.randn(x0.shape, generator=rng, device=device).to(x0)
     level = schedule(t.to(x0.device), like=x0)

@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass
 from typing import Callable, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -104,7 +105,7 @@ class Schedule:
 
 def _table_length(schedule: Schedule, n: int) -> int:
     if schedule.steps is None or n > schedule.steps:
-        raise ValueError(f"this spacing needs a table of at least n = {n} times; "
+        raise ValueError(f"this spacing needs a table of at least {n} times; "
                          f"this schedule has {schedule.steps or 'none'}: use spacing='lambda'")
     return schedule.steps
 
@@ -121,13 +122,13 @@ def _trailing(schedule: Schedule, n: int, lam: tuple[float, float]) -> list[Leve
             raise ValueError("the spacing 'trailing' needs a largest t: use 'lambda' or 'karras'")
         return [schedule(high - i * (high - low) / n) for i in range(n)]
     total = _table_length(schedule, n)
-    return [schedule(float(round(total - i * total / n) - 1)) for i in range(n)]
+    times = np.arange(total, 0, -total / n)[:n].round() - 1     # NumPy's ties: diffusers' list exactly
+    return [schedule(t) for t in times.tolist()]
 
 
 def _linspace(schedule: Schedule, n: int, lam: tuple[float, float]) -> list[Level]:
-    last = _table_length(schedule, n) - 1
-    times = torch.linspace(0, last, n + 1, dtype=torch.float64).round().flip(0)[:-1]
-    return [schedule(t) for t in times.tolist()]
+    last = _table_length(schedule, n + 1) - 1
+    return [schedule(t) for t in np.linspace(0, last, n + 1).round()[:0:-1].tolist()]
 
 
 def _quadratic(schedule: Schedule, n: int, lam: tuple[float, float]) -> list[Level]:
@@ -151,10 +152,13 @@ CLEAN_ONLY = ("leading", "trailing", "linspace")
 
 
 def from_alphas_cumprod(abar: Tensor, lams: tuple[float, float] | None = None) -> Schedule:
-    """The variance-preserving schedule of a table. abar: (T,), strictly falling, within [0, 1]."""
+    """The variance-preserving schedule of a table. abar: (T,), strictly falling, within [0, 1).
+
+    lams: the default range of grids. It stops short of a last alpha-bar of 0 (zero terminal SNR), whose lam is -inf.
+    """
     abar = torch.as_tensor(abar).double().cpu()
-    if abar.ndim != 1 or not ((abar >= 0) & (abar < 1)).all() or not (abar.diff() < 0).all():
-        raise ValueError("alpha-bar must be a strictly falling table of shape (T,) with values in [0, 1)")
+    if abar.ndim != 1 or len(abar) < 2 or not ((abar >= 0) & (abar < 1)).all() or not (abar.diff() < 0).all():
+        raise ValueError("alpha-bar must be a strictly falling table of shape (T,), T > 1, with values in [0, 1)")
     table = (abar.log() - (-abar).log1p()) / 2            # lam at t = 0, 1, ..., T - 1
     last = len(table) - 1
 
@@ -166,15 +170,18 @@ def from_alphas_cumprod(abar: Tensor, lams: tuple[float, float] | None = None) -
     def to_t(lam: Tensor) -> Tensor:
         right = torch.searchsorted(-table, -lam).clamp(1, last)
         low, high = table[right - 1], table[right]
-        return right - 1 + (low - lam) / (low - high)
+        return torch.where(high.isinf(), math.nan, right - 1 + (low - lam) / (low - high))
 
-    ends = (table[0 if last < 1 else -1].item(), table[0].item())
+    ends = (table[table.isfinite()][-1].item(), table[0].item())
     return Schedule(to_lam, to_t, vp, (0.0, float(last)), lams or ends, len(abar))
 
 
 def from_betas(betas: Tensor, lams: tuple[float, float] | None = None) -> Schedule:
-    """The schedule of a table of one-step variances. betas: (T,) in (0, 1)."""
-    return from_alphas_cumprod((1 - torch.as_tensor(betas).double()).cumprod(0), lams)
+    """The schedule of a table of one-step variances. betas: (T,) in (0, 1]; only the last may be 1."""
+    betas = torch.as_tensor(betas).double()
+    if not ((betas > 0) & (betas <= 1)).all():
+        raise ValueError(f"every beta must lie in (0, 1], got {betas.min():.3g} to {betas.max():.3g}")
+    return from_alphas_cumprod((1 - betas).cumprod(0), lams)
 
 
 def linear(steps: int = 1000) -> Schedule:

@@ -18,7 +18,7 @@ from .samplers import VARIANCES, share, steps
 
 
 class GaussianMixture:
-    """An isotropic Gaussian mixture over vectors. means: (K, D). std: a number or (K,). weights: (K,), default equal."""
+    """A mixture of isotropic Gaussians. means: (K, D). std: a number or (K,). weights: (K,), default equal."""
 
     def __init__(self, means: Tensor, std: float | Tensor, weights: Tensor | None = None):
         self.means = torch.as_tensor(means)
