@@ -74,5 +74,46 @@ def doctor():
     sys.exit(1 if any(line.ok is False for line in findings) else 0)
 
 
+def place(name: str) -> str:
+    """A device that can be used, or one sentence."""
+    import torch
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):
+        raise click.ClickException(f"There is no device {name!r} on this machine: use --device cpu.") from None
+    return name
+
+
+def make(kind: str, table: dict, name: str, device: str, out: Path | None) -> None:
+    choose(kind, name, table)
+    if out is not None and out.is_file():
+        raise click.ClickException(f"{out} is a file: --out names a folder.")
+    click.echo(table[name](device=place(device), out=out))
+
+
+DEVICE = click.option("--device", default="cpu", show_default=True, help="where to compute: cpu, cuda, mps")
+OUT = click.option("--out", type=click.Path(path_type=Path), help="the folder to write to, instead of $EFFML_HOME")
+
+
+@cli.command()
+@click.argument("name")
+@DEVICE
+@OUT
+def train(name: str, device: str, out: Path | None):
+    """Train the model NAME and store it with its card; after a kill, the same command goes on."""
+    from . import recipes
+    make("model to train", recipes.TRAIN, name, device, out)
+
+
+@cli.command()
+@click.argument("name")
+@DEVICE
+@OUT
+def bench(name: str, device: str, out: Path | None):
+    """Measure NAME and append what was found to the recorded results."""
+    from . import recipes
+    make("benchmark", recipes.BENCH, name, device, out)
+
+
 if __name__ == "__main__":
     cli(prog_name="python -m effml_lab")

@@ -1,0 +1,142 @@
+"""The command line as a user meets it: what it lists, what it starts, and one sentence for whatever is wrong."""
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from effml_lab import __main__ as front
+from effml_lab.course import desk, doctor
+
+ROOT = Path(__file__).parent.parent
+
+
+def told(*args: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(front.cli, args)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def notebook() -> dict:
+    return {"metadata": {"effml_lab": {"title": "T", "minutes": {"reading": 3}}}, "cells": [
+        {"metadata": {"nbgrader": {"grade": True, "solution": False, "grade_id": "01-a", "points": 4}}},
+        {"metadata": {"nbgrader": {"grade": True, "solution": True, "grade_id": "01-words", "points": 9}}},
+        {"metadata": {}}]}
+
+
+@pytest.fixture
+def shelf(tmp_path) -> Path:
+    """A folder with one lab worth 4 points at home, and what must not be taken for labs."""
+    for name in ("01_ddpm/01_ddpm", "01_ddpm/scratch", "notes/notes"):
+        path = tmp_path / f"{name}.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(notebook()))
+    return tmp_path
+
+
+def test_labs_with_minutes_and_marks(shelf):
+    labs = desk.labs(shelf)
+    assert [lab.name for lab in labs] == ["01_ddpm"]
+    marked = desk.table(labs, {"01_ddpm": 71.4}, {"01-a": {"points": 1.5, "of": 2}, "02-b": {"points": 1, "of": 1}})
+    row = marked.splitlines()[1]
+    assert all(word in row for word in ("01_ddpm", "T", "3 min", "?", "71 s", "3 of 4"))
+
+
+def test_a_better_mark_is_never_more_than_the_points(shelf):
+    assert desk.labs(shelf)[0].mark({"01-a": {"points": 9, "of": 2}}) == 4
+
+
+def test_measured_takes_the_last_run(tmp_path):
+    rows = [{"lab": "01_ddpm", "kind": kind, "seconds": s} for kind, s in [("solution", 9), ("solution", 7), ("blank", 1)]]
+    (tmp_path / "labs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert desk.measured(tmp_path) == {"01_ddpm": 7} and desk.measured(tmp_path / "none") == {}
+
+
+@pytest.fixture
+def started(monkeypatch) -> list:
+    """JupyterLab is not started; what would have been is kept."""
+    calls = []
+    monkeypatch.setattr(desk, "start", lambda folder, words: calls.append((folder, words)))
+    return calls
+
+
+def test_lab_passes_options_on_and_leaves_the_token_alone(started, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    code, out, _ = told("lab", "--no-browser", "--port=8899", "--ServerApp.ip", "0.0.0.0")
+    (folder, words), = started
+    assert code == 0 and folder == ROOT / "labs" and "--allow-root" in out
+    assert words[1:] == ["-m", "jupyterlab", "--allow-root", "--no-browser", "--port=8899", "--ServerApp.ip", "0.0.0.0"]
+
+
+def test_lab_as_a_user_adds_nothing(started, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
+    code, out, _ = told("lab")
+    assert code == 0 and "root" not in out and started[0][1][1:] == ["-m", "jupyterlab"]
+
+
+def test_lab_without_a_repository_says_where_labs_are(started, monkeypatch, tmp_path):
+    monkeypatch.setattr(desk, "PACKAGE", tmp_path / "effml_lab")
+    code, _, err = told("lab")
+    assert code == 2 and len(err.splitlines()) == 1 and desk.source_url() in err and not started
+
+
+def test_lab_without_jupyterlab(started, monkeypatch):
+    lost = lambda data: [doctor.Line("jupyterlab", False, "missing", "needed")]
+    monkeypatch.setattr(doctor, "examine", lost)
+    code, out, err = told("lab")
+    assert code == 2 and "pip install -r requirements.txt" in err and "MISS jupyterlab" in out and not started
+
+
+def test_doctor_is_quick_and_names_what_is_missing(monkeypatch, tmp_path):
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "effml_lab", "doctor"], capture_output=True)
+    assert time.perf_counter() - start < 3          # about a tenth of it on a machine that does nothing else
+    monkeypatch.setitem(doctor.PACKAGES, "no-such-package", ("sums", None))
+    lines = {line.name: line for line in doctor.examine(tmp_path)}
+    assert lines["no-such-package"].ok is False and "sums" in str(lines["no-such-package"])
+    assert lines["checkpoints"].ok is False and lines["torch"].ok is True
+
+
+def test_doctor_misses_weights_without_file(tmp_path):
+    (tmp_path / "digits.json").write_text("{}")
+    assert "digits" in doctor.checkpoints(tmp_path).found and not doctor.checkpoints(tmp_path).ok
+
+
+def test_python_of_another_age():
+    assert doctor.python((3, 13)).ok and not doctor.python((3, 10)).ok and not doctor.python((3, 14)).ok
+
+
+@pytest.mark.parametrize("words, wanted", [
+    (("labb",), "lab"),
+    (("train", "nonsense"), "digits_judge"),
+    (("train", "digits_judge", "--device", "abacus"), "--device cpu"),
+    (("train", "digits_judge", "--out", __file__), "folder"),
+    (("train",), "NAME"),
+    (("train", "digits_judge", "--sideways"), "--sideways"),
+    (("bench", "nonsense"), "choose one of"),
+    (("build", "99"), "99"),
+])
+def test_wrong_input_gets_one_sentence(words, wanted):
+    code, out, err = told(*words)
+    assert code == 2 and out == "" and len(err.splitlines()) == 1 and wanted in err
+
+
+def test_a_library_error_is_one_sentence_unless_traced(monkeypatch):
+    from effml_lab import recipes
+
+    def refuse(device, out):
+        raise ValueError("the weights are not there: fetch them again")
+    monkeypatch.setitem(recipes.TRAIN, "digits_judge", refuse)
+    assert told("train", "digits_judge") == (2, "", "the weights are not there: fetch them again\n")
+    monkeypatch.setenv("EFFML_TRACE", "1")
+    with pytest.raises(ValueError):
+        CliRunner().invoke(front.cli, ["train", "digits_judge"], catch_exceptions=False)
+
+
+def test_readme_gives_the_two_commands():
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert "pip install -r requirements.txt && python -m effml_lab lab" in lines
+    assert "pip install -r requirements.txt && pytest" in lines
