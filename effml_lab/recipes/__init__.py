@@ -1,0 +1,6 @@
+"""What ties the wings together: checkpoints by name, the recipes that made them, and what was measured on them."""
+from . import digits, judge
+from .models import denoiser, features, load, read_classes, recognizable
+from .store import card, data_folder, home
+
+TRAIN = {"digits_judge": judge.train, "digits": digits.train}

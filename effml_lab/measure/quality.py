@@ -1,0 +1,77 @@
+"""How good a set of samples is: distances between two sets of features, and how far an estimate can be trusted.
+
+Frechet distance between two Gaussians fitted to the features a, b (N, D) (Heusel et al. 2017, eq. 6):
+  |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^1/2);  the last trace is the sum of singular values of C_a^1/2 C_b^1/2.
+It is biased upwards at small n, so it is read beside a floor of two real sets of the same sizes.
+KID (Binkowski et al. 2018, eq. 4): the squared maximum mean discrepancy under k(x, y) = (x y / D + 1)^3, without the
+diagonals, hence unbiased: it is 0 on average for equal distributions, and negative half of the time.
+Neither is called FID, which is the Frechet distance in the features of one certain Inception network.
+Left out: precision and recall, density and coverage.
+"""
+from typing import Callable, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Estimate(NamedTuple):
+    """A value, its 95% interval, and the number of samples it rests on (of the first set)."""
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def _checked(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    for x in (a, b):
+        if x.ndim != 2 or len(x) < 2 or x.shape[1] != a.shape[1] or not x.isfinite().all():
+            raise ValueError("distances are taken between two finite sets of features of shapes (N, D) and (M, D), "
+                             f"N and M at least 2, got {tuple(a.shape)} and {tuple(b.shape)}")
+    return a.double(), b.double()
+
+
+def _root(covariance: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(covariance)
+    return vectors * values.clamp(min=0).sqrt() @ vectors.T
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """The Frechet distance (squared) of Gaussians fitted to features a (N, D) and b (M, D)."""
+    a, b = _checked(a, b)
+    cov_a, cov_b = a.T.cov().reshape(a.shape[1], -1), b.T.cov().reshape(b.shape[1], -1)      # (D, D)
+    cross = torch.linalg.svdvals(_root(cov_a) @ _root(cov_b)).sum()
+    return ((a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross).item()
+
+
+def kid(a: Tensor, b: Tensor) -> float:
+    """The unbiased kernel inception distance of features a (N, D) and b (M, D), whole sets, cubic kernel."""
+    a, b = _checked(a, b)
+    kernel = lambda x, y: (x @ y.T / x.shape[1] + 1) ** 3
+    within = lambda k: (k.sum() - k.trace()) / (len(k) * (len(k) - 1))
+    return (within(kernel(a, a)) + within(kernel(b, b)) - 2 * kernel(a, b).mean()).item()
+
+
+def nearest(a: Tensor, b: Tensor) -> Tensor:
+    """For each row of a (N, ...) the Euclidean distance to the nearest row of b (M, ...); (N,)."""
+    # differences, not the folded form a^2 + b^2 - 2ab, whose rounding hides copies
+    return torch.cdist(a.flatten(1), b.flatten(1), compute_mode="donot_use_mm_for_euclid_dist").min(1).values
+
+
+def evenness(labels: Tensor, classes: int) -> float:
+    """Diversity of predicted classes (N,): the entropy of their histogram over that of equal shares, 0 to 1."""
+    share = labels.bincount(minlength=classes).double() / len(labels)
+    return (torch.special.entr(share).sum() / torch.tensor(classes).log()).item()
+
+
+def bootstrap(statistic: Callable[..., float], *sets: Tensor, rounds: int = 200, seed: int = 0) -> Estimate:
+    """statistic(*sets) with a 95% bootstrap interval; each set is resampled by itself, along its first dimension.
+
+    Resampling repeats rows, which adds a bias to distances between sets. So the percentiles are shifted to where their
+    mean is the value: the interval shows the spread, and says nothing of a bias at this n.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    draw = lambda s: s[torch.randint(len(s), (len(s),), generator=rng).to(s.device)]
+    value = float(statistic(*sets))
+    draws = torch.tensor([float(statistic(*map(draw, sets))) for _ in range(rounds)], dtype=torch.float64)
+    low, high = (draws - draws.mean() + value).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return Estimate(value, low, high, len(sets[0]))

@@ -1,0 +1,67 @@
+"""The course's first model: a UNet that predicts the noise in 8x8 digits, without classes; labs 01 to 06 start from it.
+
+DDPM's recipe (Ho et al. 2020): T = 1000 with the linear table, L_simple, t uniform, AdamW, EMA of the weights. 1,437 images
+are few and the net could learn them by heart, so it is small, has dropout, and its samples are held against the training
+images by the benchmark (`measured.py`). No image is moved: shifted digits would be another distribution.
+Left out: classes (lab 03), shorter sampling (lab 02).
+"""
+from pathlib import Path
+
+import torch
+
+from ..datasets import digits
+from ..diffusion import levels, samplers
+from ..diffusion.denoise import loss as noise_loss
+from ..diffusion.train import Run
+from ..measure import bench
+from ..nets.unet import UNet
+from . import models, store, training
+
+NET = {"widths": [32, 64], "blocks": 2, "attention": [False, True], "dropout": 0.1}
+SEED, BATCH, STEPS, LR = 0, 64, 5000, 1e-3
+
+
+def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None,
+          minutes: float | None = None) -> Path | None:
+    """Train the UNet, store it as `digits` and return its path; None if `minutes` ran out before the end."""
+    images = digits.load("train")[0]
+    torch.manual_seed(SEED)
+    run, schedule, steps = Run(UNet(**NET).to(device), LR), levels.linear(), steps or STEPS
+
+    def loss(net, step):
+        rng = store.seeded(SEED, step)
+        x0 = images[torch.randint(len(images), (BATCH,), generator=rng)]
+        return noise_loss(net, x0.to(device), schedule, "eps", rng)
+
+    recipe = {"seed": SEED, "steps": steps, "batch": BATCH, "lr": LR, "net": NET}
+    took = training.finish("digits", run, loss, steps, recipe, minutes)
+    if took is None:
+        return None
+    card = {"name": "digits", "recipe": "effml_lab.recipes.digits", **recipe,
+            "net": {"kind": "unet", "settings": NET}, "pred": "eps", "schedule": "linear",
+            "parameters": sum(p.numel() for p in run.net.parameters()), "data": "scikit-learn digits, 1437 training images",
+            "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(device), "minutes": round(took, 2)}
+    path = store.save("digits", run.ema.state_dict(), card, out)
+    store.update("digits", store.card("digits", path.parent) | {"quality": examine(path.parent)}, path.parent)
+    training.state_path("digits").unlink()
+    return path
+
+
+def examine(folder: Path, n: int = 360, steps: int = 50) -> dict:
+    """A quick look at the stored weights: the share of recognizable digits among n samples of a short DDIM run."""
+    images = draw(n, "ddim", steps, folder=folder)
+    share = models.recognizable(images).double().mean().item()
+    return {f"recognizable, ddim {steps}": {"value": share, "n": n}}
+
+
+def draw(n: int, sampler: str = "ddim", steps: int = 50, seed: int = 0, size: int = 256,
+         folder: Path | str | None = None, device: str = "cpu", name: str = "digits") -> torch.Tensor:
+    """n samples (n, 1, 8, 8) of a checkpoint, on trailing steps of its table, in batches of `size`."""
+    denoise, schedule = models.denoiser(name, folder)
+    denoise.net.to(device)
+    grid, batches = schedule.grid(steps, "trailing"), []
+    for i, begin in enumerate(range(0, n, size)):
+        rng = store.seeded(seed, i)
+        x = samplers.start((min(size, n - begin), 1, digits.SIZE, digits.SIZE), grid, rng, device)
+        batches.append(samplers.last(samplers.SAMPLERS[sampler](denoise, x, grid, rng=rng)).cpu())
+    return torch.cat(batches)

@@ -1,0 +1,65 @@
+"""Running a training to its end, over as many sittings as it takes.
+
+Every few seconds the whole state (net, EMA, optimizer, steps done) goes to $EFFML_HOME/training/NAME.safetensors. A run that
+was killed goes on from there and ends with the same bits as one that was not: batches and dropout are drawn from seeds
+made of the number of the step, so the state is complete. What was done since the last save is done again.
+"""
+import json
+import time
+from typing import Callable
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from ..diffusion.train import Run, fit
+from . import store
+
+
+def state_path(name: str):
+    return store.home() / "training" / f"{name}.safetensors"
+
+
+def resume(name: str, run: Run, settings: dict) -> float:
+    """Load a stored state into `run`, if there is one; the seconds it took so far."""
+    path = state_path(name)
+    if not path.exists():
+        return 0.0
+    tensors, metadata = store.read_state(path)
+    if json.loads(metadata.get("settings", "null")) != settings:
+        raise ValueError(f"{path} holds an unfinished training of {name!r} with other settings: "
+                         "finish it with those, or delete the file to start again")
+    run.load(tensors)
+    return float(metadata["seconds"])
+
+
+def finish(name: str, run: Run, loss: Callable[[nn.Module, int], Tensor], steps: int, settings: dict,
+           minutes: float | None = None, every: float = 15.0) -> float | None:
+    """Train `run` up to `steps` steps, from where it was left. The minutes it took in all, or None if stopped before.
+
+    loss: (net, step) -> scalar. settings: what the training is; a state of other settings is refused.
+    minutes: stop after that long; calling again goes on. every: seconds between stored states.
+    """
+    spent, begin = resume(name, run, settings), time.monotonic()
+    path, saved = state_path(name), begin
+    with tqdm(total=steps, initial=run.done, desc=f"training {name}", unit="step", mininterval=1.0) as bar:
+        for done, value in fit(run, seed_dropout(loss, settings["seed"]), steps):
+            bar.set_postfix(loss=f"{value:.4f}", refresh=False)
+            bar.update()
+            clock = time.monotonic()
+            late = minutes is not None and clock - begin > 60 * minutes
+            if late or clock - saved > every or done == steps:
+                saved = clock
+                store.write(path, run.state(), {"settings": json.dumps(settings), "seconds": str(spent + clock - begin)})
+            if late and done < steps:
+                return None
+    return (spent + time.monotonic() - begin) / 60
+
+
+def seed_dropout(loss: Callable, seed: int) -> Callable:
+    """The same loss, with the global random state that dropout draws from set by the step and put back after it."""
+    def seeded(net: nn.Module, step: int) -> Tensor:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed * 1_000_003 + step)
+            return loss(net, step)
+    return seeded
