@@ -20,8 +20,9 @@ def ax():
 
 
 def record(name: str, nfe: int, value: float, device: str = "cpu") -> SimpleNamespace:
-    return SimpleNamespace(technique=name, nfe=nfe, ms={"median": nfe, "low": nfe * 0.9, "high": nfe * 1.1}, bytes=8, macs=9,
-                           device=device, quality={"frechet": {"value": value, "low": value - 0.1, "high": value + 0.1}})
+    ms = {"median": nfe, "low": nfe * 0.9, "high": nfe * 1.1}
+    quality = {"frechet": {"value": value, "low": value - 0.1, "high": value + 0.1}}
+    return SimpleNamespace(technique=name, nfe=nfe, ms=ms, bytes=8, macs=9, device=device, quality=quality)
 
 
 def test_tiles_are_laid_row_by_row_in_grey_levels(ax):
@@ -29,7 +30,8 @@ def test_tiles_are_laid_row_by_row_in_grey_levels(ax):
     plots.images(ax, batch, cols=2, gap=1)
     sheet = torch.as_tensor(ax.images[0].get_array().filled())
     assert sheet.shape == (5, 5)
-    assert (sheet[0, 0], sheet[0, 3], sheet[3, 0]) == (0.0, 0.5, 1.0) and (sheet[2] == 1).all() and (sheet[:, 2] == 1).all()
+    assert (sheet[0, 0], sheet[0, 3], sheet[3, 0]) == (0.0, 0.5, 1.0)
+    assert (sheet[2] == 1).all() and (sheet[:, 2] == 1).all()
 
 
 def test_a_film_has_the_first_and_the_last_state(ax):

@@ -1,8 +1,8 @@
 """Training: one generator that yields after every step, so that logging and stopping belong to the caller.
 
 AdamW, a linear warm-up, a cosine decay to zero, and an exponential moving average (EMA) of the weights, which is what
-one samples from. The loss gets the number of the step and draws its batch from a seed made of it: nothing random is carried
-from step to step, so a run that goes on from a saved state repeats the unbroken run exactly.
+one samples from. The loss gets the number of the step and draws its batch from a seed made of it: nothing random is
+carried from step to step, so a run that goes on from a saved state repeats the unbroken run exactly.
 """
 import copy
 import math
