@@ -24,13 +24,19 @@ class OneSentence(click.Group):
         except WRONG_INPUT as error:
             if os.environ.get("EFFML_TRACE"):
                 raise
-            click.echo(error.format_message() if isinstance(error, click.ClickException) else error, err=True)
+            click.echo(sentence(error), err=True)
             sys.exit(2)
 
     def resolve_command(self, ctx, args):
         if self.get_command(ctx, args[0]) is None:
             raise click.ClickException(f"There is no command {args[0]!r}: choose one of {', '.join(self.commands)}.")
         return super().resolve_command(ctx, args)
+
+
+def sentence(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed: pip install -r requirements.txt."
+    return error.format_message() if isinstance(error, click.ClickException) else str(error)
 
 
 def choose(kind: str, name: str, names) -> None:
@@ -72,6 +78,27 @@ def doctor():
     findings = doctor.examine(desk.data())
     click.echo("\n".join(map(str, findings)))
     sys.exit(1 if any(line.ok is False for line in findings) else 0)
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[NN]...")
+@click.option("--execute", is_flag=True, help="run the lectures and keep what they show")
+@click.option("--check", is_flag=True, help="write nothing; name the notebooks that differ, with exit code 1")
+@click.option("--from-notebook", "edited", type=click.Path(path_type=Path), help="take an edited notebook back into its text")
+@click.option("--readme", is_flag=True, help="draw the README's figure and numbers again from data/results")
+def build(names: tuple[str, ...], execute: bool, check: bool, edited: Path | None, readme: bool):
+    """Make the notebooks from their texts: of lab NN, or all of them."""
+    from .course import build as builder
+    if readme:
+        from .course.readme import redraw
+        changed = redraw(builder.home())
+    elif edited is not None:
+        changed = [builder.from_notebook(edited)]
+    else:
+        changed = builder.build(list(names), execute=execute, check=check)
+    for path in changed:
+        click.echo(path)
+    sys.exit(1 if check and changed else 0)
 
 
 def place(name: str) -> str:
