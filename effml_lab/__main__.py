@@ -139,7 +139,8 @@ def train(name: str, device: str, out: Path | None):
 def bench(name: str, device: str, out: Path | None):
     """Measure NAME and append what was found to the recorded results."""
     from . import recipes
-    make("benchmark", recipes.BENCH, name, device, out)
+    from .course import timing
+    make("benchmark", recipes.BENCH | {"labs": timing.measure}, name, device, out)
 
 
 if __name__ == "__main__":

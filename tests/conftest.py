@@ -1,0 +1,35 @@
+"""What a run of the tests says at its end: how many wrong answers the graders caught, how many right ones they accepted.
+
+`pytest tests/test_mutants.py --record data/results` also keeps the row from which the README is drawn.
+"""
+import json
+from pathlib import Path
+
+KINDS = {"wrong": "test_mutants.py::test_wrong_answers_lose_points", "right": "test_mutants.py::test_right_answers_keep_all_points"}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--record", metavar="FOLDER", help="append what the run says of the graders to FOLDER/graders.jsonl")
+
+
+def counted(reporter) -> dict[str, int]:
+    """How many answers were judged, and how many of them as they should be."""
+    judged = lambda outcome, part: sum(part in report.nodeid for report in reporter.stats.get(outcome, ())
+                                       if getattr(report, "when", "") == "call")
+    row = {}
+    for kind, part in KINDS.items():
+        row |= {kind: judged("passed", part) + judged("failed", part), f"{kind} told": judged("passed", part)}
+    return row
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    row = counted(terminalreporter)
+    if not row["wrong"]:
+        return
+    terminalreporter.write_line(f"graders: {row['wrong told']} of {row['wrong']} wrong answers caught, "
+                                f"{row['right told']} of {row['right']} right ones accepted")
+    if config.getoption("record"):
+        from effml_lab.measure import bench
+        path = Path(config.getoption("record")) / "graders.jsonl"
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row | {"date": bench.now(), "commit": bench.commit()}) + "\n")
