@@ -1,0 +1,102 @@
+"""What a student's cell may put on a page that others open: text, tables, pictures with their alt text; nothing that runs.
+
+Reports are HTML tables, so HTML is cleaned (bleach), not dropped; nbconvert's own sanitizer garbles tables and leaves a
+script in a written answer. JavaScript, SVG, widgets, LaTeX and PDF outputs go; their plain text stays where there is one.
+"""
+import base64
+import binascii
+
+import bleach
+from bleach.css_sanitizer import CSSSanitizer
+from bs4 import BeautifulSoup
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+TAGS = ("a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr "
+        "i img li ol p pre s samp small span strong sub summary sup table tbody td tfoot th thead tr u ul").split()
+NAMES = {"align", "alt", "class", "colspan", "dir", "height", "lang", "open", "rowspan", "scope", "title", "width"}
+STYLE = CSSSanitizer(allowed_css_properties=["border", "border-collapse", "color", "font-family", "font-size", "font-style",
+                                             "font-weight", "margin", "padding", "text-align", "vertical-align",
+                                             "white-space", "width"])
+PICTURES = ("image/png", "image/jpeg", "image/gif")
+EMBEDDED = tuple(f"data:{kind};base64," for kind in PICTURES)
+
+
+def clean(html: str) -> str:
+    """HTML without anything that runs, loads or links to more than a web page."""
+    soup = BeautifulSoup(html, "html.parser")
+    for tag in soup(["script", "style", "template", "iframe", "object", "svg", "math", "noscript"]):
+        tag.decompose()
+    return bleach.clean(str(soup), tags=set(TAGS), attributes=allowed, css_sanitizer=STYLE, strip=True,
+                        protocols={"http", "https", "mailto", "data"})
+
+
+def allowed(tag: str, name: str, value: str) -> bool:
+    if tag == "a" and name == "href":
+        return value.strip().lower().startswith(("http://", "https://", "mailto:", "#"))
+    if tag == "img" and name == "src":
+        return value.strip().lower().startswith(EMBEDDED)
+    return name in NAMES or name == "style"
+
+
+def markdown(source: str) -> str:
+    """Markdown to harmless HTML, formulas untouched: nbconvert's filter `markdown2html`."""
+    return clean(MarkdownWithMath(renderer=IPythonRenderer(escape=False, exclude_anchor_links=True)).render(source))
+
+
+def cell(given: NotebookNode, number: int) -> NotebookNode:
+    """A cell with its nbgrader metadata, its source, and outputs that are safe to show."""
+    kept = {key: given.metadata[key] for key in ("nbgrader",) if key in given.metadata}
+    made = NotebookNode(cell_type=given.cell_type, id=f"cell-{number}", metadata=NotebookNode(kept), source=given.source)
+    if given.cell_type == "code":
+        count = given.get("execution_count")
+        made.execution_count = count if isinstance(count, int) else None
+        made.outputs = [safe for safe in map(output, given.get("outputs", [])) if safe]
+    return made
+
+
+def output(given: NotebookNode) -> NotebookNode | None:
+    """One output with its harmless forms; None if there are none."""
+    if given.output_type == "stream":
+        name = "stderr" if given.name == "stderr" else "stdout"
+        return new_output("stream", name=name, text=str(given.text))
+    if given.output_type == "error":
+        return new_output("error", ename=str(given.ename), evalue=str(given.evalue), traceback=[*map(str, given.traceback)])
+    data = {kind: form(kind, value) for kind, value in given.data.items()}
+    data = {kind: value for kind, value in data.items() if value}
+    if not data:
+        return None
+    count = given.get("execution_count")
+    extra = {"execution_count": count if isinstance(count, int) else None} if given.output_type == "execute_result" else {}
+    return new_output(given.output_type, data=data, metadata=described(given.get("metadata", {})), **extra)
+
+
+def form(kind: str, value) -> str:
+    """A harmless value of one kind, empty if there is none."""
+    text = "".join(value) if isinstance(value, list) else str(value)
+    if kind == "text/html":
+        return clean(text)
+    if kind in PICTURES[:2]:
+        return text if is_base64(text) else ""
+    return text if kind in ("text/plain", "text/markdown") else ""
+
+
+def is_base64(text: str) -> bool:
+    try:
+        base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
+
+
+def described(metadata: dict) -> dict:
+    """The alt text and the size of pictures."""
+    kept = {}
+    for kind in PICTURES[:2]:
+        told = metadata.get(kind, {}) if isinstance(metadata.get(kind), dict) else {}
+        sizes = {key: told[key] for key in ("width", "height") if isinstance(told.get(key), (int, float))}
+        alt = {"alt": str(told["alt"])} if "alt" in told else {}
+        if sizes or alt:
+            kept[kind] = sizes | alt
+    return kept
