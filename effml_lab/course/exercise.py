@@ -1,0 +1,145 @@
+"""The contract of an exercise: data and three functions.
+
+  cases(rng)        inputs from a seed: shapes (ragged too), schedules, dtypes
+  run(impl, case)   the only part that calls the student's code
+  verify(case, out) named properties of the answer, checked against oracles and invariants
+
+Only `run` sees the student's code, and what it returns passes through the codec, so `cases` and `verify` never have to
+trust the process that ran it. `weights` names every property with its share of the points; weight 0 marks a gate: a
+structural property (shape, dtype, not merely the input) without which nothing counts.
+
+A likely cause is named only if that slip, worked out, predicts what was observed: `close` takes a table of slips, and a
+property lists all that do. The report names one if it alone explains every failure of that property.
+"""
+import math
+from dataclasses import dataclass, field
+from typing import Callable, NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from .codec import Tree
+
+
+class Property(NamedTuple):
+    """One thing that an answer must satisfy, and what was seen."""
+    name: str
+    passed: bool
+    observed: str = ""
+    expected: str = ""
+    causes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """kind: "function", "module" (weights are loaded from the case), "value" or "measurement" (the clock is injected)."""
+    id: str
+    title: str
+    weights: dict[str, float]
+    cases: Callable[[Generator], list[Tree]]
+    run: Callable[[object, Tree], Tree]
+    verify: Callable[[Tree, Tree], list[Property]]
+    kind: str = "function"
+    own: tuple[Callable, ...] = field(default=())       # the package's version, which the student may not call
+
+
+def number(value) -> str:
+    """A short form of a number, or of a tensor's shape."""
+    if isinstance(value, Tensor) and value.numel() != 1:
+        return f"shape {tuple(value.shape)}"
+    if isinstance(value, Tensor):
+        value = value.item()
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def same_form(name: str, got: Tree, want: Tensor, given: Tensor | None = None) -> Property:
+    """The gate: a tensor of the right shape and dtype, neither the input handed back nor all zeros."""
+    expected = f"{want.dtype}, shape {tuple(want.shape)}".replace("torch.", "")
+    if not isinstance(got, Tensor):
+        return Property(name, False, "nothing (None)" if got is None else type(got).__name__, expected)
+    observed = f"{got.dtype}, shape {tuple(got.shape)}".replace("torch.", "")
+    if got.shape != want.shape or got.dtype != want.dtype:
+        return Property(name, False, observed, expected)
+    if not got.isfinite().all():
+        return Property(name, False, "NaN or infinity", "finite numbers")
+    if given is not None and torch.equal(got, given) and not torch.equal(want, given):
+        return Property(name, False, "the input handed back", "a new value")
+    if not got.any() and want.any():
+        return Property(name, False, "all zeros", expected)
+    return Property(name, True, observed, expected)
+
+
+def near(got: Tensor, want: Tensor, tol: float) -> bool:
+    """Equal shapes, and equal up to tol times (1 + |want|)."""
+    return got.shape == want.shape and bool(((got - want).abs() <= tol * (1 + want.abs())).all())
+
+
+def close(name: str, got: Tree, want: Tensor, slips: dict[str, Callable[[], Tensor]] | None = None,
+          tol: float = 1e-5) -> Property:
+    """got equals want. slips: a cause in a student's words -> the value that this slip would give."""
+    if not isinstance(got, Tensor) or got.shape != want.shape:
+        return Property(name, False, number(got), number(want))
+    got, want = got.double(), want.double()
+    if near(got, want, tol):
+        return Property(name, True, "as expected", "")
+    worst = (got - want).abs().nan_to_num(torch.inf).flatten().argmax()
+    where = [int(i) for i in torch.unravel_index(worst, want.shape)]
+    at = f" at {where}" if where else ""
+    causes = tuple(said for said, value in (slips or {}).items() if _explains(value, got, want, tol))
+    return Property(name, False, number(got.flatten()[worst]) + at, number(want.flatten()[worst]) + at, causes)
+
+
+def _explains(value: Callable[[], Tensor], got: Tensor, want: Tensor, tol: float) -> bool:
+    slip = value().double()
+    return near(got, slip, tol) and not near(want, slip, tol)
+
+
+def within(name: str, got: float, low: float, high: float, slips: dict[str, tuple[float, float]] | None = None,
+           unit: str = "") -> Property:
+    """A statistic inside its interval. slips: cause -> the interval that this slip would give."""
+    expected = f"{low:.4g} to {high:.4g}{unit}"
+    if low <= got <= high:
+        return Property(name, True, f"{got:.4g}{unit}", expected)
+    causes = tuple(said for said, (a, b) in (slips or {}).items() if a <= got <= b)
+    return Property(name, False, f"{got:.4g}{unit}", expected, causes)
+
+
+def known(table: dict, key) -> tuple[str, ...]:
+    """The cause that a table of slips gives for what was observed, if it has one."""
+    return (table[key],) if key in table else ()
+
+
+def built(cls: type[nn.Module], weights: dict[str, Tensor], **arguments) -> nn.Module:
+    """A student's module with the case's weights, loaded strictly: for exercises of the kind "module"."""
+    module = cls(**arguments)
+    module.load_state_dict(weights, strict=True)
+    return module.eval()
+
+
+def _number(name: str, out: Tree) -> Property:
+    finite = isinstance(out, (int, float)) and math.isfinite(out)
+    return Property(name, finite, number(out), "a finite number")
+
+
+def prediction(id: str, title: str) -> Exercise:
+    """A number said before it is measured: its points are earned by being made."""
+    made = "a number was predicted"
+    return Exercise(id, title, {"a finite number": 0, made: 1}, lambda rng: [{}], _as_number,
+                    lambda case, out: [_number("a finite number", out), _number(made, out)], "value")
+
+
+def reading(id: str, title: str, interval: Callable[[], tuple[float, float]],
+            slips: Callable[[], dict[str, tuple[float, float]]] = dict) -> Exercise:
+    """A number read off a figure or computed: right inside the interval. slips: cause -> its interval."""
+    def verify(case, out):
+        gate = _number("a finite number", out)
+        return [gate, within("the value read", out, *interval(), slips())] if gate.passed else [gate]
+    return Exercise(id, title, {"a finite number": 0, "the value read": 1}, lambda rng: [{}], _as_number, verify, "value")
+
+
+def _as_number(impl, case: Tree) -> float:
+    return float(impl) if not isinstance(impl, (str, bool)) else str(impl)
+
+
+class Unanswered(Exception):
+    """Raised by `run` to say in one sentence why there is nothing to judge."""

@@ -1,0 +1,10 @@
+"""All exercises of the course by id: one module a topic, each with a tuple EXERCISES, in the order of the lab."""
+from . import ddpm_forward, ddpm_loss, ddpm_reverse, ddpm_sampling, latency
+
+MODULES = (ddpm_forward, ddpm_loss, ddpm_reverse, ddpm_sampling, latency)
+EXERCISES = {exercise.id: exercise for module in MODULES for exercise in module.EXERCISES}
+
+
+def of_lab(lab: str) -> list[str]:
+    """The ids of a lab's exercises, in order; lab: its number, "01", or its name, "01_ddpm"."""
+    return [id for id in EXERCISES if id.startswith(lab[:2] + "-")]

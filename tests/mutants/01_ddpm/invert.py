@@ -1,0 +1,74 @@
+EXERCISE = "01-invert"
+
+
+def factors(t, abar, x):
+    a = abar[t].view(-1, *[1] * (x.dim() - 1))
+    return a.sqrt(), (1 - a).sqrt()
+
+
+def to_x0(x, t, abar, eps):
+    a, s = factors(t, abar, x)
+    return (x - s * eps) / a
+
+
+def to_eps(x, t, abar, x0):
+    a, s = factors(t, abar, x)
+    return (x - a * x0) / s
+
+
+def to_x0_split(x, t, abar, eps):
+    a, s = factors(t, abar, x)
+    return x / a - (1 / a**2 - 1) ** 0.5 * eps
+
+
+def to_eps_split(x, t, abar, x0):
+    a, s = factors(t, abar, x)
+    return x / s - (a / s) * x0
+
+
+def no_root(x, t, abar, eps):
+    a, s = factors(t, abar, x)
+    return (x - s * eps) / a**2
+
+
+def variance(x, t, abar, eps):
+    a, s = factors(t, abar, x)
+    return (x - s**2 * eps) / a
+
+
+def undivided(x, t, abar, eps):
+    a, s = factors(t, abar, x)
+    return x - s * eps
+
+
+def plus(x, t, abar, eps):
+    a, s = factors(t, abar, x)
+    return (x + s * eps) / a
+
+
+def first_t(x, t, abar, eps):
+    a = abar[t[0]]
+    return (x - (1 - a).sqrt() * eps) / a.sqrt()
+
+
+def eps_variance(x, t, abar, x0):
+    a, s = factors(t, abar, x)
+    return (x - a * x0) / s**2
+
+
+def eps_unscaled(x, t, abar, x0):
+    a, s = factors(t, abar, x)
+    return (x - x0) / s
+
+
+RIGHT = [(to_x0, to_eps), (to_x0_split, to_eps_split), [to_x0, to_eps_split]]
+WRONG = [
+    ((no_root, to_eps), ["divided by alpha-bar"]),
+    ((variance, to_eps), ["variance 1 - alpha-bar"]),
+    ((undivided, to_eps), ["division by alpha is missing"]),
+    ((plus, to_eps), ["plus where minus"]),
+    ((first_t, to_eps), ["t of the first"]),
+    ((to_x0, eps_variance), ["divided by the variance"]),
+    ((to_x0, eps_unscaled), ["not scaled by alpha"]),
+    ((to_eps, to_x0), []),
+]

@@ -1,0 +1,92 @@
+import torch
+
+EXERCISE = "01-posterior"
+
+
+def right_x0_form(x, x0, t, abar):
+    before = abar[t - 1] if t > 0 else torch.ones_like(abar[0])
+    beta = 1 - abar[t] / before
+    mean = (before.sqrt() * beta * x0 + (1 - beta).sqrt() * (1 - before) * x) / (1 - abar[t])
+    return mean, beta * (1 - before) / (1 - abar[t]), beta
+
+
+def right_eps_form(x, x0, t, abar):
+    padded = torch.cat([abar.new_ones(1), abar])
+    now, before = padded[t + 1], padded[t]
+    beta = 1 - now / before
+    eps = (x - now.sqrt() * x0) / (1 - now).sqrt()
+    return (x - beta / (1 - now).sqrt() * eps) / (1 - beta).sqrt(), (1 - before) / (1 - now) * beta, beta
+
+
+def right_bayes(x, x0, t, abar):
+    now, before = float(abar[t]), float(abar[t - 1]) if t else 1.0
+    alpha = now / before
+    if t == 0:
+        return x0.clone(), 0.0, 1 - alpha
+    precision = alpha / (1 - alpha) + 1 / (1 - before)
+    mean = (alpha**0.5 / (1 - alpha) * x + before**0.5 / (1 - before) * x0) / precision
+    return mean, 1 / precision, 1 - alpha
+
+
+def formula(x, x0, now, before, beta):
+    mean = (before**0.5 * beta * x0 + (1 - beta) ** 0.5 * (1 - before) * x) / (1 - now)
+    return mean, beta * (1 - before) / (1 - now), beta
+
+
+def parts(t, abar):
+    before = abar[t - 1] if t else abar.new_ones(())
+    return abar[t], before, 1 - abar[t] / before
+
+
+def wrong_wrapped(x, x0, t, abar):
+    return formula(x, x0, abar[t], abar[t - 1], 1 - abar[t] / abar[t - 1])
+
+
+def wrong_swapped(x, x0, t, abar):
+    return formula(x0, x, *parts(t, abar))
+
+
+def wrong_deviations(x, x0, t, abar):
+    mean, small, large = formula(x, x0, *parts(t, abar))
+    return mean, small.sqrt(), large.sqrt()
+
+
+def wrong_exchanged(x, x0, t, abar):
+    mean, small, large = formula(x, x0, *parts(t, abar))
+    return mean, large, small
+
+
+def wrong_all_noise(x, x0, t, abar):
+    mean, small, large = formula(x, x0, *parts(t, abar))
+    return mean, small, 1 - abar[t]
+
+
+def wrong_no_roots(x, x0, t, abar):
+    now, before, beta = parts(t, abar)
+    _, small, large = formula(x, x0, now, before, beta)
+    return (before * beta * x0 + (1 - beta) * (1 - before) * x) / (1 - now), small, large
+
+
+def wrong_undivided(x, x0, t, abar):
+    now, before, beta = parts(t, abar)
+    mean, small, large = formula(x, x0, now, before, beta)
+    return mean * (1 - now), small, large
+
+
+def wrong_now(x, x0, t, abar):
+    now, before, beta = parts(t, abar)
+    mean, small, large = formula(x, x0, now, before, beta)
+    return mean + (now.sqrt() - before.sqrt()) * beta * x0 / (1 - now), small, large
+
+
+RIGHT = [right_x0_form, right_eps_form, right_bayes]
+WRONG = [
+    (wrong_wrapped, ["the last entry of the table"]),
+    (wrong_swapped, ["swapped"]),
+    (wrong_deviations, ["a standard deviation"]),
+    (wrong_exchanged, ["this is the large", "this is the small"]),
+    (wrong_all_noise, ["the noise of all steps"]),
+    (wrong_no_roots, ["square roots are missing"]),
+    (wrong_undivided, ["division by 1 - alpha-bar"]),
+    (wrong_now, ["sqrt(alpha-bar) of t where"]),
+]

@@ -1,0 +1,97 @@
+"""Every grader is itself tested: wrong answers lose points, with a true cause or none; right ones keep them all; 100 seeds."""
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from effml_lab.course.judge import find, judge
+from effml_lab.course.exercises import EXERCISES
+
+SEEDS = range(100)
+FOLDER = Path(__file__).parent / "mutants"
+
+
+def banks():
+    for path in sorted(FOLDER.glob("*_*/*.py")):
+        spec = importlib.util.spec_from_file_location(f"mutants_{path.parent.name}_{path.stem}", path)
+        bank = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(bank)
+        yield bank
+
+
+BANKS = {bank.EXERCISE: bank for bank in banks()}
+WRONG = [pytest.param(id, answer, true, id=f"{id}-{i}") for id, bank in BANKS.items() for i, (answer, true) in enumerate(bank.WRONG)]
+RIGHT = [pytest.param(id, answer, id=f"{id}-{i}") for id, bank in BANKS.items() for i, answer in enumerate(bank.RIGHT)]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("id, answer, true", WRONG)
+def test_wrong_answers_lose_points(id, answer, true):
+    for seed in SEEDS:
+        report = judge(find(id), answer, 10, seed)
+        assert report.points < 10, f"seed {seed} let it pass:\n{report}"
+        named = [cause for row, _ in report.rows for cause in row.causes]
+        false = [cause for cause in named if not any(fragment in cause for fragment in true)]
+        assert not false, f"seed {seed} named a false cause:\n{report}"
+
+
+@pytest.mark.parametrize("id, answer", RIGHT)
+def test_right_answers_keep_all_points(id, answer):
+    for seed in SEEDS:
+        report = judge(find(id), answer, 10, seed)
+        assert repr(report) == "10", f"seed {seed} refused it:\n{report}"
+
+
+def test_every_coding_exercise_has_its_bank():
+    for id, exercise in EXERCISES.items():
+        if exercise.kind != "value":
+            assert len(BANKS[id].WRONG) >= 4 and len(BANKS[id].RIGHT) >= 2
+
+
+def raising(*_, **__):
+    raise RuntimeError("not today")
+
+
+def nothing(*_, **__):
+    return None
+
+
+def first(*arguments, **__):
+    return arguments[0]
+
+
+def zeros_of(answer):
+    """The right answer with every number in it set to zero."""
+    def blank(value):
+        if isinstance(value, torch.Tensor):
+            return torch.zeros_like(value)
+        return type(value)(blank(v) for v in value) if isinstance(value, (tuple, list)) else 0.0
+
+    def function(*arguments, **named):
+        value = answer(*arguments, **named)
+        return [blank(v) for v in value] if hasattr(value, "__next__") else blank(value)
+    return tuple(zeros_of(part) for part in answer) if isinstance(answer, (tuple, list)) else function
+
+
+@pytest.mark.parametrize("id", BANKS)
+@pytest.mark.parametrize("kind", ["raises", "None", "first", "zeros"])
+def test_empty_answers_score_nothing(id, kind):
+    right = BANKS[id].RIGHT[0]
+    answer = {"raises": raising, "None": nothing, "first": first, "zeros": zeros_of(right)}[kind]
+    answer = tuple(answer for _ in right) if isinstance(right, tuple) and kind != "zeros" else answer
+    for seed in range(5):
+        assert repr(judge(find(id), answer, 10, seed)) == "0"
+
+
+@pytest.mark.parametrize("id", [id for id, exercise in EXERCISES.items() if exercise.kind == "value"])
+@pytest.mark.parametrize("value", [None, ..., float("nan"), float("inf"), "7", [1.0], True])
+def test_values_that_are_no_number_score_nothing(id, value):
+    assert repr(judge(find(id), value, 3, 0)) == "0"
