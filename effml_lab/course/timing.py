@@ -15,8 +15,8 @@ KINDS = {"solution": "", "graded": "autograde"}
 LIMIT = 900     # seconds a cell
 
 
-def measure(device: str = "cpu", out: Path | str | None = None) -> Path:
-    """Run every solution of this checkout both ways and append the rows to `out`/labs.jsonl; return that path."""
+def measure(device: str = "cpu", out: Path | str | None = None) -> str:
+    """Run every solution of this checkout both ways and append the rows to `out`/labs.jsonl; say where."""
     root = desk.checkout()
     if root is None:
         raise RuntimeError("The solutions are not part of the installed package: measure labs in a checkout.")
@@ -27,7 +27,7 @@ def measure(device: str = "cpu", out: Path | str | None = None) -> Path:
             row = {"lab": notebook.stem, "kind": kind} | timed(notebook, mode) | about(device)
             with open(path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
-    return path
+    return f"recorded in {path}"
 
 
 def about(device: str) -> dict:
