@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 
 from ..datasets import digits
-from ..diffusion import levels, samplers
+from ..diffusion import levels
 from ..diffusion.denoise import loss as noise_loss
 from ..diffusion.train import Run
 from ..measure import bench
 from ..nets.unet import UNet
-from . import models, store, training
+from . import measured, models, store, training
 
-NET = {"widths": [32, 64], "blocks": 2, "attention": [False, True], "dropout": 0.1}
+NET = {"widths": [32, 64], "blocks": 1, "attention": [False, True], "dropout": 0.1}
 SEED, BATCH, STEPS, LR = 0, 64, 5000, 1e-3
 
 
@@ -38,7 +38,7 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     if took is None:
         return None
     card = {"name": "digits", "recipe": "effml_lab.recipes.digits", **recipe,
-            "net": {"kind": "unet", "settings": NET}, "pred": "eps", "schedule": "linear",
+            "net": {"kind": "unet", "settings": NET}, "pred": "eps", "schedule": "linear", "shape": [1, digits.SIZE, digits.SIZE],
             "parameters": sum(p.numel() for p in run.net.parameters()), "data": "scikit-learn digits, 1437 training images",
             "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(device), "minutes": round(took, 2)}
     path = store.save("digits", run.ema.state_dict(), card, out)
@@ -49,19 +49,6 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
 
 def examine(folder: Path, n: int = 360, steps: int = 50) -> dict:
     """A quick look at the stored weights: the share of recognizable digits among n samples of a short DDIM run."""
-    images = draw(n, "ddim", steps, folder=folder)
+    images = measured.batch("digits", "ddim", steps, n, 1, 0, folder)
     share = models.recognizable(images).double().mean().item()
     return {f"recognizable, ddim {steps}": {"value": share, "n": n}}
-
-
-def draw(n: int, sampler: str = "ddim", steps: int = 50, seed: int = 0, size: int = 256,
-         folder: Path | str | None = None, device: str = "cpu", name: str = "digits") -> torch.Tensor:
-    """n samples (n, 1, 8, 8) of a checkpoint, on trailing steps of its table, in batches of `size`."""
-    denoise, schedule = models.denoiser(name, folder)
-    denoise.net.to(device)
-    grid, batches = schedule.grid(steps, "trailing"), []
-    for i, begin in enumerate(range(0, n, size)):
-        rng = store.seeded(seed, i)
-        x = samplers.start((min(size, n - begin), 1, digits.SIZE, digits.SIZE), grid, rng, device)
-        batches.append(samplers.last(samplers.SAMPLERS[sampler](denoise, x, grid, rng=rng)).cpu())
-    return torch.cat(batches)
