@@ -1,7 +1,8 @@
 """The data sets by name: tensors in [-1, 1] and what is known of them."""
 from importlib import import_module
 
-LOADERS = {"digits": "digits"}              # name -> the module here whose load(split) reads it
+# name -> the module here whose load(split) reads it
+LOADERS = {"digits": "digits", "shapes": "shapes", "mnist": "idx"}
 
 
 def load(name: str, split: str = "train") -> tuple:
