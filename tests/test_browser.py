@@ -23,7 +23,8 @@ SETTINGS = {        # no question about news, no cells left undrawn below the ed
     "apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false", "checkForUpdates": False},
     "notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
 }
-PICTURES = """cell => [...cell.querySelectorAll('.jp-OutputArea-output img')].map(img => img.src).join()"""
+PICTURES = """async cell => (await Promise.all([...cell.querySelectorAll('.jp-OutputArea-output img')].map(
+    async img => (await fetch(img.src)).text()))).join()"""
 
 pytestmark = [
     pytest.mark.slow,
