@@ -138,3 +138,13 @@ def test_readme_gives_the_two_commands():
     lines = (ROOT / "README.md").read_text().splitlines()
     assert "pip install -r requirements.txt && python -m effml_lab lab" in lines
     assert "pip install -r requirements.txt && pytest" in lines
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for the driver's tool is a shell script")
+@pytest.mark.parametrize("says, wanted", [("GPU 0: NVIDIA T4 (UUID: GPU-1)", "NVIDIA T4"), ("no devices", "none"), ("", "none")])
+def test_the_gpu_is_asked_of_its_driver(says, wanted, monkeypatch, tmp_path):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\necho '{says}'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert doctor.gpu().found == wanted
