@@ -64,7 +64,7 @@ def explain(error: BaseException) -> str:
     opening = "Not written yet" if isinstance(error, NotImplementedError) else "Your code raised"
     said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")[:300]
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [f for f in frames if not any(part in f.filename for part in LIBRARIES) and f.filename[:1] != "<"]
+    theirs = [f for f in frames if not any(part in f.filename for part in LIBRARIES) and (f.filename[:1] != "<" or "ipython" in f.filename)]
     if not theirs:
         return f"{opening}: {said}."
     source = (linecache.getline(theirs[-1].filename, theirs[-1].lineno) or theirs[-1].line or "").strip()

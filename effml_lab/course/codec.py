@@ -16,11 +16,11 @@ Tree = dict | list | str | float | int | bool | None | Tensor
 def encode(tree: Tree) -> bytes:
     """The tree as bytes; equal trees give equal bytes. TypeError, in one sentence, for anything else."""
     tensors: dict[str, Tensor] = {}
-    shape = _flatten(tree, tensors)
     try:
+        shape = _flatten(tree, tensors)
         return save(tensors, metadata={"tree": json.dumps(shape)})
-    except (SafetensorError, KeyError) as error:
-        raise TypeError(f"a tensor of this dtype cannot be handed over: {error}") from None
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        raise TypeError(f"a tensor of this kind cannot be handed over: {error}") from None
 
 
 def decode(blob: bytes) -> Tree:

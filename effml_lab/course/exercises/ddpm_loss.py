@@ -2,10 +2,15 @@
 
 Two nets judge it. One always answers 2: what it was shown gives eps back, so its loss is known. One works out the noise from the one batch there is: its loss is zero. A batch of 4,096 tiny images makes the statistics sharp.
 """
+from functools import lru_cache
+
 import torch
 
 from .common import betas, column, integer
-from ..exercise import Exercise, Property, Unanswered, close, known, same_form, within
+from ..exercise import Exercise, Property, Unanswered, close, known, prediction, reading, same_form, within
+from ... import datasets, recipes
+from ...diffusion import levels as schedules
+from ...diffusion.denoise import noised
 
 
 def loss_cases(rng):
@@ -79,6 +84,19 @@ def loss_verify(case, out):
             close("the same rng draws the same loss", out["again"], loss, None, 1e-6)]
 
 
+@lru_cache
+@torch.no_grad()
+def early() -> float:
+    """The percentage of the shipped model's loss on held-out digits that comes from t < 100."""
+    net, (images, _) = recipes.load("digits"), datasets.load("digits", "test")
+    schedule, total = schedules.linear(), []
+    for t in range(5, 1000, 10):
+        eps = torch.randn(images.shape, generator=torch.Generator().manual_seed(t))
+        x = noised(images, schedule(float(t)), eps)
+        total.append((net(x, torch.full((len(x),), t)) - eps).square().mean().item())
+    return 100 * sum(total[:10]) / sum(total)
+
+
 EXERCISES = (
     Exercise("01-loss", "The noise-prediction loss", {
         "a scalar tensor": 0, "one whole t an image, shape (B,)": 0,
@@ -86,4 +104,7 @@ EXERCISES = (
         "a net that knows the noise has loss 0": 1, "a net that always says 2 has the mean of (2 - eps)²": 1,
         "the gradient reaches the net": 0.5, "the same rng draws the same loss": 0.5},
         loss_cases, loss_run, loss_verify),
+    prediction("01-guess-loss", "How much of the loss comes from the first tenth?"),
+    reading("01-read-loss", "Where the loss lives", lambda: (early() - 2, early() + 2), lambda: {
+        "a fraction where a percentage was asked for": (early() / 100 - 0.02, early() / 100 + 0.02)}),
 )

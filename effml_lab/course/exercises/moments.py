@@ -28,10 +28,14 @@ def step_mean(name: str, x: Tensor, y: Tensor, mean: Tensor, slips: dict[str, Ca
     return Property(name, off < 6, f"{off:.1f} standard errors off", "less than 6", causes)
 
 
-def step_noise(name: str, x: Tensor, y: Tensor, std: float, slips: dict[str, float], slack: float = 0.04) -> Property:
-    """The new noise in y has standard deviation std, whatever the mean. slips: cause -> the one that it would give."""
+def noise_size(x: Tensor, y: Tensor) -> float:
+    """The standard deviation of what a regression of y on x leaves."""
     x, y = x.double().flatten(), y.double().flatten()
     x, y = x - x.mean(), y - y.mean()
-    got = (y - (x * y).mean() / (x * x).mean() * x).std().item()
-    return within(name, got, (1 - slack) * std, (1 + slack) * std,
+    return (y - (x * y).mean() / (x * x).mean() * x).std().item()
+
+
+def step_noise(name: str, x: Tensor, y: Tensor, std: float, slips: dict[str, float], slack: float = 0.04) -> Property:
+    """The new noise in y has standard deviation std, whatever the mean. slips: cause -> the one that it would give."""
+    return within(name, noise_size(x, y), (1 - slack) * std, (1 + slack) * std,
                   {said: ((1 - slack) * value - 1e-6, (1 + slack) * value + 1e-6) for said, value in slips.items()})

@@ -1,0 +1,644 @@
+# ---
+# jupyter:
+#   effml_lab: {title: "DDPM: from noise to digits, one small step at a time", minutes: {reading: 40, coding: 100}}
+# ---
+
+# %% [markdown]
+# # Lab 01 · DDPM: from noise to digits
+#
+# A diffusion model learns to undo noise. In this lab you write one from the beginning: the noise, the training loss, the
+# step that removes a little noise, and the loop of a thousand such steps. At the end you measure what that loop costs,
+# because every later lab makes it cheaper.
+#
+# **You will be able to**
+# - turn a table of betas into noise levels, and noise any image to any level in one step;
+# - state the training loss and say where in time it is large;
+# - derive and code the reverse step, with both of the paper's variances;
+# - say what goes wrong when steps are skipped;
+# - measure latency so that the number means something.
+#
+# **You need** Python, tensors and broadcasting in PyTorch, and the normal distribution. The derivations are in the lecture.
+
+# %% [markdown]
+# ## Notation
+#
+# The paper is Ho, Jain and Abbeel (2020), *Denoising diffusion probabilistic models*. Code counts time from 0, the paper
+# from 1. Later labs write $x = \alpha\,x_0 + \sigma\,\epsilon$ for every kind of model, so both notations stand here once.
+#
+# | paper | here | in code | meaning |
+# |---|---|---|---|
+# | $\beta_t$ | | `betas[t]` | variance of the noise added in step $t$ |
+# | $\bar\alpha_t = \prod_{s \le t} (1 - \beta_s)$ | $\alpha^2$ | `abar[t]` | share of the picture's variance left at $t$ |
+# | $\sqrt{\bar\alpha_t}$ | $\alpha$ | `alpha` | factor of the picture |
+# | $\sqrt{1 - \bar\alpha_t}$ | $\sigma$ | `sigma` | factor of the noise |
+# | $\epsilon_\theta(x_t, t)$ | | `predict_eps(x, t)` | the network's guess of the noise |
+#
+# Careful with one letter: the paper's $\alpha_t = 1 - \beta_t$ is not our $\alpha$. Images are float32 in $[-1, 1]$, shape
+# `(B, C, H, W)`. Each exercise ends in a `check`: it tells what holds, what fails, and often why.
+
+# %%
+import time
+
+import torch
+from tqdm.auto import tqdm
+
+from effml_lab import datasets, recipes
+from effml_lab.course import shortened, slider
+from effml_lab.diffusion import levels, oracle, samplers, train
+from effml_lab.diffusion.denoise import Denoiser
+from effml_lab.measure import plots
+from effml_lab.nets.unet import UNet
+
+# %% [markdown]
+# The data are real: 1,797 handwritten digits of 8 x 8 pixels, split into 1,437 to train on and 360 to test on. Small
+# pictures keep every step of this lab within seconds.
+
+# %%
+train_images, train_labels = datasets.load("digits", "train")
+test_images, test_labels = datasets.load("digits", "test")
+with figure("Sixteen handwritten digits of eight by eight pixels", width=7, height=1.2) as ax:
+    plots.images(ax, train_images[:16], cols=16)
+
+# %% [markdown]
+# ## 1 · How noisy?
+#
+# DDPM destroys a picture in $T = 1000$ steps. Step $t$ keeps a share of the picture and adds fresh noise:
+#
+# $$x_t = \sqrt{1 - \beta_t}\; x_{t-1} + \sqrt{\beta_t}\; z_t, \qquad z_t \sim \mathcal N(0, I).$$
+#
+# The variances $\beta_t$ grow in a straight line from 0.0001 to 0.02: each step adds little. Step by step the picture's
+# share shrinks by a product, and the noise makes up for it, so the total variance stays 1 if the picture's is 1.
+
+# %%
+betas = torch.linspace(1e-4, 0.02, 1000)
+
+# %% [markdown]
+# **Predict before you compute.** At which $t$, between 0 and 999, do picture and noise have the same variance? Any number
+# earns the point; write down what you think now.
+
+# %%
+half_guess = ...
+### BEGIN SOLUTION
+half_guess = 500
+### END SOLUTION
+
+# %%
+check("01-guess-half", half_guess, points=1)
+
+# %% [markdown]
+# **Exercise 1: levels.** Write the three tables that follow from the betas (about 3 lines):
+#
+# $$\alpha_t = \sqrt{\bar\alpha_t}, \qquad \sigma_t = \sqrt{1 - \bar\alpha_t}, \qquad
+# \mathrm{SNR}_t = \alpha_t^2 / \sigma_t^2, \qquad \bar\alpha_t = \prod_{s \le t} (1 - \beta_s).$$
+
+# %%
+def table(betas):
+    """betas (T,) -> alpha, sigma, snr, each (T,) in the dtype of betas."""
+    ### BEGIN SOLUTION
+    product = torch.cumprod(1 - betas, dim=0)
+    return product.sqrt(), (1 - product).sqrt(), product / (1 - product)
+    ### END SOLUTION
+
+# %%
+check("01-levels", table, points=3)
+
+# %%
+with figure("Picture and noise factors over t, crossing where they are equal, and the signal-to-noise ratio falling on a "
+            "logarithmic axis", cols=2) as (left, right):
+    alpha, sigma, snr = table(betas)
+    plots.curve(left, range(1000), alpha, label="alpha, of the picture", k=0)
+    plots.curve(left, range(1000), sigma, label="sigma, of the noise", k=1)
+    left.set(xlabel="t", ylabel="factor")
+    left.legend()
+    plots.curve(right, range(1000), snr, k=2)
+    right.axhline(1, color=plots.MUTED, linestyle=":")
+    right.set(xlabel="t", ylabel="signal-to-noise ratio", yscale="log")
+
+# %% [markdown]
+# The picture fades early: most of the thousand steps work on something that is mostly noise. Use your tables to find the
+# first $t$ at which the noise is stronger than the picture, $\mathrm{SNR}_t < 1$. Was your guess near?
+
+# %%
+half_read = ...
+### BEGIN SOLUTION
+half_read = int((table(betas)[2] < 1).nonzero()[0])
+### END SOLUTION
+
+# %%
+check("01-read-half", half_read, points=1)
+
+# %% [markdown]
+# ## 2 · Noise in one step
+#
+# Training needs $x_t$ at a random $t$, for every image, in every step. Walking there through $t$ small steps would cost far
+# more than the network itself. Sums of independent normal variables are normal, so the whole walk is one draw:
+#
+# $$q(x_t \mid x_0) = \mathcal N\!\big(\sqrt{\bar\alpha_t}\, x_0,\ (1 - \bar\alpha_t) I\big), \qquad
+# x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon. \tag{eq. 4}$$
+#
+# From here on `abar` is the table of $\bar\alpha_t$.
+
+# %%
+schedule = levels.linear()
+abar = schedule(torch.arange(1000.0)).alpha ** 2
+
+# %% [markdown]
+# **Exercise 2: the closed-form forward step** (about 2 lines). Every image of the batch has its own $t$, so the factors
+# must be shaped to multiply image by image: `(B,)` becomes `(B, 1, 1, 1)`, or however many dimensions `x0` has.
+
+# %%
+def forward(x0, t, abar, eps):
+    """x_t. x0, eps: (B, ...); t: (B,) whole numbers; abar: (T,)."""
+    ### BEGIN SOLUTION
+    a = abar[t].reshape(-1, *[1] * (x0.ndim - 1))
+    return a.sqrt() * x0 + (1 - a).sqrt() * eps
+    ### END SOLUTION
+
+# %%
+check("01-forward", forward, points=3)
+
+# %% [markdown]
+# The same six digits under the same noise, at ten times. If your function is right, the leftmost column is clean, the
+# rightmost is noise, and the brightness of the background does not drift.
+
+# %%
+rng = torch.Generator().manual_seed(0)
+noise = torch.randn(6, 1, 8, 8, generator=rng)
+times = [0, 50, 100, 200, 300, 400, 500, 600, 800, 999]
+with figure("Six digits, one a row, sinking into noise from left to right", height=4.2) as ax:
+    states = [forward(train_images[:6], torch.full((6,), t), abar, noise) for t in times]
+    plots.film(ax, states, [f"t = {t}" for t in times])
+
+# %% [markdown]
+# Move the slider. Up to which $t$ can you still read the digits? That is about where a network still has something to
+# go by; beyond it, it can only guess the average.
+
+# %%
+slider(lambda ax, t: plots.images(ax, forward(train_images[6:18], torch.full((12,), t), abar,
+                                              torch.randn(12, 1, 8, 8, generator=torch.Generator().manual_seed(1))),
+                                  f"t = {t}", cols=12), 0, 999, 200, height=1.4)
+
+# %% [markdown]
+# ## 3 · Two views of one guess
+#
+# Given $x_t$, to know the noise is to know the picture: one equation ties them. So a network may predict either, and a
+# sampler may ask for either.
+#
+# **Exercise 3: there and back** (about 2 lines each). Solve eq. 4 for $x_0$, and for $\epsilon$.
+
+# %%
+def x0_from_eps(x, t, abar, eps):
+    """The picture that this noise implies. x, eps: (B, ...); t: (B,); abar: (T,)."""
+    ### BEGIN SOLUTION
+    a = abar[t].reshape(-1, *[1] * (x.ndim - 1))
+    return (x - (1 - a).sqrt() * eps) / a.sqrt()
+    ### END SOLUTION
+
+
+def eps_from_x0(x, t, abar, x0):
+    """The noise that this picture implies. x, x0: (B, ...); t: (B,); abar: (T,)."""
+    ### BEGIN SOLUTION
+    a = abar[t].reshape(-1, *[1] * (x.ndim - 1))
+    return (x - a.sqrt() * x0) / (1 - a).sqrt()
+    ### END SOLUTION
+
+# %%
+check("01-invert", (x0_from_eps, eps_from_x0), points=3)
+
+# %% [markdown]
+# The two views are equal on paper, but not for a network that errs. Below, the true noise is off by one percent, and the
+# picture is worked out from it. The error is multiplied by $\sigma / \alpha$: at the noisy end a small error in the noise is
+# a ruined picture. Later labs come back to this when they choose what a network should predict.
+
+# %%
+with figure("Digits worked out from noise that is one percent off: clean at small t, ruined at the largest t",
+            height=4.2) as ax:
+    off = noise + 0.01 * torch.randn(noise.shape, generator=rng)
+    at = [torch.full((6,), t) for t in times]
+    guesses = [x0_from_eps(forward(train_images[:6], t, abar, noise), t, abar, off) for t in at]
+    plots.film(ax, guesses, [f"t = {t}" for t in times])
+
+# %% [markdown]
+# ## 4 · The loss
+#
+# The network $\epsilon_\theta$ sees $x_t$ and $t$ and is asked for the noise. The paper's simplified loss is a mean squared
+# error over random pictures, times and noises:
+#
+# $$L_\text{simple} = \mathbb E_{t,\, x_0,\, \epsilon}\, \big\| \epsilon - \epsilon_\theta(x_t, t) \big\|^2. \tag{eq. 14}$$
+#
+# A network that always answers zero has a loss of 1, since $\epsilon$ has variance 1. Anything learned is below that.
+#
+# **Exercise 4: the loss** (about 5 lines). Draw one $t$ an image, evenly from $0$ to $T - 1$, and one $\epsilon$ a pixel, both
+# from `rng`. The mean is over everything: images, channels and pixels. You may call your `forward`.
+
+# %%
+def ddpm_loss(predict_eps, x0, abar, rng):
+    """A scalar. predict_eps(x, t) with x (B, C, H, W) and t (B,) whole numbers; x0 (B, C, H, W); rng draws t and eps."""
+    ### BEGIN SOLUTION
+    t = torch.randint(len(abar), (len(x0),), generator=rng)
+    eps = torch.randn(x0.shape, generator=rng)
+    x = forward(x0, t, abar, eps)
+    return (predict_eps(x, t) - eps).square().mean()
+    ### END SOLUTION
+
+# %%
+check("01-loss", ddpm_loss, points=5)
+
+# %% [markdown]
+# **Train.** A tiny network, your loss, one minute. Every so often the network draws four pictures from the same noise, with
+# a quick sampler that lab 02 explains; each becomes a row. The background comes first, then strokes, then digits.
+
+# %%
+net = UNet(widths=(32, 64), blocks=1)
+run, steps = train.Run(net, lr=2e-3, decay=0.99), shortened(1200, 12)
+quick = schedule.grid(20, "trailing")
+noise16 = samplers.start((16, 1, 8, 8), quick, torch.Generator().manual_seed(0))
+losses, rows = [], []
+
+
+def draw(predict_eps):
+    return samplers.last(samplers.ddim(Denoiser(predict_eps), noise16, quick))
+
+
+def batch_loss(net, step):
+    rng = torch.Generator().manual_seed(step)
+    batch = train_images[torch.randint(len(train_images), (64,), generator=rng)]
+    return ddpm_loss(net, batch, abar, rng)
+
+
+# %%
+with figure("Left, the training loss falling from one; right, sixteen samples a row at five moments of training: from noise "
+            "to digits", height=3.4, cols=2) as (left, right):
+    for done, value in tqdm(train.fit(run, batch_loss, steps), total=steps, desc="training"):
+        losses.append(value)
+        if done in (1, steps // 8, steps // 4, steps // 2, steps):
+            rows.append((done, draw(run.ema)))
+    plots.curve(left, range(1, steps + 1), losses)
+    left.set(xlabel="step", ylabel="loss of one batch", ylim=(0, 1.2))
+    plots.images(right, torch.cat([pictures for _, pictures in rows]), cols=16)
+    right.set_yticks([9 * i + 4 for i in range(len(rows))], [f"step {done}" for done, _ in rows])
+
+# %% [markdown]
+# A minute is not enough. The course ships a larger network, trained in the same way for longer; `recipes.card` says how,
+# and how good it is. From here on it is the model.
+
+# %%
+model = recipes.load("digits")
+card = recipes.card("digits")
+print(f"{card['parameters']:,} parameters, {card['steps']:,} steps, {card['minutes']:.0f} minutes on {card['device']}")
+
+# %% [markdown]
+# ### Where does the loss live?
+#
+# The loss is an average over $t$, but the times do not contribute alike. **Predict before you look:** what percentage of the
+# whole loss comes from the first tenth, $t < 100$? Any number earns the point.
+
+# %%
+share_guess = ...
+### BEGIN SOLUTION
+share_guess = 10
+### END SOLUTION
+
+# %%
+check("01-guess-loss", share_guess, points=1)
+
+# %%
+@torch.no_grad()
+def loss_at(t):
+    rng, at = torch.Generator().manual_seed(t), torch.full((len(test_images),), t)
+    eps = torch.randn(test_images.shape, generator=rng)
+    return (model(forward(test_images, at, abar, eps), at) - eps).square().mean().item()
+
+
+grid_t = list(range(5, 1000, 10))
+with figure("The loss on held-out digits at each t: near one at the smallest t, falling steeply, small from the middle "
+            "on") as ax:
+    loss_by_t = torch.tensor([loss_at(t) for t in grid_t])
+    plots.curve(ax, grid_t, loss_by_t)
+    ax.set(xlabel="t", ylabel="loss on held-out digits", ylim=(0, None))
+
+# %% [markdown]
+# Noise on a nearly clean picture is hard to see: at small $t$ the network barely beats a silent one, and at large $t$ the
+# picture *is* the noise. Read the percentage off `loss_by_t`, whose entries stand for ten times each.
+
+# %%
+share_read = ...
+### BEGIN SOLUTION
+share_read = 100 * (loss_by_t[:10].sum() / loss_by_t.sum()).item()
+### END SOLUTION
+
+# %%
+check("01-read-loss", share_read, points=1)
+
+# %% [markdown]
+# ## 5 · The step back
+#
+# Sampling walks from noise to picture. If we knew $x_0$, the step from $x_t$ to $x_{t-1}$ would be a normal distribution that
+# Bayes' rule gives exactly. Its mean lies between where we are and where the picture is:
+#
+# $$\tilde\mu_t = \frac{\sqrt{\bar\alpha_{t-1}}\,\beta_t}{1 - \bar\alpha_t}\, x_0
+# + \frac{\sqrt{1 - \beta_t}\,(1 - \bar\alpha_{t-1})}{1 - \bar\alpha_t}\, x_t, \qquad
+# \tilde\beta_t = \frac{1 - \bar\alpha_{t-1}}{1 - \bar\alpha_t}\, \beta_t, \qquad
+# \beta_t = 1 - \bar\alpha_t / \bar\alpha_{t-1}. \tag{eq. 7}$$
+#
+# The network's guess of $x_0$ stands in for $x_0$. For the variance the paper offers two choices: **small**,
+# $\tilde\beta_t$, right if $x_0$ is known, and **large**, $\beta_t$, right if the data are pure noise. The truth lies between.
+#
+# **Exercise 5: the posterior** (about 5 lines). The table ends at $t = 0$: before it there is no noise, $\bar\alpha_{-1} = 1$.
+
+# %%
+def posterior(x, x0, t, abar):
+    """mean, small, large. x, x0: (B, ...); t: one whole number; abar: (T,). The variances are numbers."""
+    ### BEGIN SOLUTION
+    now, before = abar[t], abar[t - 1] if t > 0 else torch.ones(())
+    beta = 1 - now / before
+    mean = (before.sqrt() * beta * x0 + (1 - beta).sqrt() * (1 - before) * x) / (1 - now)
+    return mean, beta * (1 - before) / (1 - now), beta
+    ### END SOLUTION
+
+# %%
+check("01-posterior", posterior, points=4)
+
+# %% [markdown]
+# Left, how the mean weighs picture and state; right, both variances. They part only near $t = 0$: with a thousand steps
+# the choice hardly matters until the very end.
+
+# %%
+with figure("Left, the weights of picture and state in the posterior mean over t; right, small and large variance, equal but "
+            "for the smallest t", cols=2) as (left, right):
+    one, zero = torch.ones(1), torch.zeros(1)
+    wide = list(range(0, 1000, 5))
+    plots.curve(left, wide, [posterior(zero, one, t, abar)[0].item() for t in wide], label="weight of x0", k=0)
+    plots.curve(left, wide, [posterior(one, zero, t, abar)[0].item() for t in wide], label="weight of x_t", k=1)
+    left.set(xlabel="t", yscale="log", ylim=(1e-5, 2))
+    left.legend()
+    plots.curve(right, wide[1:], [float(posterior(one, one, t, abar)[1]) for t in wide[1:]], label="small", k=2)
+    plots.curve(right, wide[1:], [float(posterior(one, one, t, abar)[2]) for t in wide[1:]], label="large", k=3)
+    right.set(xlabel="t", xscale="log", yscale="log", ylabel="variance")
+    right.legend()
+
+# %% [markdown]
+# ## 6 · A thousand steps
+#
+# Put together: start from noise, and at each $t$ from $T - 1$ down to $0$ predict the noise, move to the posterior mean, and
+# add noise, except at the end. With $\epsilon$ in place of $x_0$ the mean becomes
+#
+# $$\mu_\theta = \frac{1}{\sqrt{1 - \beta_t}} \Big( x_t - \frac{\beta_t}{\sqrt{1 - \bar\alpha_t}}\, \epsilon_\theta(x_t, t) \Big).
+# \tag{eq. 11}$$
+#
+# **Exercise 6: the ancestral sampler** (about 8 lines), with the large variance, $\sigma_t^2 = \beta_t$. Draw noise with
+# `torch.randn(x.shape, generator=rng)`; at $t = 0$ add none: the mean is the picture.
+
+# %%
+def ancestral(predict_eps, x, betas, rng):
+    """The picture. predict_eps(x, t) with one whole number t; x: (B, ...) noise; betas: (T,); rng draws the noise."""
+    ### BEGIN SOLUTION
+    product = torch.cumprod(1 - betas, dim=0)
+    for t in reversed(range(len(betas))):
+        eps = predict_eps(x, t)
+        x = (x - betas[t] / (1 - product[t]).sqrt() * eps) / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * torch.randn(x.shape, generator=rng)
+    return x
+    ### END SOLUTION
+
+# %%
+check("01-ancestral", ancestral, points=5)
+
+# %% [markdown]
+# Your sampler, the course's model, all thousand steps. The film keeps every state that the network was shown. Nothing seems
+# to happen for a long time, and then the digits appear within the last third.
+
+# %%
+shown = []
+
+
+@torch.no_grad()
+def predict_eps(x, t):
+    if t % 100 == 99 or t < 50 and t % 10 == 0:
+        shown.append(x)
+    return model(x, torch.full((len(x),), t))
+
+
+with figure("Eight samples, one a row, from noise at the left to digits at the right; they become readable in the last third",
+            height=5.2) as ax:
+    start = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(3))
+    pictures = ancestral(predict_eps, start, betas, torch.Generator().manual_seed(4))
+    plots.film(ax, [*shown, pictures], frames=16)
+
+# %% [markdown]
+# ## 7 · Fewer steps
+#
+# Nothing forces a sampler to visit every $t$. Keep $N$ of the thousand levels and jump from one to the next: the formulas of
+# section 5 hold for any two levels $s < t$ with $\beta = 1 - \bar\alpha_t / \bar\alpha_s$. What that costs in quality can be
+# computed without a network. For data that are one normal distribution, $\mathcal N(0.5, 0.05^2)$, the best denoiser is known
+# and every sampler turns a normal distribution into another, whose Kullback-Leibler divergence (KL) to the data is exact.
+#
+# Three samplers compete: 1, DDIM, which adds no noise at all (lab 02); 2, DDPM with the small variance; 3, DDPM with the large
+# one. **Predict before you plot:** which is nearest to the data with $N = 10$ steps? Any of 1, 2, 3 earns the point.
+
+# %%
+rank_guess = ...
+### BEGIN SOLUTION
+rank_guess = 3
+### END SOLUTION
+
+# %%
+check("01-guess-rank", rank_guess, points=1)
+
+# %%
+counts = [10, 20, 50, 100, 200, 500, 1000]
+with figure("KL divergence to the data over the number of steps for DDIM, small and large variance: large is worst at ten "
+            "steps and best at a thousand", height=3.4) as ax:
+    for k, (method, name) in enumerate({"ddim": "1 DDIM", "small": "2 DDPM, small", "large": "3 DDPM, large"}.items()):
+        kl = [oracle.gaussian_run(schedule.grid(n, "leading"), 0.5, 0.05, method)[2] for n in counts]
+        plots.curve(ax, counts, kl, label=name, k=k)
+        print(f"{name:14s}", "  ".join(f"N={n}: {value:.3g}" for n, value in zip(counts, kl)))
+    ax.set(xlabel="steps N", ylabel="KL to the data, nats", xscale="log", yscale="log")
+    ax.legend()
+
+# %% [markdown]
+# The ranking turns over. Large variance is worst by far with ten steps and best by far with a thousand: the choice that made
+# the paper's pictures is the wrong one for anybody in a hurry. **Read:** what is the smallest of these $N$ at which the large
+# variance is nearer to the data than the small one?
+
+# %%
+swap_read = ...
+### BEGIN SOLUTION
+swap_read = 100
+### END SOLUTION
+
+# %%
+check("01-read-swap", swap_read, points=1)
+
+# %% [markdown]
+# From here on the package's own nouns: a *level* has `.alpha` and `.sigma`; a *grid* is a list of levels, noisiest first, and
+# ends at the clean one with `.sigma == 0`; `denoise(x, level)` is the guess of $x_0$.
+#
+# **Exercise 7: ancestral sampling over kept levels** (about 8 lines). Walk the pairs of neighbours `cur, nxt` of the grid and
+# yield the state after each step. With $t$ for `cur` and $s$ for `nxt`, $\bar\alpha$ is `alpha**2`, and $1 - \bar\alpha$ is
+# `sigma**2`. `variance` is `"small"` or `"large"`; on the step to the clean level add nothing.
+
+# %%
+def ddpm(denoise, x, grid, variance="small", rng=None):
+    """Yield each state, len(grid) - 1 of them. denoise(x, level) -> x0; x: (B, ...) at grid[0]; rng draws the noise."""
+    ### BEGIN SOLUTION
+    for cur, nxt in zip(grid, grid[1:]):
+        x0 = denoise(x, cur)
+        beta = 1 - (cur.alpha / nxt.alpha) ** 2
+        x = (nxt.alpha * beta * x0 + (1 - beta) ** 0.5 * nxt.sigma**2 * x) / cur.sigma**2
+        if nxt.sigma > 0:
+            var = beta if variance == "large" else beta * nxt.sigma**2 / cur.sigma**2
+            x = x + var**0.5 * torch.randn(x.shape, generator=rng)
+        yield x
+    ### END SOLUTION
+
+# %%
+check("01-ddpm", ddpm, points=5)
+
+# %% [markdown]
+# The same on real digits: your sampler, from the same noise, with 10, 50 and 200 steps. A generator runs only as far as
+# somebody asks; `samplers.last` runs it to its end.
+
+# %%
+denoise, schedule = recipes.denoiser("digits")
+strided = [10, 50, 200]
+with figure("Samples with the small variance in the upper row and the large one in the lower, with 10, 50 and 200 steps: at "
+            "ten steps the large variance leaves grain all over", height=4.4, rows=2, cols=3) as axes:
+    for row, variance in zip(axes, ("small", "large")):
+        for ax, n in zip(row, strided):
+            grid = schedule.grid(n, "leading")
+            x = samplers.start((16, 1, 8, 8), grid, torch.Generator().manual_seed(5))
+            states = ddpm(denoise, x, grid, variance, torch.Generator().manual_seed(6))
+            plots.images(ax, samplers.last(states), f"{variance}, {n} steps", cols=8)
+
+# %% [markdown]
+# With the large variance and ten steps a film of grain lies over everything. On its last step but one the sampler adds noise
+# meant for a step of a hundred times, and lands at $t = 0$, where the network expects almost none and takes it for picture.
+#
+# **Compute:** the standard deviation of that noise is about $\sqrt{1 - \bar\alpha_{T/N}}$. What is it for $N = 10$?
+
+# %%
+grain = ...
+### BEGIN SOLUTION
+grain = (1 - abar[100]).sqrt().item()
+### END SOLUTION
+
+# %%
+check("01-read-noise", grain, points=1)
+
+# %% [markdown]
+# ## 8 · What it costs
+#
+# A claim about speed is worth as much as its measurement. Three things go wrong all the time: the first calls are slow
+# (memory, caches, compilation), so they are *warm-up* and not counted; a GPU works in the background, so the clock may be read
+# only after waiting for it, which is called *synchronizing*; and other programs disturb single calls, so the *median* of many
+# is told with their *spread*.
+#
+# **Exercise 8: latency** (about 8 lines). Call `fn()` `warmup` times, then time `repeats` calls one by one: synchronize, read the
+# clock, call, synchronize, read again. Return the median and the distance between the quartiles (the 75th percentile less the
+# 25th), both in milliseconds; the clock counts seconds. `torch.quantile` helps.
+
+# %%
+def latency(fn, warmup, repeats, clock, sync):
+    """median, spread in ms. fn(), sync(): called without arguments; clock(): seconds."""
+    ### BEGIN SOLUTION
+    for _ in range(warmup):
+        fn()
+    spent = []
+    for _ in range(repeats):
+        sync()
+        begin = clock()
+        fn()
+        sync()
+        spent.append(1000 * (clock() - begin))
+    low, middle, high = torch.tensor(spent).double().quantile(torch.tensor([0.25, 0.5, 0.75]).double()).tolist()
+    return middle, high - low
+    ### END SOLUTION
+
+# %%
+check("01-latency", latency, points=4)
+
+# %% [markdown]
+# One step of the sampler, for 16 pictures, on this machine. On a CPU there is nothing to wait for, so `sync` does nothing.
+
+# %%
+grid = schedule.grid(1000, "leading")
+x16 = samplers.start((16, 1, 8, 8), grid, torch.Generator().manual_seed(7))
+with figure("The median time of one step with its quartiles, for one, four, sixteen and sixty-four pictures", height=2.8) as ax:
+    sizes = [1, 4, 16, 64]
+    cost = [latency(lambda: samplers.last(samplers.ddpm(denoise, x16.repeat(4, 1, 1, 1)[:n], grid[:2])), 3, 15,
+                    time.perf_counter, lambda: None) for n in sizes]
+    ax.errorbar(sizes, [m for m, _ in cost], yerr=[s / 2 for _, s in cost], fmt="o-", capsize=3)
+    ax.set(xlabel="pictures in the batch", ylabel="ms a step", xscale="log", ylim=(0, None))
+    step_ms = cost[2][0]
+    print(f"one step of 16 pictures: {step_ms:.2f} ms")
+
+# %% [markdown]
+# **Predict before you measure:** how many seconds will all thousand steps take for these 16 pictures? The cost of a sampler is
+# *number of steps x cost of a step*.
+
+# %%
+total_guess = ...
+### BEGIN SOLUTION
+total_guess = 1000 * step_ms / 1000
+### END SOLUTION
+
+# %%
+check("01-guess-time", total_guess, points=1)
+
+# %%
+begin_time = time.perf_counter()
+samplers.last(samplers.ddpm(denoise, x16, grid))
+measured = time.perf_counter() - begin_time
+print(f"measured: {measured:.1f} s")
+if isinstance(total_guess, (int, float)):
+    print(f"measured over predicted: {measured / total_guess:.2f}")
+
+# %% [markdown]
+# That is for pictures of 64 pixels. The whole course hangs on one product:
+#
+# $$\text{latency} = \text{steps} \times \text{cost per step} \times \text{bytes per weight} \times
+# \text{kernel efficiency} \,/\, \text{devices},$$
+#
+# where each factor is relative to a plain implementation. Every lab attacks one factor and leaves the others alone.
+
+# %% [markdown]
+# ## 9 · In your own words
+#
+# Somebody wants to ship this model and asks: "Can we just use ten steps instead of a thousand?" Answer in five to eight
+# sentences: what happens to the pictures with each of the two variances and why, which numbers of this lab show it, and what
+# you would try first.
+
+# %% [markdown] written="01-why" points=4
+# With ten steps the large variance leaves noise of standard deviation about 0.32 in the picture: on the step that lands at
+# $t = 0$ it adds $\beta = 1 - \bar\alpha_{100}$, the variance of a hundred small steps, and no step follows that could remove it.
+# On the Gaussian its KL is 17 against 0.96 for the small variance, and in the figure there is grain over all digits. The small
+# variance is the posterior's for a known $x_0$ and goes to zero at the end, so it leaves no grain, but it still uses the guess
+# of $x_0$ from far away as if it were certain, so strokes are wrong. DDIM, which adds no noise, has the lowest KL at ten steps,
+# 0.67. With a thousand steps the ranking turns: the large variance has 6e-5 against 1.7e-3 and 5.6e-3. I would try DDIM first,
+# then a better solver, and measure quality against the number of steps.
+# ### BEGIN MARK SCHEME
+# One point each: (1) the large variance leaves noise of about sqrt(1 - abar[T/N]), with the reason; (2) the small variance or
+# DDIM leaves none, and why the result is still not right; (3) at least two numbers from the lab, used correctly; (4) a
+# sensible first try (DDIM, a better solver, a better grid), with what to measure.
+# ### END MARK SCHEME
+
+# %% [markdown]
+# ## Summary
+#
+# Your marks, and your point on the course's plot: your own sampler with 50 steps and the small variance on the course's model,
+# judged by the distance of its pictures from held-out digits (KID: the kernel distance in the features of a classifier; lower
+# is better). The other points were recorded with the same model.
+
+# %%
+point = None
+try:
+    point = recipes.measure("your DDPM, 50 steps", ddpm, steps=50, n=shortened(360, 32))
+except NotImplementedError:
+    print("Your point appears once exercise 7 is written.")
+summary(point)
+
+# %% [markdown]
+# **Next**, lab 02: the same model, the same noise, fewer steps. What DDIM does, why it can skip, and how a second-order solver
+# gets away with ten.
