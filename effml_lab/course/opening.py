@@ -45,7 +45,7 @@ def source_url(root: Path) -> str:
 def open_with(cells: list[NotebookNode], kind: str, name: str, about: dict, root: Path) -> list[NotebookNode]:
     """The cells with the links on top and the start-up before the first code cell. kind: "lab" or "lecture"."""
     url, tag = source_url(root), f"v{effml_lab.__version__}"
-    names = "begin, check, figure, summary" if kind == "lab" else "begin, figure"
+    names = "begin, check, figure, slider, summary" if kind == "lab" else "begin, figure, slider"
     skip = {} if kind == "lab" else {"slideshow": {"slide_type": "skip"}}
     top = new_cell("markdown", links(kind, name, about, root, url, tag), {"tags": [LINKS]} | skip)
     start = new_cell("code", STARTUP.format(url=url, tag=tag, names=names, name=name, version=effml_lab.__version__),

@@ -1,0 +1,184 @@
+"""Submissions of a lab, made from its release and its solution: whatever its exercises are.
+
+A submission is a *slice*: the graded cells and, of the rest, the cells whose names they need. Figures and training, which
+cost time and no points, are left out, as a student may leave them out.
+"""
+import ast
+import copy
+
+import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
+from nbformat import NotebookNode
+
+NOISE = """\
+import os as _os, sys as _sys, warnings as _warnings, tqdm as _tqdm
+print("noise on stdout"); print("noise on stderr", file=_sys.stderr)
+_warnings.warn("a warning"); _os.write(2, b"noise as from C++\\n")
+list(_tqdm.tqdm(range(3)))
+"""
+
+
+def graded_id(cell: NotebookNode) -> str | None:
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+def is_test(cell: NotebookNode) -> bool:
+    data = cell.metadata.get("nbgrader", {})
+    return bool(data.get("grade") and not data.get("solution"))
+
+
+def is_written(cell: NotebookNode) -> bool:
+    data = cell.metadata.get("nbgrader", {})
+    return bool(data.get("grade") and data.get("solution"))
+
+
+def points(lab: NotebookNode) -> dict[str, float]:
+    """Exercise -> points, of what is graded by a test cell."""
+    return {graded_id(cell): cell.metadata.nbgrader.points for cell in lab.cells if is_test(cell)}
+
+
+def functions(lab: NotebookNode) -> list[str]:
+    """The exercises whose answer is a function."""
+    return [id for id in points(lab) if any(isinstance(node, ast.FunctionDef) for node in tree(answer(lab, id)).body)]
+
+
+def answer(lab: NotebookNode, id: str) -> NotebookNode:
+    return next(cell for cell in lab.cells if graded_id(cell) == f"{id}-answer")
+
+
+def test(lab: NotebookNode, id: str) -> NotebookNode:
+    return next(cell for cell in lab.cells if graded_id(cell) == id)
+
+
+def tree(cell: NotebookNode) -> ast.Module:
+    return ast.parse(TransformerManager().transform_cell(cell.source)) if cell.cell_type == "code" else ast.Module([], [])
+
+
+def names(cell: NotebookNode) -> tuple[set[str], set[str]]:
+    """The names that a cell binds and those that it reads."""
+    bound, read = set(), set()
+    for node in ast.walk(tree(cell)):
+        if isinstance(node, ast.Name):
+            (bound if isinstance(node.ctx, ast.Store) else read).add(node.id)
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            bound.add(node.name)
+        if isinstance(node, ast.alias):
+            bound.add((node.asname or node.name).split(".")[0])
+    return bound, read
+
+
+def sliced(lab: NotebookNode, solution: NotebookNode) -> NotebookNode:
+    """The graded cells of a lab and what they, or the solution's answers, need."""
+    needed = set().union(*(names(cell)[1] for cell in solution.cells if graded_id(cell)))
+    kept = []
+    for cell in reversed(lab.cells):
+        bound, read = names(cell)
+        if graded_id(cell) or (cell.cell_type == "code" and bound & needed):
+            kept.insert(0, cell)
+            needed |= read
+    return NotebookNode(lab, cells=copy.deepcopy(kept))
+
+
+def filled(lab: NotebookNode, solution: NotebookNode, only: list[str] | None = None) -> NotebookNode:
+    """A lab with the solution's answers to the exercises of `only`, or to all of them and the written ones too."""
+    made = copy.deepcopy(lab)
+    if only is None:
+        for cell in filter(is_written, made.cells):
+            cell.source = next(given.source for given in solution.cells if graded_id(given) == graded_id(cell))
+    for id in points(lab) if only is None else only:
+        for given, wanted in zip(answers(solution, id), answers(made, id), strict=True):
+            wanted.source = given.source
+    return made
+
+
+def answers(lab: NotebookNode, id: str) -> list[NotebookNode]:
+    return [cell for cell in lab.cells if (graded_id(cell) or "").startswith(f"{id}-answer")]
+
+
+def noisy(lab: NotebookNode) -> NotebookNode:
+    """Every function of every answer prints, warns and draws a progress bar, also as C++ does."""
+    for id in points(lab):
+        for cell in answers(lab, id):
+            parsed = ast.parse(cell.source)
+            for node in ast.walk(parsed):
+                if isinstance(node, ast.FunctionDef):
+                    node.body[1 if ast.get_docstring(node) else 0:0] = ast.parse(NOISE).body
+            cell.source = ast.unparse(parsed) + "\n" + NOISE
+    return lab
+
+
+def begins_with(cell: NotebookNode, code: str) -> None:
+    """Put code at the start of every function of an answer."""
+    parsed = ast.parse(cell.source)
+    for node in ast.walk(parsed):
+        if isinstance(node, ast.FunctionDef):
+            node.body[1 if ast.get_docstring(node) else 0:0] = ast.parse(code).body
+    cell.source = ast.unparse(parsed)
+
+
+def without(lab: NotebookNode, *gone: str) -> NotebookNode:
+    lab.cells = [cell for cell in lab.cells if graded_id(cell) not in gone]
+    return lab
+
+
+def as_markdown(cell: NotebookNode) -> None:
+    cell.cell_type = "markdown"
+    cell.pop("outputs"), cell.pop("execution_count")
+
+
+EDITS = (
+    lambda cell: cell.update(source=cell.source.replace("points=", "points=100 + ")),
+    lambda cell: cell.update(source=cell.source + ";"),
+    lambda cell: cell.update(source="100"),
+    lambda cell: cell.update(source=f"mark = {cell.source}"),
+    lambda cell: cell.metadata.nbgrader.update(points=1000.0),
+    lambda cell: cell.metadata.nbgrader.update(grade=False, locked=False),
+    lambda cell: cell.metadata.update(tags=["skip-execution"]),
+    as_markdown,
+)
+
+
+def edited(lab: NotebookNode) -> NotebookNode:
+    """Each test cell edited in another way, one of them copied, the start-up spoilt."""
+    tests = [cell for cell in lab.cells if is_test(cell)]
+    for number, cell in enumerate(tests):
+        EDITS[number % len(EDITS)](cell)
+    lab.cells.append(copy.deepcopy(tests[0]))
+    lab.cells[0].metadata["nbgrader"]["grade_id"] = "start-up"
+    return lab
+
+
+FORGERIES = ('float("nan")', "None", '"full marks"', "1e9", "-1.0", "True", "[5]", "5 / 5j")
+
+
+def forged(lab: NotebookNode) -> NotebookNode:
+    """A check of the student's own that displays no honest number."""
+    for number, id in enumerate(points(lab)):
+        answer(lab, id).source += f"\ncheck = lambda *args, **words: {FORGERIES[number % len(FORGERIES)]}"
+    return lab
+
+
+SCRIPT = "<script>alert(1)</script>"
+LIVE = f"""\
+from IPython.display import HTML, SVG, Javascript, Markdown, display
+display(HTML('{SCRIPT}<img src=x onerror="alert(1)"><a href="javascript:alert(1)">a</a><iframe src="/"></iframe>'))
+display(SVG('<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"></svg>'), Javascript("alert(1)"))
+display(Markdown('{SCRIPT}'), {{"image/png": '"><script>alert(1)</script>'}}, raw=False)
+display({{"image/png": '"><script>alert(1)</script>', "text/plain": "x"}}, raw=True)
+with figure("a dot in the middle") as ax:
+    ax.plot([0], [0], "o")
+print('{SCRIPT}')
+raise ValueError('{SCRIPT}')
+"""
+
+
+def scripted(lab: NotebookNode) -> NotebookNode:
+    """Live HTML wherever a student can put it."""
+    for cell in lab.cells:
+        if is_written(cell):
+            cell.source = f"My answer $a<b$ {SCRIPT} <b onclick='alert(1)'>bold</b> [a](javascript:alert(1))"
+    raw = nbformat.v4.new_raw_cell(SCRIPT, metadata={"raw_mimetype": "text/html"})
+    lab.cells += [nbformat.v4.new_code_cell(LIVE, metadata={"tags": [f'"{SCRIPT}']}), raw,
+                  nbformat.v4.new_markdown_cell(f"{SCRIPT}\n\n<svg onload='alert(1)'></svg>\n\n| a | b |\n|---|---|\n| 1 | 2 |")]
+    lab.metadata["title"] = SCRIPT
+    return lab
