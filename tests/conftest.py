@@ -3,7 +3,10 @@
 `pytest tests/test_mutants.py --record data/results` also keeps the row from which the README is drawn.
 """
 import json
+import os
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")       # here and in what the tests start: small nets, busy machines
 
 KINDS = {"wrong": "test_mutants.py::test_wrong_answers_lose_points", "right": "test_mutants.py::test_right_answers_keep_all_points"}
 
