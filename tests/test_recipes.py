@@ -1,12 +1,13 @@
 """Checkpoints and the recipes that make them: stored, checked, resumed without losing a bit."""
-import json
-
 import pytest
 import torch
 
+from effml_lab import recipes
+from effml_lab.datasets import digits
 from effml_lab.diffusion.train import Run
+from effml_lab.measure import bench
 from effml_lab.nets.unet import UNet
-from effml_lab.recipes import store, training
+from effml_lab.recipes import judge, measured, store, training
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,7 @@ class Killed(BaseException):
 def test_a_killed_run_goes_on_to_the_same_bits():
     settings = {"seed": 5}
     whole, loss = toy()
-    assert training.finish("whole", whole, loss, 12, settings) > 0
+    assert training.finish("whole", whole, loss, 12, settings)["minutes"] > 0
 
     broken, loss = toy()
 
@@ -47,6 +48,128 @@ def test_a_killed_run_goes_on_to_the_same_bits():
     again, loss = toy()
     with torch.no_grad():
         again.net.enter.weight.add_(1)              # whatever it starts from, the stored state counts
-    assert training.finish("broken", again, loss, 12, settings, every=0) > 0
+    assert training.finish("broken", again, loss, 12, settings, every=0)["cpu_minutes"] > 0
     for key, value in whole.state().items():
         assert torch.equal(value, again.state()[key]), key
+
+
+def test_a_state_of_other_settings_is_refused():
+    run, loss = toy()
+    assert training.finish("toy", run, loss, 3, {"seed": 5}, minutes=0) is None and run.done == 1
+    with pytest.raises(ValueError, match="other settings: finish it with those, or delete the file") as error:
+        training.finish("toy", toy()[0], loss, 3, {"seed": 6})
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", list(recipes.TRAIN))
+def test_each_recipe_stops_goes_on_and_stores_what_it_trained(name, tmp_path):
+    assert recipes.TRAIN[name](out=tmp_path, steps=3, minutes=0) is None
+    assert training.state_path(name).exists() and not list(tmp_path.glob("*.safetensors"))
+    path = recipes.TRAIN[name](out=tmp_path, steps=3)
+    assert path == tmp_path / f"{name}.safetensors" and not training.state_path(name).exists()
+    card, shipped = recipes.card(name, tmp_path), recipes.card(name)
+    assert card["steps"] == 3 and card.keys() == shipped.keys() and card["net"] == shipped["net"]
+
+
+def small(folder, name="small"):
+    net = UNet(1, (8,), 1)
+    card = {"net": {"kind": "unet", "settings": {"widths": [8], "blocks": 1}}, "pred": "v", "schedule": "linear"}
+    return net, store.save(name, net.state_dict(), card, folder)
+
+
+def test_stored_in_half_and_loaded_frozen(tmp_path):
+    net, path = small(tmp_path)
+    assert path.stat().st_size < 2.2 * sum(p.numel() for p in net.parameters()) + 8000
+    back = recipes.load("small", tmp_path)
+    assert not back.training and not any(p.requires_grad for p in back.parameters())
+    for key, value in net.state_dict().items():
+        assert back.state_dict()[key].dtype == torch.float32
+        assert torch.equal(back.state_dict()[key], value.half().float())
+    assert recipes.denoiser("small", tmp_path)[0].pred == "v"
+    assert not list(tmp_path.glob("*.part"))
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("harm, word", [
+    (flip, "SHA-256 differs"),
+    (lambda p: p.unlink(), "is missing though its card is there"),
+    (lambda p: p.with_suffix(".json").write_text("{"), "not a readable card"),
+    (lambda p: p.with_suffix(".json").unlink(), "there is no checkpoint 'small'"),
+])
+def test_a_damaged_checkpoint_gets_one_sentence(tmp_path, harm, word):
+    harm(small(tmp_path)[1])
+    with pytest.raises(ValueError) as error:
+        recipes.load("small", tmp_path)
+    assert word in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_hash_that_fits_a_file_that_does_not(tmp_path):
+    path = small(tmp_path)[1]
+    path.write_bytes(b"nonsense")
+    store.update("small", recipes.card("small", tmp_path) | {"sha256": store.digest(path)}, tmp_path)
+    with pytest.raises(ValueError, match="not a safetensors file"):
+        recipes.load("small", tmp_path)
+
+
+@pytest.mark.parametrize("call, word", [
+    (lambda: recipes.load("cats"), "choose one of digits, digits_judge"),
+    (lambda: recipes.features("cats", torch.zeros(1, 1, 8, 8)), "no judge of 'cats'"),
+    (lambda: recipes.denoiser("digits_judge"), "is a classifier, not a denoiser"),
+])
+def test_unknown_names_get_one_sentence(call, word):
+    with pytest.raises(ValueError) as error:
+        call()
+    assert word in str(error.value) and "\n" not in str(error.value)
+
+
+def test_what_ships_is_small_and_has_full_cards():
+    files = sorted(store.checkpoints().glob("*.safetensors"))
+    assert {"digits", "digits_judge"} <= {f.stem for f in files}
+    assert sum(f.stat().st_size for f in files) < 40e6 and all(f.stat().st_size < 8e6 for f in files)
+    for file in files:
+        card = recipes.card(file.stem)
+        wanted = {"recipe", "seed", "steps", "data", "sha256", "quality", "versions", "date", "device", "minutes", "net"}
+        assert wanted <= card.keys() and card["bytes"] == file.stat().st_size and card["minutes"] <= 75
+        assert all(t.dtype == torch.float16 for t in store.read_state(file)[0].values())
+
+
+def test_the_judge_passes_digits_and_neither_noise_nor_averages():
+    (held, labels), rng = digits.load("test"), store.seeded(77)
+    assert recipes.recognizable(held).double().mean() >= 0.99
+    assert (recipes.read_classes(held)[0] == labels).double().mean() >= 0.98
+    assert recipes.recognizable(judge.averages(held, labels, 2000, rng)).double().mean() <= 0.05
+    assert recipes.recognizable(judge.noise(2000, rng)).double().mean() <= 0.05
+    assert recipes.features("digits", held).shape == (360, 32)
+
+
+def test_averages_are_of_different_classes():
+    images = torch.arange(10.0).view(10, 1, 1, 1)
+    mixed = judge.averages(images, torch.arange(10) // 5, 500, store.seeded(0))
+    assert mixed.min() >= 2.5 and mixed.max() <= 6.5                    # an average within a class could be 0 or 9
+
+
+def test_the_model_of_digits_draws_digits_that_are_new():
+    images = measured.batch("digits", "ddim", 50, 120, seed=9, index=0)
+    assert recipes.recognizable(images).double().mean() >= 0.9
+    row = measured.judged("digits", images)
+    assert row["nearest"]["value"] >= 0.9 and row["evenness"]["value"] > 0.9
+
+
+def test_the_recorded_bars_are_met_by_what_ships():
+    rows = {r.technique: r for r in bench.read(store.data_folder() / "results" / "digits.jsonl")}
+    full, floor = rows["ddpm, 1000 steps"], rows["real digits, the floor"]
+    assert full.settings["checkpoint"] == recipes.card("digits")["sha256"][:12]
+    assert full.settings["judge"] == floor.settings["judge"] == recipes.card("digits_judge")["sha256"][:12]
+    assert full.nfe == 1000 and full.quality["recognizable"]["value"] >= 0.95
+    assert full.quality["nearest"]["value"] >= 0.9 and full.quality["evenness"]["value"] >= 0.95
+
+
+def test_samples_are_kept_and_read_back(monkeypatch):
+    first = measured.draw("digits", 5, "ddpm", 3, size=4)
+    monkeypatch.setattr(measured, "batch", None)
+    assert first.shape == (5, 1, 8, 8) and torch.equal(first, measured.draw("digits", 5, "ddpm", 3, size=4))

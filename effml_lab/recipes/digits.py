@@ -40,7 +40,7 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     card = {"name": "digits", "recipe": "effml_lab.recipes.digits", **recipe,
             "net": {"kind": "unet", "settings": NET}, "pred": "eps", "schedule": "linear", "shape": [1, digits.SIZE, digits.SIZE],
             "parameters": sum(p.numel() for p in run.net.parameters()), "data": "scikit-learn digits, 1437 training images",
-            "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(device), "minutes": round(took, 2)}
+            "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(device)} | took
     path = store.save("digits", run.ema.state_dict(), card, out)
     store.update("digits", store.card("digits", path.parent) | {"quality": examine(path.parent)}, path.parent)
     training.state_path("digits").unlink()

@@ -1,10 +1,10 @@
-"""The judge of digits: a small classifier that also knows what is not a digit, trained in a few minutes.
+"""The judge of digits: a small classifier that also knows what is not a digit.
 
 A plain ten-class softmax is sure of nearly everything: its maximum passes most averages of two digits. So there is an
 eleventh class, "no digit", trained on what a bad generator makes: averages of two digits of different classes, noise, and
-real images with their pixels shuffled. Real digits are shifted, turned and scaled a little, so that the held-out are met.
+real images with their pixels shuffled. Real digits are shifted, turned and scaled, without which more of the held-out fail.
 An image is recognizable when the largest of the ten probabilities reaches the threshold, which is set on averages of
-training images alone: 3% of them pass. The card then says what share of held-out digits, noise and averages passes.
+training images alone: 3.5% of them pass. The card then says what share of held-out digits, noise and averages passes.
 """
 from pathlib import Path
 
@@ -18,9 +18,9 @@ from ..measure import bench
 from ..nets.classifier import Classifier
 from . import models, store, training
 
-NET = {"classes": digits.CLASSES + 1, "widths": [48, 96], "features": 32, "dropout": 0.1}
-SEED, BATCH, STEPS, LR = 0, 256, 2000, 2e-3
-PASSING_AVERAGES = 0.03
+NET = {"classes": digits.CLASSES + 1, "widths": [32, 64], "features": 32, "dropout": 0.1}
+SEED, BATCH, STEPS, LR = 0, 256, 900, 2e-3
+PASSING_AVERAGES = 0.035
 
 
 def averages(images: Tensor, labels: Tensor, n: int, rng: torch.Generator, least: float = 0.5) -> Tensor:
@@ -46,7 +46,8 @@ def shuffled(images: Tensor, rng: torch.Generator) -> Tensor:
     return flat.gather(1, torch.rand(flat.shape, generator=rng).argsort(1)).view_as(images)
 
 
-def moved(images: Tensor, rng: torch.Generator, turn: float = 0.15, scale: float = 0.1, shift: float = 0.1) -> Tensor:
+def moved(images: Tensor, rng: torch.Generator, turn: float = 0.25, scale: float = 0.15,
+          shift: float = 0.15) -> Tensor:
     """Images turned (radians), scaled and shifted (in half widths) at random by up to that much."""
     draw = lambda size, *shape: size * (2 * torch.rand(len(images), *shape, generator=rng) - 1)
     angle, factor = draw(turn), 1 + draw(scale)
@@ -85,7 +86,7 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
         return None
     card = {"name": "digits_judge", "recipe": "effml_lab.recipes.judge", **recipe,
             "net": {"kind": "classifier", "settings": NET}, "data": "scikit-learn digits, 1437 training images",
-            "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(device), "minutes": round(took, 2)}
+            "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(device)} | took
     path = store.save("digits_judge", run.ema.state_dict(), card, out)
     store.update("digits_judge", store.card("digits_judge", path.parent) | examine(path.parent), path.parent)
     training.state_path("digits_judge").unlink()

@@ -20,40 +20,45 @@ def state_path(name: str):
     return store.home() / "training" / f"{name}.safetensors"
 
 
-def resume(name: str, run: Run, settings: dict) -> float:
-    """Load a stored state into `run`, if there is one; the seconds it took so far."""
+def resume(name: str, run: Run, settings: dict) -> dict[str, float]:
+    """Load a stored state into `run`, if there is one; the minutes it took so far."""
     path = state_path(name)
     if not path.exists():
-        return 0.0
+        return {}
     tensors, metadata = store.read_state(path)
     if json.loads(metadata.get("settings", "null")) != settings:
         raise ValueError(f"{path} holds an unfinished training of {name!r} with other settings: "
                          "finish it with those, or delete the file to start again")
     run.load(tensors)
-    return float(metadata["seconds"])
+    return json.loads(metadata["took"])
+
+
+def clocks() -> dict[str, float]:
+    """Minutes by the wall and by the processor (of all threads): a busy machine stretches the first."""
+    return {"minutes": time.monotonic() / 60, "cpu_minutes": time.process_time() / 60}
 
 
 def finish(name: str, run: Run, loss: Callable[[nn.Module, int], Tensor], steps: int, settings: dict,
-           minutes: float | None = None, every: float = 15.0) -> float | None:
+           minutes: float | None = None, every: float = 15.0) -> dict[str, float] | None:
     """Train `run` up to `steps` steps, from where it was left. The minutes it took in all, or None if stopped before.
 
     loss: (net, step) -> scalar. settings: what the training is; a state of other settings is refused.
     minutes: stop after that long; calling again goes on. every: seconds between stored states.
     """
-    spent, begin = resume(name, run, settings), time.monotonic()
-    path, saved = state_path(name), begin
+    spent, begin = resume(name, run, settings), clocks()
+    took = lambda: {k: round(spent.get(k, 0.0) + v - begin[k], 3) for k, v in clocks().items()}
+    path, saved = state_path(name), time.monotonic()
     with tqdm(total=steps, initial=run.done, desc=f"training {name}", unit="step", mininterval=1.0) as bar:
         for done, value in fit(run, seed_dropout(loss, settings["seed"]), steps):
             bar.set_postfix(loss=f"{value:.4f}", refresh=False)
             bar.update()
-            clock = time.monotonic()
-            late = minutes is not None and clock - begin > 60 * minutes
-            if late or clock - saved > every or done == steps:
-                saved = clock
-                store.write(path, run.state(), {"settings": json.dumps(settings), "seconds": str(spent + clock - begin)})
+            late = minutes is not None and clocks()["minutes"] - begin["minutes"] > minutes
+            if late or time.monotonic() - saved > every or done == steps:
+                store.write(path, run.state(), {"settings": json.dumps(settings), "took": json.dumps(took())})
+                saved = time.monotonic()
             if late and done < steps:
                 return None
-    return (spent + time.monotonic() - begin) / 60
+    return took()
 
 
 def seed_dropout(loss: Callable, seed: int) -> Callable:
