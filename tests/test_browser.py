@@ -102,7 +102,7 @@ def test_lab_01_in_a_browser(server, page):
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
     page.get_by_text("Python 3 (ipykernel) | Idle").first.wait_for(timeout=60_000)
     run_all(page)
-    wait(lambda: finished(page), 300, "all cells have run", every=1.0)
+    wait(lambda: finished(page), 600, "all cells have run", every=1.0)
     assert page.locator(".jp-OutputArea-output table").count() > 0
 
     cell = page.locator(".jp-CodeCell", has=page.locator(".widget-slider")).first
