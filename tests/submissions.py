@@ -1,10 +1,11 @@
 """Submissions of a lab, made from its release and its solution: whatever its exercises are.
 
-A submission is a *slice*: the graded cells and, of the rest, the cells whose names they need. Figures and training, which
-cost time and no points, are left out, as a student may leave them out.
+A submission is a *slice*: the graded cells and, of the rest, the cells whose names its answers need. Figures and training,
+which cost time and no points, are left out, as a student may leave them out.
 """
 import ast
 import copy
+import symtable
 
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
@@ -39,7 +40,26 @@ def points(lab: NotebookNode) -> dict[str, float]:
 
 def functions(lab: NotebookNode) -> list[str]:
     """The exercises whose answer is a function."""
-    return [id for id in points(lab) if any(isinstance(node, ast.FunctionDef) for node in tree(answer(lab, id)).body)]
+    return [id for id in points(lab) if any(isinstance(node, ast.FunctionDef) for node in ast.parse(answer(lab, id).source).body)]
+
+
+def closed(solution: NotebookNode, wanted: list[str]) -> list[str]:
+    """Of the wanted exercises, those whose answers use no answer to any other."""
+    kept = []
+    for id in points(solution):
+        read, bound = (set().union(*(names(cell)[i] for cell in answers(solution, id))) for i in (1, 0))
+        others = set().union(*(names(cell)[0] for other in points(solution) if other not in (id, *kept)
+                               for cell in answers(solution, other)))
+        if id in wanted and not (read & others) - bound:
+            kept.append(id)
+    return kept
+
+
+def unused(solution: NotebookNode, ids: list[str]) -> list[str]:
+    """Of these exercises, those that no other answer uses."""
+    return [id for id in ids if id in closed(solution, [id]) and not any(
+        names(cell)[1] & set().union(*(names(own)[0] for own in answers(solution, id)))
+        for other in points(solution) if other != id for cell in answers(solution, other))]
 
 
 def answer(lab: NotebookNode, id: str) -> NotebookNode:
@@ -50,45 +70,42 @@ def test(lab: NotebookNode, id: str) -> NotebookNode:
     return next(cell for cell in lab.cells if graded_id(cell) == id)
 
 
-def tree(cell: NotebookNode) -> ast.Module:
-    return ast.parse(TransformerManager().transform_cell(cell.source)) if cell.cell_type == "code" else ast.Module([], [])
-
-
 def names(cell: NotebookNode) -> tuple[set[str], set[str]]:
-    """The names that a cell binds and those that it reads."""
-    bound, read = set(), set()
-    for node in ast.walk(tree(cell)):
-        if isinstance(node, ast.Name):
-            (bound if isinstance(node.ctx, ast.Store) else read).add(node.id)
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            bound.add(node.name)
-        if isinstance(node, ast.alias):
-            bound.add((node.asname or node.name).split(".")[0])
-    return bound, read
+    """The names that a cell gives to the cells after it, and those that it, or a function in it, takes from elsewhere."""
+    if cell.cell_type != "code":
+        return set(), set()
+    top = symtable.symtable(TransformerManager().transform_cell(cell.source), "cell", "exec")
+    bound = {name.get_name() for name in top.get_symbols() if name.is_assigned() or name.is_imported()}
+    return bound, {name.get_name() for scope in scopes(top) for name in scope.get_symbols()
+                   if name.is_referenced() and (scope is top or name.is_global())}
 
 
-def sliced(lab: NotebookNode, solution: NotebookNode) -> NotebookNode:
-    """The graded cells of a lab and what they, or the solution's answers, need."""
-    needed = set().union(*(names(cell)[1] for cell in solution.cells if graded_id(cell)))
-    kept = []
-    for cell in reversed(lab.cells):
-        bound, read = names(cell)
-        if graded_id(cell) or (cell.cell_type == "code" and bound & needed):
-            kept.insert(0, cell)
-            needed |= read
-    return NotebookNode(lab, cells=copy.deepcopy(kept))
+def scopes(table: symtable.SymbolTable) -> list[symtable.SymbolTable]:
+    return [table, *(inner for child in table.get_children() for inner in scopes(child))]
 
 
 def filled(lab: NotebookNode, solution: NotebookNode, only: list[str] | None = None) -> NotebookNode:
-    """A lab with the solution's answers to the exercises of `only`, or to all of them and the written ones too."""
-    made = copy.deepcopy(lab)
+    """A lab's slice with the solution's answers to the exercises of `only`, or to all of them and the written ones too."""
+    made = NotebookNode(copy.deepcopy(lab))
     if only is None:
         for cell in filter(is_written, made.cells):
             cell.source = next(given.source for given in solution.cells if graded_id(given) == graded_id(cell))
     for id in points(lab) if only is None else only:
         for given, wanted in zip(answers(solution, id), answers(made, id), strict=True):
             wanted.source = given.source
-    return made
+    return sliced(made)
+
+
+def sliced(lab: NotebookNode) -> NotebookNode:
+    needed = set().union(*(names(cell)[1] for cell in lab.cells if graded_id(cell)))
+    kept = []
+    for cell in reversed(lab.cells):
+        bound, read = names(cell)
+        if graded_id(cell) or (cell.cell_type == "code" and bound & needed):
+            kept.insert(0, cell)
+            needed |= read
+    lab.cells = kept
+    return lab
 
 
 def answers(lab: NotebookNode, id: str) -> list[NotebookNode]:

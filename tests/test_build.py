@@ -39,6 +39,7 @@ def double(x):
     return twice_as_much_as_before
     ### END SOLUTION
 
+
 # %%
 check("42-double", double, points=5)
 

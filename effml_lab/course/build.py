@@ -116,7 +116,7 @@ def from_notebook(path: Path | str, root: Path | None = None) -> Path:
     old, edited = text.read_text(encoding="utf-8"), nbformat.read(path, as_version=4)
     if make(old, name, root).metadata["effml_lab"]["built"] != edited.metadata.get("effml_lab", {}).get("built"):
         raise ValueError(f"{kind}/{name}.py changed after this notebook was built from it: undo one of the two edits.")
-    new = percent.unparse(percent.header(old, text.name), taken_back(edited.cells, f"{kind}/{name}"))
+    new = percent.unparse(old, taken_back(edited.cells, f"{kind}/{name}"), f"{kind}/{name}.py")
     made = make(new, name, root)
     if kind == "solutions":
         release(name, percent.to_bytes(made), root)

@@ -51,11 +51,15 @@ def parse(text: str, where: str) -> tuple[dict, list[NotebookNode]]:
     return plain(about), [new_cell(cell.cell_type, cell.source, keep(cell.metadata)) for cell in notebook.cells]
 
 
-def unparse(header: str, cells: list[NotebookNode]) -> str:
-    """The text with this header, one empty line between cells: the inverse of `parse`."""
-    notebook = nbformat.v4.new_notebook(cells=[
-        new_cell(cell.cell_type, cell.source, keep(cell.metadata) | {"lines_to_next_cell": 1}) for cell in cells])
-    return f"{header.rstrip()}\n\n{jupytext.writes(notebook, fmt=FORMAT | PLAIN).strip()}\n"
+def unparse(old: str, cells: list[NotebookNode], where: str) -> str:
+    """The cells as a text: the inverse of `parse`. The old text gives the header, and the empty lines after known cells."""
+    gaps = {content_hash(cell): cell.metadata.get("lines_to_next_cell") for cell in jupytext.reads(old, fmt="py:percent").cells}
+    made = nbformat.v4.new_notebook()
+    for cell in cells:
+        gap = gaps.get(content_hash(cell), 1)
+        space = {} if gap is None else {"lines_to_next_cell": gap}
+        made.cells.append(new_cell(cell.cell_type, cell.source, keep(cell.metadata) | space))
+    return f"{header(old, where)}\n{jupytext.writes(made, fmt=FORMAT | PLAIN).strip()}\n"
 
 
 def header(text: str, where: str) -> str:
