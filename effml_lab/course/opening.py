@@ -27,7 +27,8 @@ except ImportError:
     %pip install -q --no-deps "effml_lab @ {url}/archive/refs/tags/{tag}.zip"
 from effml_lab.course import {names}
 
-begin("{name}", release="{version}")  # this cell is put back when a lab is graded: write your code in cells below"""
+begin("{name}", release="{version}")"""
+NOTE = "# Grading puts this cell back as it was: write your code in other cells.\n"
 
 
 def source_url(root: Path) -> str:
@@ -48,8 +49,8 @@ def open_with(cells: list[NotebookNode], kind: str, name: str, about: dict, root
     names = "begin, check, figure, slider, summary" if kind == "lab" else "begin, figure, slider"
     skip = {} if kind == "lab" else {"slideshow": {"slide_type": "skip"}}
     top = new_cell("markdown", links(kind, name, about, root, url, tag), {"tags": [LINKS]} | skip)
-    start = new_cell("code", STARTUP.format(url=url, tag=tag, names=names, name=name, version=effml_lab.__version__),
-                     {"tags": [START]} | skip)
+    code = STARTUP.format(url=url, tag=tag, names=names, name=name, version=effml_lab.__version__)
+    start = new_cell("code", (NOTE if kind == "lab" else "") + code, {"tags": [START]} | skip)
     if kind == "lab":
         grade(top, LINKS, locked=True)
         grade(start, START, locked=True)
