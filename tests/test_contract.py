@@ -376,5 +376,5 @@ def test_a_home_that_cannot_be_written_costs_nothing(monkeypatch, tmp_path, caps
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("EFFML_HOME", str(tmp_path / "file"))
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
-    assert repr(check("01-guess-half", 3, points=1)) == "1"
+    assert repr(check("01-guess-rank", 3, points=1)) == "1"
     assert "EFFML_HOME" in capsys.readouterr().out

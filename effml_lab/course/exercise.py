@@ -116,25 +116,26 @@ def built(cls: type[nn.Module], weights: dict[str, Tensor], **arguments) -> nn.M
     return module.eval()
 
 
-def _number(name: str, out: Tree) -> Property:
-    finite = isinstance(out, (int, float)) and math.isfinite(out)
-    return Property(name, finite, number(out), "a finite number")
-
-
 def prediction(id: str, title: str) -> Exercise:
     """A number said before it is measured: its points are earned by being made."""
     made = "a number was predicted"
-    return Exercise(id, title, {"a finite number": 0, made: 1}, lambda rng: [{}], _as_number,
-                    lambda case, out: [_number("a finite number", out), _number(made, out)], "value")
+    return Exercise(id, title, {made: 1}, lambda rng: [{}], _as_number, lambda case, out: [_finite(made, out)], "value")
 
 
 def reading(id: str, title: str, interval: Callable[[], tuple[float, float]],
             slips: Callable[[], dict[str, tuple[float, float]]] = dict) -> Exercise:
     """A number read off a figure or computed: right inside the interval. slips: cause -> its interval."""
+    read = "the value read"
+
     def verify(case, out):
-        gate = _number("a finite number", out)
-        return [gate, within("the value read", out, *interval(), slips())] if gate.passed else [gate]
-    return Exercise(id, title, {"a finite number": 0, "the value read": 1}, lambda rng: [{}], _as_number, verify, "value")
+        row = _finite(read, out)
+        return [within(read, out, *interval(), slips()) if row.passed else row]
+    return Exercise(id, title, {read: 1}, lambda rng: [{}], _as_number, verify, "value")
+
+
+def _finite(name: str, out: Tree) -> Property:
+    finite = isinstance(out, (int, float)) and math.isfinite(out)
+    return Property(name, finite, number(out), "a finite number")
 
 
 def _as_number(impl, case: Tree) -> float:

@@ -119,5 +119,5 @@ def verified(exercise: Exercise, case, out) -> list[Property]:
     try:
         return exercise.verify(case, out)
     except (TypeError, AttributeError, KeyError, IndexError, RuntimeError, ValueError) as error:
-        gate = next(name for name, weight in exercise.weights.items() if weight == 0)
+        gate = next(iter(exercise.weights))
         return [Property(gate, False, f"an answer that could not be read ({type(error).__name__})", "the form asked for")]

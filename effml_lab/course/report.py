@@ -42,9 +42,10 @@ class Report:
         return "\n".join(line for line in (*lines, printed, self.foot) if line)
 
     def _repr_html_(self) -> str:
-        head = ("Property", "Verdict", "Observed", "Expected", "Likely cause")
+        failed = any(verdict is False for _, verdict in self.rows)
+        head = ("Property", "Verdict", "Observed", "Expected", "Likely cause")[:5 if failed else 3]
         note = f"<p>{escape(self.note)}</p>" if self.note else ""
-        table = html_table(head, [self._row(row, verdict) for row, verdict in self.rows])
+        table = html_table(head, [self._row(row, verdict)[:len(head)] for row, verdict in self.rows])
         printed = f"<p>Your code also printed:</p><pre>{escape(self.printed.rstrip())}</pre>" if self.printed.strip() else ""
         return (f"<p><strong>{escape(self.title)}: {self!r} of {self.of:g} points</strong></p>{note}{table}{printed}"
                 f"<p><small>{escape(self.foot)}</small></p>")

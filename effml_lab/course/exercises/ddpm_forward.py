@@ -6,8 +6,7 @@ it is long, so that a factor laid along the wrong axis is not saved by an error.
 import torch
 
 from .common import SHAPES, all_formed, betas, column, integer, several, tol
-from ..exercise import Exercise, close, prediction, reading, same_form
-from ...diffusion import levels as schedules
+from ..exercise import Exercise, close, same_form
 
 
 def level_cases(rng):
@@ -119,21 +118,11 @@ def invert_verify(case, out):
         close("there and back gives the same eps", out[2], given, None, e * 10)]
 
 
-def half() -> float:
-    """The first t of DDPM's table at which the noise is stronger than the picture."""
-    schedule = schedules.linear()
-    return float(next(t for t in range(1000) if schedule(float(t)).lam < 0))
-
-
 EXERCISES = (
-    prediction("01-guess-half", "Where do picture and noise weigh the same?"),
     Exercise("01-levels", "Levels of a beta table", {
         "three tensors, shaped like betas": 0, "alpha = sqrt(alpha-bar)": 1, "sigma = sqrt(1 - alpha-bar)": 1,
         "alpha² + sigma² = 1": 0.5, "snr = alpha² / sigma²": 1},
         level_cases, lambda impl, case: several(impl(case["betas"]), "alpha, sigma, snr"), level_verify),
-    reading("01-read-half", "Where they do weigh the same", lambda: (half() - 1.5, half() + 1.5), lambda: {
-        "this is where beta, one step's noise, is large: it is alpha-bar that counts": (990, 1000),
-        "half way in t is not half way in noise": (495, 505)}),
     Exercise("01-forward", "The closed-form forward step", {
         "shape and dtype of x0": 0, "without noise: sqrt(alpha-bar) x0": 1, "without picture: sqrt(1 - alpha-bar) eps": 1,
         "the two parts add up to x_t": 1}, batch_cases, forward_run, forward_verify),

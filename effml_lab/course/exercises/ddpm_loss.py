@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 
 from .common import betas, column, integer
-from ..exercise import Exercise, Property, Unanswered, close, known, prediction, reading, same_form, within
+from ..exercise import Exercise, Property, Unanswered, close, known, reading, same_form, within
 from ... import datasets, recipes
 from ...diffusion import levels as schedules
 from ...diffusion.denoise import noised
@@ -104,7 +104,6 @@ EXERCISES = (
         "a net that knows the noise has loss 0": 1, "a net that always says 2 has the mean of (2 - eps)²": 1,
         "the gradient reaches the net": 0.5, "the same rng draws the same loss": 0.5},
         loss_cases, loss_run, loss_verify),
-    prediction("01-guess-loss", "How much of the loss comes from the first tenth?"),
     reading("01-read-loss", "Where the loss lives", lambda: (early() - 2, early() + 2), lambda: {
         "a fraction where a percentage was asked for": (early() / 100 - 0.02, early() / 100 + 0.02)}),
 )
