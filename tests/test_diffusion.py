@@ -188,6 +188,14 @@ def test_a_denoiser_recovers_x0_from_any_prediction(pred, alpha, sigma):
     torch.testing.assert_close(dn.PREDICTIONS[pred].target(x0, eps, level), outputs(x0, eps, alpha, sigma)[pred])
 
 
+def test_a_denoiser_takes_a_level_for_each_row():
+    """In training and in consistency models each image has its own time."""
+    x, t = normal(3, 1, 2, 2), torch.tensor([5.0, 500.0, 900.0])
+    denoise = dn.Denoiser(lambda x, t: torch.tanh(x + t.reshape(-1, 1, 1, 1) / 1000))
+    rows = torch.cat([denoise(x[i:i + 1], LINEAR(t[i].item())) for i in range(3)])
+    torch.testing.assert_close(denoise(x, LINEAR(t.reshape(-1, 1, 1, 1), like=x)), rows, rtol=0, atol=1e-6)
+
+
 def test_losses_differ_by_powers_of_the_signal_to_noise_ratio():
     """|d eps|^2 = SNR |d x0|^2 and |d v|^2 = (1 + SNR) |d x0|^2: what training on each output weighs."""
     level, x, guess, other = LINEAR(400), normal(64), normal(64, seed=1), normal(64, seed=2)
