@@ -1,4 +1,7 @@
 """Checkpoints and the recipes that make them: stored, checked, resumed without losing a bit."""
+import sys
+from functools import partial
+
 import pytest
 import torch
 
@@ -62,13 +65,15 @@ def test_a_state_of_other_settings_is_refused():
 
 
 @pytest.mark.parametrize("name", list(recipes.TRAIN))
-def test_each_recipe_stops_goes_on_and_stores_what_it_trained(name, tmp_path):
+def test_each_recipe_stops_goes_on_and_stores_what_it_trained(name, tmp_path, monkeypatch):
+    recipe = sys.modules[recipes.TRAIN[name].__module__]
+    monkeypatch.setattr(recipe, "examine", partial(recipe.examine, n=8))
     assert recipes.TRAIN[name](out=tmp_path, steps=3, minutes=0) is None
     assert training.state_path(name).exists() and not list(tmp_path.glob("*.safetensors"))
     path = recipes.TRAIN[name](out=tmp_path, steps=3)
     assert path == tmp_path / f"{name}.safetensors" and not training.state_path(name).exists()
     card, shipped = recipes.card(name, tmp_path), recipes.card(name)
-    assert card["steps"] == 3 and card.keys() == shipped.keys() and card["net"] == shipped["net"]
+    assert card["steps"] == 3 and card.keys() >= shipped.keys() and card["net"] == shipped["net"]
 
 
 def small(folder, name="small"):
@@ -154,7 +159,7 @@ def test_averages_are_of_different_classes():
 
 
 def test_the_model_of_digits_draws_digits_that_are_new():
-    images = measured.batch("digits", "ddim", 50, 120, seed=9, index=0)
+    images = measured.batch("digits", "ddim", 25, 100, seed=9, index=0)
     assert recipes.recognizable(images).double().mean() >= 0.9
     row = measured.judged("digits", images)
     assert row["nearest"]["value"] >= 0.9 and row["evenness"]["value"] > 0.9

@@ -93,16 +93,16 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     return path
 
 
-def examine(folder: Path) -> dict:
+def examine(folder: Path, n: int = 5000) -> dict:
     """The threshold, set on averages of training images, and what passes it of what the judge has not seen."""
     (images, labels), (held, held_labels) = digits.load("train"), digits.load("test")
     sure = lambda x: models.read_classes(x, folder=folder)
-    seen = sure(averages(images, labels, 20000, store.seeded(SEED, -1)))[1]
+    seen = sure(averages(images, labels, 4 * n, store.seeded(SEED, -1)))[1]
     threshold = seen.quantile(1 - PASSING_AVERAGES).item()
     passing = lambda x: {"value": (sure(x)[1] >= threshold).double().mean().item(), "n": len(x)}
     rng = store.seeded(SEED, -2)
     return {"threshold": threshold, "quality": {
         "accuracy": {"value": (sure(held)[0] == held_labels).double().mean().item(), "n": len(held)},
-        "held-out digits that pass": passing(held), "noise that passes": passing(noise(5000, rng)),
+        "held-out digits that pass": passing(held), "noise that passes": passing(noise(n, rng)),
         "shuffled digits that pass": passing(shuffled(held, rng)),
-        "averages that pass": passing(averages(held, held_labels, 5000, rng))}}
+        "averages that pass": passing(averages(held, held_labels, n, rng))}}

@@ -17,7 +17,7 @@ from ..measure import bench
 from ..nets.unet import GROUPS, HEAD, UNet
 from . import store
 
-CASES = [("8x8 digits, batch 64", (64, 1, 8, 8), (32, 64)), ("32x32, batch 16", (16, 3, 32, 32), (64, 128))]
+CASES = [("8x8 digits, batch 64", (64, 1, 8, 8), (32, 64)), ("32x32, batch 8", (8, 3, 32, 32), (64, 128))]
 
 
 class Sample(nn.Module):
@@ -53,7 +53,7 @@ def training_step(net: nn.Module, x0: Tensor) -> Callable[[], None]:
     return step
 
 
-def unet(out: Path | str | None = None, device: str = "cpu", rounds: int = 30) -> str:
+def unet(out: Path | str | None = None, device: str = "cpu", rounds: int = 20) -> str:
     """Time a training step of ours and of theirs, and append a record a case to unet.jsonl."""
     path = Path(out or store.home() / "results") / "unet.jsonl"
     sync = torch.cuda.synchronize if torch.device(device).type == "cuda" else None
