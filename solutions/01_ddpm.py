@@ -28,7 +28,7 @@
 # | paper | here | in code | meaning |
 # |---|---|---|---|
 # | $\beta_t$ | | `betas[t]` | variance of the noise added in step $t$ |
-# | $\bar\alpha_t = \prod_{s \le t} (1 - \beta_s)$ | $\alpha^2$ | `abar[t]` | share of the picture's variance left at $t$ |
+# | $\bar\alpha_t$ | $\alpha^2$ | `abar[t]` | share of the picture's variance left at $t$, the product of all $1 - \beta_s$ up to $t$ |
 # | $\sqrt{\bar\alpha_t}$ | $\alpha$ | `alpha` | factor of the picture |
 # | $\sqrt{1 - \bar\alpha_t}$ | $\sigma$ | `sigma` | factor of the noise |
 # | $\epsilon_\theta(x_t, t)$ | | `predict_eps(x, t)` | the network's guess of the noise |
@@ -45,7 +45,7 @@ from tqdm.auto import tqdm
 from effml_lab import datasets, recipes
 from effml_lab.course import shortened
 from effml_lab.diffusion import levels, oracle, samplers, train
-from effml_lab.diffusion.denoise import Denoiser
+from effml_lab.diffusion.denoise import Denoiser, clipped
 from effml_lab.measure import plots
 from effml_lab.nets.unet import UNet
 
@@ -214,14 +214,17 @@ check("01-loss", ddpm_loss, points=5)
 
 # %% [markdown]
 # **Train.** A tiny network, your loss, one minute. At five moments it draws sixteen pictures, always from the same noise, with
-# a quick sampler that lab 02 explains; each moment is a row.
+# the sampler of section 7; each moment is a row.
 
 # %%
-net = UNet(widths=(16, 32), blocks=1)
-run, steps = train.Run(net, lr=2e-3, decay=0.99), shortened(900, 12)
-quick = schedule.grid(20, "trailing")
-noise16 = samplers.start((16, 1, 8, 8), quick, torch.Generator().manual_seed(0))
-losses, rows = [], {}
+torch.manual_seed(0)
+run, steps = train.Run(UNet(widths=(16, 32), blocks=1), lr=5e-3, decay=0.99), shortened(900, 12)
+grid, denoise, losses, rows = schedule.grid(shortened(100, 5), "trailing"), clipped(Denoiser(run.ema)), [], {}
+
+
+def draw():
+    rng = torch.Generator().manual_seed(1)
+    return samplers.last(samplers.ddpm(denoise, samplers.start((16, 1, 8, 8), grid, rng), grid, rng=rng))
 
 
 def batch_loss(net, step):
@@ -235,7 +238,7 @@ with figure("Above, the loss of each batch falls from one, fast and then slowly;
     for done, value in tqdm(train.fit(run, batch_loss, steps), total=steps, desc="training"):
         losses.append(value)
         if done in (1, steps // 8, steps // 4, steps // 2, steps):
-            rows[f"step {done}"] = samplers.last(samplers.ddim(Denoiser(run.ema), noise16, quick))
+            rows[f"step {done}"] = draw()
     plots.curve(above, range(1, steps + 1), losses)
     above.set(xlabel="step", ylabel="loss of one batch", ylim=(0, 1.2))
     plots.images(below, torch.cat(list(rows.values())), cols=16)
@@ -355,7 +358,8 @@ def ancestral(predict_eps, x, betas, rng):
 check("01-ancestral", ancestral, points=5)
 
 # %% [markdown]
-# Your sampler, the course's model, all thousand steps. The last column is the result. Watch how late the digits appear.
+# Your sampler, the course's model, all thousand steps; the last column is the result. For eight hundred steps there is nothing
+# to read, and nearly all of the picture appears between $t = 200$ and $t = 50$.
 
 # %%
 shown = {}
