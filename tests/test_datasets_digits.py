@@ -27,8 +27,13 @@ def test_the_split_is_stratified_and_covers_the_set():
 
 def test_the_split_is_the_same_for_ever():
     train, test = digits.load("train")[0], digits.load("test")[0]
-    assert [train[:, 0, 3, 4].add(1).mul(8).sum().item(), test[:, 0, 3, 4].add(1).mul(8).sum().item()] == [14290.0, 3549.0]
+    assert [x[:, 0, 3, 4].add(1).mul(8).sum().item() for x in (train, test)] == [14290.0, 3549.0]
     assert torch.equal(train, digits.load("train")[0])
+
+
+def test_the_classes_are_mixed():
+    for split in ("train", "test"):
+        assert digits.load(split)[1][:60].bincount(minlength=10).min() >= 2
 
 
 @pytest.mark.parametrize("call", [lambda: datasets.load("digitz"), lambda: datasets.load("digits", "valid")])

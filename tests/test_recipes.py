@@ -10,7 +10,7 @@ from effml_lab.datasets import digits
 from effml_lab.diffusion.train import Run
 from effml_lab.measure import bench
 from effml_lab.nets.unet import UNet
-from effml_lab.recipes import judge, measured, store, training
+from effml_lab.recipes import judge, measured, store, training, versus
 
 
 @pytest.fixture(autouse=True)
@@ -138,8 +138,8 @@ def test_what_ships_is_small_and_has_full_cards():
     assert sum(f.stat().st_size for f in files) < 40e6 and all(f.stat().st_size < 8e6 for f in files)
     for file in files:
         card = recipes.card(file.stem)
-        wanted = {"recipe", "seed", "steps", "data", "sha256", "quality", "versions", "date", "device", "minutes", "net"}
-        assert wanted <= card.keys() and card["bytes"] == file.stat().st_size and card["minutes"] <= 75
+        assert set("recipe seed steps data sha256 quality versions date device minutes net".split()) <= card.keys()
+        assert card["bytes"] == file.stat().st_size and card["minutes"] <= 75
         assert all(t.dtype == torch.float16 for t in store.read_state(file)[0].values())
 
 
@@ -178,3 +178,14 @@ def test_samples_are_kept_and_read_back(monkeypatch):
     first = measured.draw("digits", 5, "ddpm", 3, size=4)
     monkeypatch.setattr(measured, "batch", None)
     assert first.shape == (5, 1, 8, 8) and torch.equal(first, measured.draw("digits", 5, "ddpm", 3, size=4))
+
+
+def test_benchmarks_write_records(tmp_path, monkeypatch):
+    monkeypatch.setattr(measured, "judged", lambda data, images: {"n": {"value": len(images)}})
+    assert str(tmp_path) in measured.digits(tmp_path, n=5, runs=[("ddim", 2)])
+    floor, row = bench.read(tmp_path / "digits.jsonl")
+    assert floor.quality["n"]["value"] == row.quality["n"]["value"] == 5
+    assert row.nfe == 2 and row.macs == 2 * bench.macs(recipes.load("digits"), torch.zeros(1, 1, 8, 8), torch.zeros(1))
+    versus.unet(tmp_path, rounds=2, cases=[("tiny", (2, 1, 8, 8), (8, 32))])
+    rows = bench.read(tmp_path / "unet.jsonl")
+    assert len(rows) == 2 and all(r.settings["parameters"][0] == r.settings["parameters"][1] for r in rows)

@@ -1,9 +1,9 @@
 """Measuring what a technique costs: time, network calls, multiply-accumulates, bytes; and the rows it is recorded in.
 
 Time is the median of repeats after a warm-up, with a bootstrap interval of that median; `sync` is called before each
-reading of the clock, so that a GPU has finished. Machines differ and drift, so two variants are compared by a ratio within
-one run, their repeats interleaved A B A B. NFE (network function evaluations) is counted at the net, rows over batch:
-guidance, which calls it with two rows an image, counts two, and no code that is timed can avoid it.
+reading of the clock, so that a GPU has finished. Machines differ and drift, so two variants are compared by a ratio
+within one run, their repeats interleaved A B A B. NFE (network function evaluations) is counted at the net, rows over
+batch: guidance, which calls it with two rows an image, counts two, and no code that is timed can avoid it.
 A Record is one line of JSON. Figures and tables are drawn from such lines, never typed.
 Left out: energy, and memory at peak.
 """
@@ -37,7 +37,7 @@ class Ratio(NamedTuple):
 
 
 def _interval(statistic: Callable, *samples: np.ndarray, rounds: int = 2000) -> tuple[float, float, float]:
-    """A statistic of paired rows and the 95% percentiles of its bootstrap; the same rows are drawn from every sample."""
+    """A statistic of rows and the 95% percentiles of its bootstrap; the same rows are drawn from every sample."""
     pick = np.random.default_rng(0).integers(len(samples[0]), size=(rounds, len(samples[0])))
     low, high = np.quantile(statistic(*(s[pick] for s in samples)), [0.025, 0.975])
     return float(statistic(*(s[None] for s in samples))[0]), float(low), float(high)

@@ -4,9 +4,9 @@ Down: at each width, `blocks` residual blocks, then a convolution of stride 2. M
 each width, `blocks` + 1 residual blocks, each fed the matching activation of the way down as extra channels, then a
 nearest-neighbour doubling and a convolution. The time enters every residual block as a shift of its channels:
   h = conv(silu(norm(x))) + linear(silu(emb(t))),    out = skip(x) + conv(dropout(silu(norm(h))))
-The layout is Ho et al. 2020 (appendix B) in the form of diffusers' UNet2DModel, weight for weight. A stem of s > 1 trades
-s x s pixels for channels (pixel unshuffle), so that all the work is done at 1/s of the resolution.
-The last convolution of each block and of the net starts at zero: a fresh net predicts 0 and its blocks are identities.
+The layout is Ho et al. 2020 (appendix B) in the form of diffusers' UNet2DModel, weight for weight. A stem of s > 1
+trades s x s pixels for channels (pixel unshuffle), so that all the work is done at 1/s of the resolution.
+The last convolution of each block and of the net starts at zero: a fresh net predicts 0 and its blocks add nothing.
 Weights lie channels-last, which is how CPUs and GPUs convolve fastest.
 Left out: scale modulation (AdaGN) and cross-attention, which are lab 03.
 """
@@ -49,7 +49,8 @@ class Residual(nn.Module):
         super().__init__()
         self.enter = nn.Sequential(norm(inner), nn.SiLU(), nn.Conv2d(inner, outer, 3, padding=1))
         self.shift = nn.Linear(emb, outer)
-        self.leave = nn.Sequential(norm(outer), nn.SiLU(), nn.Dropout(dropout), zero(nn.Conv2d(outer, outer, 3, padding=1)))
+        self.leave = nn.Sequential(norm(outer), nn.SiLU(), nn.Dropout(dropout),
+                                   zero(nn.Conv2d(outer, outer, 3, padding=1)))
         self.skip = nn.Identity() if inner == outer else nn.Conv2d(inner, outer, 1)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
@@ -63,7 +64,8 @@ class Attention(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.heads = max(channels // HEAD, 1)
-        self.norm, self.qkv, self.out = norm(channels), nn.Linear(channels, 3 * channels), zero(nn.Linear(channels, channels))
+        self.norm, self.qkv = norm(channels), nn.Linear(channels, 3 * channels)
+        self.out = zero(nn.Linear(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         b, c, height, width = x.shape
@@ -101,12 +103,39 @@ def up(channels: int) -> nn.Module:
     return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels, channels, 3, padding=1))
 
 
+def way_down(widths: tuple[int, ...], blocks: int, attention: tuple[bool, ...],
+             **same) -> tuple[nn.ModuleList, list[int]]:
+    """The modules of the way down, and the channels of what each leaves for the way up, the entrance first."""
+    stages, skips = nn.ModuleList(), [widths[0]]
+    for i, width in enumerate(widths):
+        for _ in range(blocks):
+            stages.append(Stage(skips[-1], width, attend=attention[i], **same))
+            skips.append(width)
+        if i + 1 < len(widths):
+            stages.append(Down(width))
+            skips.append(width)
+    return stages, skips
+
+
+def way_up(widths: tuple[int, ...], blocks: int, attention: tuple[bool, ...], skips: list[int],
+           **same) -> nn.ModuleList:
+    """The modules of the way up; each takes what the last of the skips left as extra channels."""
+    stages, inner = nn.ModuleList(), widths[-1]
+    for i, width in reversed(list(enumerate(widths))):
+        for j in range(blocks + 1):
+            then = up(width) if i and j == blocks else None
+            stages.append(Stage(inner + skips.pop(), width, attend=attention[i], then=then, **same))
+            inner = width
+    return stages
+
+
 class UNet(nn.Module):
     """net(x, t, cond=None) -> a tensor like x. x: (B, C, H, W), t: (B,), cond: (B,) class numbers.
 
     widths: channels at each resolution, multiples of 8. attention: for each width, whether its blocks attend (True or
-    False for all); the middle always does. classes: how many, or None; one more row, number `classes`, means "no class"
-    and is what cond = None gives. stem: pixels a side that become channels. time_scale: 1 for t in 0..T-1, 1000 for [0, 1].
+    False for all); the middle always does. classes: how many, or None; one more row, number `classes`, means "no
+    class" and is what cond = None gives. stem: pixels a side that become channels. time_scale: 1 for t in 0..T-1,
+    1000 for [0, 1].
     """
 
     def __init__(self, channels_in: int = 1, widths: tuple[int, ...] = (64, 128), blocks: int = 2,
@@ -117,26 +146,16 @@ class UNet(nn.Module):
         if len(attention) != len(widths) or any(w % GROUPS for w in widths):
             raise ValueError(f"widths must be multiples of {GROUPS} with one attention flag each, "
                              f"got {tuple(widths)} and {attention}")
-        emb, self.stem, self.classes, self.levels = 4 * widths[0], stem, classes, len(widths)
-        self.time = TimeEmbedding(widths[0], emb, time_scale)
-        self.label = None if classes is None else nn.Embedding(classes + 1, emb)
-        self.enter = nn.Conv2d(channels_in * stem**2, widths[0], 3, padding=1)
-        self.down, skips = nn.ModuleList(), [widths[0]]
-        for i, width in enumerate(widths):
-            for _ in range(blocks):
-                self.down.append(Stage(skips[-1], width, emb, dropout, attention[i]))
-                skips.append(width)
-            if i + 1 < len(widths):
-                self.down.append(Down(width))
-                skips.append(width)
-        self.middle = nn.ModuleList([Stage(width, width, emb, dropout, attend) for attend in (True, False)])
-        self.up = nn.ModuleList()
-        for i in reversed(range(len(widths))):
-            for j in range(blocks + 1):
-                then = up(widths[i]) if i and j == blocks else None
-                self.up.append(Stage(width + skips.pop(), widths[i], emb, dropout, attention[i], then))
-                width = widths[i]
-        self.leave = nn.Sequential(norm(width), nn.SiLU(), zero(nn.Conv2d(width, channels_in * stem**2, 3, padding=1)))
+        first, last, pixel = widths[0], widths[-1], channels_in * stem**2
+        self.stem, self.classes, self.levels = stem, classes, len(widths)
+        same = {"emb": 4 * first, "dropout": dropout}
+        self.time = TimeEmbedding(first, 4 * first, time_scale)
+        self.label = None if classes is None else nn.Embedding(classes + 1, 4 * first)
+        self.enter = nn.Conv2d(pixel, first, 3, padding=1)
+        self.down, skips = way_down(widths, blocks, attention, **same)
+        self.middle = nn.ModuleList([Stage(last, last, attend=attend, **same) for attend in (True, False)])
+        self.up = way_up(widths, blocks, attention, skips, **same)
+        self.leave = nn.Sequential(norm(first), nn.SiLU(), zero(nn.Conv2d(first, pixel, 3, padding=1)))
         self.to(memory_format=torch.channels_last)
 
     def embed(self, t: Tensor, cond: Tensor | None = None) -> Tensor:

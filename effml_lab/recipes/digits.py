@@ -1,8 +1,8 @@
 """The course's first model: a UNet that predicts the noise in 8x8 digits, without classes; labs 01 to 06 start from it.
 
-DDPM's recipe (Ho et al. 2020): T = 1000 with the linear table, L_simple, t uniform, AdamW, EMA of the weights. 1,437 images
-are few and the net could learn them by heart, so it is small, has dropout, and its samples are held against the training
-images by the benchmark (`measured.py`). No image is moved: shifted digits would be another distribution.
+DDPM's recipe (Ho et al. 2020): T = 1000 with the linear table, L_simple, t uniform, AdamW, EMA of the weights. 1,437
+images are few and the net could learn them by heart, so it is small, has dropout, and its samples are held against the
+training images by the benchmark (`measured.py`). No image is moved: shifted digits would be another distribution.
 Left out: classes (lab 03), shorter sampling (lab 02).
 """
 from pathlib import Path
@@ -24,7 +24,7 @@ SEED, BATCH, STEPS, LR = 0, 64, 5000, 1e-3
 def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None,
           minutes: float | None = None) -> Path | None:
     """Train the UNet, store it as `digits` and return its path; None if `minutes` ran out before the end."""
-    images = digits.load("train")[0]
+    images = training.by_class(*digits.load("train"))[0]
     torch.manual_seed(SEED)
     run, schedule, steps = Run(UNet(**NET).to(device), LR), levels.linear(), steps or STEPS
 
@@ -37,9 +37,9 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     took = training.finish("digits", run, loss, steps, recipe, minutes)
     if took is None:
         return None
-    card = {"name": "digits", "recipe": "effml_lab.recipes.digits", **recipe,
-            "net": {"kind": "unet", "settings": NET}, "pred": "eps", "schedule": "linear", "shape": [1, digits.SIZE, digits.SIZE],
-            "parameters": sum(p.numel() for p in run.net.parameters()), "data": "scikit-learn digits, 1437 training images",
+    card = {"name": "digits", "recipe": "effml_lab.recipes.digits", **recipe, "net": {"kind": "unet", "settings": NET},
+            "pred": "eps", "schedule": "linear", "shape": [1, digits.SIZE, digits.SIZE],
+            "parameters": sum(p.numel() for p in run.net.parameters()), "data": digits.SOURCE,
             "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(device)} | took
     path = store.save("digits", run.ema.state_dict(), card, out)
     store.update("digits", store.card("digits", path.parent) | {"quality": examine(path.parent)}, path.parent)

@@ -1,10 +1,11 @@
 """The judge of digits: a small classifier that also knows what is not a digit.
 
 A plain ten-class softmax is sure of nearly everything: its maximum passes most averages of two digits. So there is an
-eleventh class, "no digit", trained on what a bad generator makes: averages of two digits of different classes, noise, and
-real images with their pixels shuffled. Real digits are shifted, turned and scaled, without which more of the held-out fail.
-An image is recognizable when the largest of the ten probabilities reaches the threshold, which is set on averages of
-training images alone: 3.5% of them pass. The card then says what share of held-out digits, noise and averages passes.
+eleventh class, "no digit", trained on what a bad generator makes: averages of two digits of different classes, noise,
+and real images with their pixels shuffled. Real digits are shifted, turned and scaled, without which more of the
+held-out fail. An image is recognizable when the largest of the ten probabilities reaches the threshold, which is set
+on averages of training images alone: 3.5% of them pass. The card then says what share of held-out digits, noise and
+averages passes.
 """
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def batch(images: Tensor, labels: Tensor, size: int, rng: torch.Generator) -> tu
 def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None,
           minutes: float | None = None) -> Path | None:
     """Train the judge, store it as `digits_judge` and return its path; None if `minutes` ran out before the end."""
-    images, labels = digits.load("train")
+    images, labels = training.by_class(*digits.load("train"))
     torch.manual_seed(SEED)
     run = Run(Classifier(**NET).to(device), LR, weight_decay=0.05)
     steps = steps or STEPS
@@ -85,7 +86,7 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     if took is None:
         return None
     card = {"name": "digits_judge", "recipe": "effml_lab.recipes.judge", **recipe,
-            "net": {"kind": "classifier", "settings": NET}, "data": "scikit-learn digits, 1437 training images",
+            "net": {"kind": "classifier", "settings": NET}, "data": digits.SOURCE,
             "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(device)} | took
     path = store.save("digits_judge", run.ema.state_dict(), card, out)
     store.update("digits_judge", store.card("digits_judge", path.parent) | examine(path.parent), path.parent)
@@ -95,7 +96,7 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
 
 def examine(folder: Path, n: int = 5000) -> dict:
     """The threshold, set on averages of training images, and what passes it of what the judge has not seen."""
-    (images, labels), (held, held_labels) = digits.load("train"), digits.load("test")
+    (images, labels), (held, held_labels) = (training.by_class(*digits.load(split)) for split in ("train", "test"))
     sure = lambda x: models.read_classes(x, folder=folder)
     seen = sure(averages(images, labels, 4 * n, store.seeded(SEED, -1)))[1]
     threshold = seen.quantile(1 - PASSING_AVERAGES).item()

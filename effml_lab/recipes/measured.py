@@ -47,15 +47,13 @@ def draw(name: str, n: int, sampler: str = "ddim", steps: int = 50, seed: int = 
 
 def judged(data: str, images: Tensor, folder=None) -> dict[str, dict]:
     """The five figures of a set of images (N, C, H, W) of a data set, with intervals."""
-    (train, _), (held, _) = datasets.load(data, "train")[:2], datasets.load(data, "test")[:2]
-    see = lambda x: models.features(data, x, folder)
-    classes, threshold = models.read_classes(images, data, folder)[0], store.card(models.judge(data), folder)["threshold"]
-    passed = (models.read_classes(images, data, folder)[1] >= threshold).double()
-    count = int(datasets.load(data, "train")[1].max()) + 1
-    ratio = lambda a, b: (a.median() / b.median()).item()
+    (train, labels), (held, _) = datasets.load(data, "train")[:2], datasets.load(data, "test")[:2]
+    seen, real = models.features(data, images, folder), models.features(data, held, folder)
+    classes, passed = models.read_classes(images, data, folder)[0], models.recognizable(images, data, folder).double()
+    count, ratio = int(labels.max()) + 1, lambda a, b: (a.median() / b.median()).item()
     estimates = {
-        "frechet": quality.bootstrap(quality.frechet, see(images), see(held)),
-        "kid": quality.bootstrap(quality.kid, see(images), see(held)),
+        "frechet": quality.bootstrap(quality.frechet, seen, real),
+        "kid": quality.bootstrap(quality.kid, seen, real),
         "recognizable": quality.bootstrap(lambda p: p.mean().item(), passed),
         "nearest": quality.bootstrap(ratio, quality.nearest(images, train), quality.nearest(held, train)),
         "evenness": quality.bootstrap(partial(quality.evenness, classes=count), classes),
@@ -81,15 +79,14 @@ def cost(name: str, sampler: str, steps: int, folder=None, device: str = "cpu", 
 def digits(out: Path | str | None = None, device: str = "cpu", n: int = 1437, runs=RUNS) -> str:
     """Measure the checkpoint `digits` and append one record a sampler, and one of the floor, to digits.jsonl."""
     path = Path(out or store.home() / "results") / "digits.jsonl"
-    device_name = bench.device_name(device)
-    train = datasets.load("digits", "train")[0]
-    floor = {"reference": "360 held-out digits", "judge": store.card("digits_judge")["sha256"][:12]}
-    bench.append(path, bench.Record("real digits, the floor", quality=judged("digits", train), settings=floor,
-                                    device=device_name))
+    shared = {"reference": "360 held-out digits", "judge": store.card("digits_judge")["sha256"][:12]}
+    record = partial(bench.Record, device=bench.device_name(device))
+    bench.append(path, record("real digits, the floor", settings=shared,
+                              quality=judged("digits", datasets.load("digits", "train")[0][:n])))
     for sampler, steps in runs:
-        images = draw("digits", n, sampler, steps, device=device)
-        settings = floor | {"sampler": sampler, "steps": steps, "spacing": "trailing", "seed": 0, "batch": 16,
-                            "checkpoint": store.card("digits")["sha256"][:12]}
-        bench.append(path, bench.Record(f"{sampler}, {steps} steps", quality=judged("digits", images), settings=settings,
-                                        device=device_name, **cost("digits", sampler, steps, device=device)))
+        settings = shared | {"sampler": sampler, "steps": steps, "spacing": "trailing", "seed": 0, "batch": 16,
+                             "checkpoint": store.card("digits")["sha256"][:12]}
+        quality_of = judged("digits", draw("digits", n, sampler, steps, device=device))
+        bench.append(path, record(f"{sampler}, {steps} steps", settings=settings, quality=quality_of,
+                                  **cost("digits", sampler, steps, device=device)))
     return f"recorded in {path}"

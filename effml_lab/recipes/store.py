@@ -1,10 +1,10 @@
-"""Where trained weights lie, and how they are read and written: safetensors, with a card of JSON beside each. No pickle.
+"""Where trained weights lie, and how they are read and written: safetensors, with a JSON card beside each. No pickle.
 
-The weights are stored in float16, and quality is measured on what was stored. The card says what made them: recipe, seed,
-steps, data, versions, device, minutes, the quality measured, and the SHA-256 of the file, which is checked at every load.
-The course's own checkpoints lie in data/ of the repository, which a wheel carries inside the package; what a user trains
-lies in $EFFML_HOME, by default ~/.effml_lab. Files are written beside their place and moved there in one go, so that
-a kill leaves the old file or the new one, never half of one.
+The weights are stored in float16, and quality is measured on what was stored. The card says what made them: recipe,
+seed, steps, data, versions, device, minutes, the quality measured, and the SHA-256 of the file, checked at every load.
+The course's own checkpoints lie in data/ of the repository, which a wheel carries inside the package; what a user
+trains lies in $EFFML_HOME, by default ~/.effml_lab. Files are written beside their place and moved there in one go, so
+that a kill leaves the old file or the new one, never half of one.
 """
 import hashlib
 import json
@@ -66,8 +66,8 @@ def card(name: str, folder: Path | str | None = None) -> dict:
     path = Path(folder or checkpoints()) / f"{name}.json"
     if not path.exists():
         known = sorted(p.stem for p in path.parent.glob("*.json")) if path.parent.is_dir() else []
-        raise ValueError(f"there is no checkpoint {name!r} in {path.parent}: choose one of {', '.join(known) or 'none'}, "
-                         f"or train it with `python -m effml_lab train {name}`")
+        raise ValueError(f"there is no checkpoint {name!r} in {path.parent}: "
+                         f"choose one of {', '.join(known) or 'none'}, or train one with `python -m effml_lab train`")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError:

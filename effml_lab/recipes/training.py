@@ -1,8 +1,8 @@
 """Running a training to its end, over as many sittings as it takes.
 
-Every few seconds the whole state (net, EMA, optimizer, steps done) goes to $EFFML_HOME/training/NAME.safetensors. A run that
-was killed goes on from there and ends with the same bits as one that was not: batches and dropout are drawn from seeds
-made of the number of the step, so the state is complete. What was done since the last save is done again.
+Every few seconds the whole state (net, EMA, optimizer, steps done) goes to $EFFML_HOME/training/NAME.safetensors. A run
+that was killed goes on from there and ends with the same bits as one that was not: batches and dropout are drawn from
+seeds made of the number of the step, so the state is complete. What was done since the last save is done again.
 """
 import json
 import time
@@ -68,3 +68,9 @@ def seed_dropout(loss: Callable, seed: int) -> Callable:
             torch.manual_seed(seed * 1_000_003 + step)
             return loss(net, step)
     return seeded
+
+
+def by_class(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The same set sorted by class. Which batches a seed draws depends on the order, so recipes fix it here."""
+    order = labels.argsort(stable=True)
+    return images[order], labels[order]

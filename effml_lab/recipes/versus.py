@@ -18,6 +18,8 @@ from ..nets.unet import GROUPS, HEAD, UNet
 from . import store
 
 CASES = [("8x8 digits, batch 64", (64, 1, 8, 8), (32, 64)), ("32x32, batch 8", (8, 3, 32, 32), (64, 128))]
+BLOCKS, DROPOUT = 2, 0.1
+LAYOUTS = {"as it comes": torch.contiguous_format, "told to lie channels-last": torch.channels_last}
 
 
 class Sample(nn.Module):
@@ -31,14 +33,14 @@ class Sample(nn.Module):
         return self.net(x, t).sample
 
 
-def peer(size: int, channels: int, widths: tuple[int, ...], blocks: int = 2, dropout: float = 0.1) -> nn.Module:
+def peer(size: int, channels: int, widths: tuple[int, ...]) -> nn.Module:
     """diffusers' UNet2DModel with attention at every width but the first, weight for weight our UNet."""
     from diffusers import UNet2DModel
     down = ["DownBlock2D"] + ["AttnDownBlock2D"] * (len(widths) - 1)
     return UNet2DModel(
-        sample_size=size, in_channels=channels, out_channels=channels, block_out_channels=widths, layers_per_block=blocks,
-        down_block_types=down, up_block_types=[name.replace("Down", "Up") for name in reversed(down)], dropout=dropout,
-        norm_num_groups=GROUPS, attention_head_dim=HEAD, freq_shift=1)
+        sample_size=size, in_channels=channels, out_channels=channels, block_out_channels=widths, dropout=DROPOUT,
+        down_block_types=down, up_block_types=[name.replace("Down", "Up") for name in reversed(down)],
+        layers_per_block=BLOCKS, norm_num_groups=GROUPS, attention_head_dim=HEAD, freq_shift=1)
 
 
 def training_step(net: nn.Module, x0: Tensor) -> Callable[[], None]:
@@ -53,20 +55,20 @@ def training_step(net: nn.Module, x0: Tensor) -> Callable[[], None]:
     return step
 
 
-def unet(out: Path | str | None = None, device: str = "cpu", rounds: int = 20) -> str:
-    """Time a training step of ours and of theirs, and append a record a case to unet.jsonl."""
+def unet(out: Path | str | None = None, device: str = "cpu", rounds: int = 20, cases=CASES) -> str:
+    """Time a training step of ours and of theirs, and append two records a case to unet.jsonl."""
     path = Path(out or store.home() / "results") / "unet.jsonl"
     sync = torch.cuda.synchronize if torch.device(device).type == "cuda" else None
-    for label, shape, widths in CASES:
-        ours = UNet(shape[1], widths, 2, (False,) + (True,) * (len(widths) - 1), dropout=0.1)
-        for theirs, form in [(peer(shape[2], shape[1], widths), "as it comes"),
-                             (peer(shape[2], shape[1], widths).to(memory_format=torch.channels_last), "channels-last")]:
-            x0, nets = torch.randn(shape, device=device), [net.to(device).train() for net in (ours, Sample(theirs))]
+    for label, shape, widths in cases:
+        ours = UNet(shape[1], widths, BLOCKS, (False,) + (True,) * (len(widths) - 1), dropout=DROPOUT)
+        for form, layout in LAYOUTS.items():
+            theirs = Sample(peer(shape[2], shape[1], widths).to(memory_format=layout))
+            nets, x0 = [net.to(device).train() for net in (ours, theirs)], torch.randn(shape, device=device)
             ratio, mine, other = bench.ratio(*(training_step(net, x0) for net in nets), rounds=rounds, sync=sync)
-            count = [sum(p.numel() for p in net.parameters()) for net in nets]
+            settings = {"widths": widths, "blocks": BLOCKS, "shape": shape, "theirs ms": other._asdict(),
+                        "parameters": [sum(p.numel() for p in net.parameters()) for net in nets],
+                        "diffusers": version("diffusers")}
             bench.append(path, bench.Record(
-                f"training step against diffusers {form}, {label}", ms=mine._asdict(), device=bench.device_name(device),
-                quality={"ratio of times, ours to theirs": ratio._asdict() | {"n": rounds}},
-                settings={"widths": widths, "blocks": 2, "shape": shape, "parameters": count, "theirs ms": other._asdict(),
-                          "diffusers": version("diffusers")}))
+                f"training step, ours to diffusers' {form}, {label}", ms=mine._asdict(), settings=settings,
+                quality={"ratio": ratio._asdict() | {"n": rounds}}, device=bench.device_name(device)))
     return f"recorded in {path}"
