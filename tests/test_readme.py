@@ -31,7 +31,7 @@ def results(tmp_path) -> Path:
 def test_the_table_holds_the_latest_rows(results, monkeypatch):
     monkeypatch.setattr(readme, "judge", lambda: [])
     text = readme.table(results, readme.latest(results / "digits.jsonl"))
-    for words in ("7 of 8 wrong", "4 of 4 differently", "40 s, slowest cell 10 s", "3 (1.5 to 6); real digits 0.5", "n = 100"):
+    for words in ("7 of 8 wrong", "4 of 4 right", "40 s, slowest cell 10 s", "3 (1.5 to 6); real digits 0.5", "n = 100"):
         assert words in text
     assert "9 (" not in text and "UNet" not in text
 

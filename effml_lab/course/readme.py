@@ -80,8 +80,8 @@ def table(results: Path, points: dict[str, bench.Record]) -> str:
 
 def graders(results: Path):
     for row in rows(results / "graders.jsonl")[-1:]:
-        yield "Graders, on 100 seeds each", (f"{row['wrong told']} of {row['wrong']} wrong answers caught, "
-                                             f"{row['right told']} of {row['right']} differently written right ones accepted")
+        yield "Graders", (f"{row['wrong told']} of {row['wrong']} wrong answers caught, {row['right told']} of "
+                          f"{row['right']} right ones accepted; answers in code on 100 seeds each")
 
 
 def labs(results: Path):
