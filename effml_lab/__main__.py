@@ -20,6 +20,7 @@ class OneSentence(click.Group):
         try:
             return super().main(*args, **kwargs | {"standalone_mode": False})
         except (KeyboardInterrupt, click.Abort):
+            click.echo("Stopped.", err=True)
             sys.exit(130)
         except WRONG_INPUT as error:
             if os.environ.get("EFFML_TRACE"):
