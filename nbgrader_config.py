@@ -20,7 +20,7 @@ from effml_lab.course import grading, safe
 ROOT = Path(__file__).resolve().parent
 GRADING = ROOT / "grading"
 os.environ["EFFML_SEED"] = grading.seed(GRADING)        # one seed for all students and every regrade
-os.environ["PATH"] = str(Path(sys.executable).parent) + os.pathsep + os.environ.get("PATH", "")     # nbgrader calls alembic
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])    # nbgrader calls alembic
 
 c = get_config()  # noqa: F821  nbgrader provides it
 c.CourseDirectory.course_id = "effml"

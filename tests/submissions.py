@@ -1,7 +1,7 @@
 """Submissions of a lab, made from its release and its solution: whatever its exercises are.
 
-A submission is a *slice*: the graded cells and, of the rest, the cells whose names its answers need. Figures and training,
-which cost time and no points, are left out, as a student may leave them out.
+A submission is a *slice*: the graded cells and, of the rest, the cells whose names its answers need. Figures and
+training, which cost time and no points, are left out, as a student may leave them out.
 """
 import ast
 import copy
@@ -40,26 +40,38 @@ def points(lab: NotebookNode) -> dict[str, float]:
 
 def functions(lab: NotebookNode) -> list[str]:
     """The exercises whose answer is a function."""
-    return [id for id in points(lab) if any(isinstance(node, ast.FunctionDef) for node in ast.parse(answer(lab, id).source).body)]
+    holds = lambda id: any(isinstance(node, ast.FunctionDef) for node in ast.parse(answer(lab, id).source).body)
+    return list(filter(holds, points(lab)))
+
+
+def uses(solution: NotebookNode, id: str) -> set[str]:
+    """The other exercises whose answers this one needs, itself or through the cells between."""
+    owners = {cell.id: other for other in points(solution) for cell in answers(solution, other)}
+    needed, found = set(), set()
+    for cell in reversed(solution.cells):
+        bound, read = names(cell)
+        owner = owners.get(cell.id)
+        if owner == id:
+            needed = needed - bound | read
+        elif bound & needed:
+            found |= {owner} - {None}
+            needed = needed - bound | (set() if owner else read)
+    return found
 
 
 def closed(solution: NotebookNode, wanted: list[str]) -> list[str]:
-    """Of the wanted exercises, those whose answers use no answer to any other."""
+    """Of the wanted exercises, those that need none but each other."""
     kept = []
     for id in points(solution):
-        read, bound = (set().union(*(names(cell)[i] for cell in answers(solution, id))) for i in (1, 0))
-        others = set().union(*(names(cell)[0] for other in points(solution) if other not in (id, *kept)
-                               for cell in answers(solution, other)))
-        if id in wanted and not (read & others) - bound:
+        if id in wanted and uses(solution, id) <= set(kept):
             kept.append(id)
     return kept
 
 
 def unused(solution: NotebookNode, ids: list[str]) -> list[str]:
-    """Of these exercises, those that no other answer uses."""
-    return [id for id in ids if id in closed(solution, [id]) and not any(
-        names(cell)[1] & set().union(*(names(own)[0] for own in answers(solution, id)))
-        for other in points(solution) if other != id for cell in answers(solution, other))]
+    """Of these exercises, those that stand alone: they need no other, and no other needs them."""
+    needed = set().union(*(uses(solution, id) for id in points(solution)))
+    return [id for id in ids if not uses(solution, id) and id not in needed]
 
 
 def answer(lab: NotebookNode, id: str) -> NotebookNode:
@@ -71,7 +83,7 @@ def test(lab: NotebookNode, id: str) -> NotebookNode:
 
 
 def names(cell: NotebookNode) -> tuple[set[str], set[str]]:
-    """The names that a cell gives to the cells after it, and those that it, or a function in it, takes from elsewhere."""
+    """The names that a cell gives to the cells after it, and those that it, or a function in it, takes from others."""
     if cell.cell_type != "code":
         return set(), set()
     top = symtable.symtable(TransformerManager().transform_cell(cell.source), "cell", "exec")
@@ -85,7 +97,7 @@ def scopes(table: symtable.SymbolTable) -> list[symtable.SymbolTable]:
 
 
 def filled(lab: NotebookNode, solution: NotebookNode, only: list[str] | None = None) -> NotebookNode:
-    """A lab's slice with the solution's answers to the exercises of `only`, or to all of them and the written ones too."""
+    """A lab's slice with the solution's answers to the exercises of `only`, or to all, the written ones too."""
     made = NotebookNode(copy.deepcopy(lab))
     if only is None:
         for cell in filter(is_written, made.cells):
@@ -97,13 +109,13 @@ def filled(lab: NotebookNode, solution: NotebookNode, only: list[str] | None = N
 
 
 def sliced(lab: NotebookNode) -> NotebookNode:
-    needed = set().union(*(names(cell)[1] for cell in lab.cells if graded_id(cell)))
-    kept = []
+    """The graded cells and, from the end back, whatever binds a name that a cell kept so far reads."""
+    needed, kept = set(), []
     for cell in reversed(lab.cells):
         bound, read = names(cell)
-        if graded_id(cell) or (cell.cell_type == "code" and bound & needed):
+        if graded_id(cell) or bound & needed:
             kept.insert(0, cell)
-            needed |= read
+            needed = needed - bound | read
     lab.cells = kept
     return lab
 
@@ -195,7 +207,7 @@ def scripted(lab: NotebookNode) -> NotebookNode:
         if is_written(cell):
             cell.source = f"My answer $a<b$ {SCRIPT} <b onclick='alert(1)'>bold</b> [a](javascript:alert(1))"
     raw = nbformat.v4.new_raw_cell(SCRIPT, metadata={"raw_mimetype": "text/html"})
-    lab.cells += [nbformat.v4.new_code_cell(LIVE, metadata={"tags": [f'"{SCRIPT}']}), raw,
-                  nbformat.v4.new_markdown_cell(f"{SCRIPT}\n\n<svg onload='alert(1)'></svg>\n\n| a | b |\n|---|---|\n| 1 | 2 |")]
+    prose = nbformat.v4.new_markdown_cell(f"{SCRIPT}\n\n<svg onload='alert(1)'></svg>\n\n| a |\n|---|\n| 1 |")
+    lab.cells += [nbformat.v4.new_code_cell(LIVE, metadata={"tags": [f'"{SCRIPT}']}), raw, prose]
     lab.metadata["title"] = SCRIPT
     return lab

@@ -26,11 +26,15 @@ ERROR = new_output("error", ename="E", evalue="", traceback=[])
 WARNING = new_output("stream", name="stderr", text="a warning")
 
 
+GARBAGE = ("nan", "inf", "-1", "1e300", "5.01", "5 / 5", "'5'", "True", "", "None", "1_0", "[5]")
+
+
 @pytest.mark.parametrize("outputs, points", [
-    ([result("5")], 5), ([result("0")], 0), ([result("2.75")], 2.75), ([WARNING, result("5")], 5), ([result("5"), WARNING], 5),
+    ([result("5")], 5), ([result("0")], 0), ([result("2.75")], 2.75),
+    ([WARNING, result("5")], 5), ([result("5"), WARNING], 5),
     ([], 0), ([WARNING], 0), ([ERROR], 0), ([result("5"), ERROR], 0), ([result("5"), result("5")], 0),
     ([new_output("display_data", data={"text/plain": "5"})], 0),
-    *([[result(text)], 0] for text in ("nan", "inf", "-1", "1e300", "5.01", "5 / 5", "'5'", "True", "", "None", "1_0", "[5]"))])
+    *([[result(text)], 0] for text in GARBAGE)])
 def test_only_an_honest_number_counts(outputs, points):
     assert judged(*outputs) == points
 
@@ -91,9 +95,12 @@ def test_missing_cells_come_back_where_they_belong(left, restored):
     assert " ".join(cell.source for cell in cells) == restored
 
 
+TABLE = ('<table><caption>c</caption><thead><tr><th scope="col">p</th></tr></thead>'
+         '<tbody><tr><td>1</td></tr></tbody></table>')
+
+
 @pytest.mark.parametrize("html, kept", [
-    ("<table><caption>c</caption><thead><tr><th scope='col'>p</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>",
-     '<table><caption>c</caption><thead><tr><th scope="col">p</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>'),
+    (TABLE.replace('"', "'"), TABLE),
     ("a<script>alert(1)</script>b", "ab"),
     ("<details open><summary>s</summary>x</details>", '<details open><summary>s</summary>x</details>'),
     ('<p style="text-align:left; background:url(x)" onclick="f()">x</p>', '<p style="text-align:left;">x</p>'),

@@ -1,4 +1,4 @@
-"""Labs through nbgrader's own commands: released, submitted in every state, autograded, regraded, told back, exported."""
+"""Labs through nbgrader's own commands: released, submitted in every state, graded, regraded, told back, exported."""
 import csv
 import os
 import shutil
@@ -13,8 +13,8 @@ from nbgrader.api import Gradebook
 
 from effml_lab.course import build, percent
 
-from submissions import (answer, begins_with, closed, edited, filled, forged, functions, graded_id, is_test, is_written, noisy,
-                         points, scripted, unused, without)
+from submissions import (answer, begins_with, closed, edited, filled, forged, functions, graded_id, is_test, is_written,
+                         noisy, points, scripted, unused, without)
 
 ROOT = Path(os.environ.get("EFFML_TEST_COURSE", Path(__file__).resolve().parents[1]))
 LABS = sorted(path.stem for path in (ROOT / "solutions").glob("[0-9][0-9]_*.py"))
@@ -45,7 +45,7 @@ class Course:
         env = os.environ | {"EFFML_HOME": str(self.folder / "home")}
         env.pop("EFFML_SEED", None)
         done = subprocess.run([sys.executable, "-m", "nbgrader", *words], cwd=self.folder, env=env, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                              check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert fails or done.returncode == 0, done.stdout
         return done.stdout
 
@@ -67,7 +67,7 @@ class Course:
 
 
 def few(solution) -> list[str]:
-    """The exercises that most submissions answer: two functions that nothing else uses, and a value. The rest stay blank."""
+    """The exercises that most submissions answer: two functions that nothing else uses, and a value."""
     coded = functions(solution)
     values = [id for id in points(solution) if id not in coded]
     return unused(solution, coded)[:2] + closed(solution, values)[:1]
@@ -87,14 +87,14 @@ def submissions(lab, solution) -> dict[str, object]:
     for cell in tagged.cells:
         cell.metadata["tags"] = ["skip-execution"]
     return {
-        "correct": answered(None), "blank": answered([]), "half": answered(half(solution)), "noisy": noisy(answered(None)),
-        "looping": looping, "killed": killed, "no_test": without(right(), target),
-        "no_test_no_answer": without(right(), target, f"{target}-answer"), "no_start": without(right(), "links", "start-up"),
-        "edited": edited(right()), "tagged": tagged, "forged": forged(right()), "scripted": scripted(right())}
+        "correct": answered(None), "noisy": noisy(answered(functions(solution))), "half": answered(half(solution)),
+        "blank": answered([]), "looping": looping, "killed": killed, "tagged": tagged, "edited": edited(right()),
+        "forged": forged(right()), "scripted": scripted(right()), "no_start": without(right(), "links", "start-up"),
+        "no_test": without(right(), target), "no_test_no_answer": without(right(), target, f"{target}-answer")}
 
 
-STUDENTS = ("correct", "blank", "half", "noisy", "looping", "killed", "no_test", "no_test_no_answer", "no_start", "edited",
-            "tagged", "forged", "scripted")
+STUDENTS = ("correct", "noisy", "half", "blank", "looping", "killed", "tagged", "edited", "forged", "scripted",
+            "no_start", "no_test", "no_test_no_answer")
 
 
 def expected(student: str, solution) -> dict[str, float]:
@@ -103,8 +103,9 @@ def expected(student: str, solution) -> dict[str, float]:
     only = lambda kept: {id: full[id] if id in kept else 0 for id in full}
     before = list(full)[:list(full).index(some[0])]
     special = {
-        "correct": full, "noisy": full, "half": only(half(solution)), "blank": only([]), "tagged": only([]), "forged": only([]),
-        "looping": only(some[1:]), "no_test_no_answer": only(some[1:]), "killed": only(set(some) & set(before))}
+        "correct": full, "noisy": only(functions(solution)), "half": only(half(solution)), "blank": only([]),
+        "tagged": only([]), "forged": only([]), "looping": only(some[1:]), "no_test_no_answer": only(some[1:]),
+        "killed": only(set(some) & set(before))}
     return special.get(student, only(some))
 
 
@@ -127,8 +128,8 @@ def test_generated_labs_are_the_committed_ones(course):
 
 
 def test_everything_that_grading_makes_lies_in_one_folder(course):
-    assert {path.name for path in course.folder.iterdir()} <= {"nbgrader_config.py", "solutions", "labs", "grading", "home",
-                                                               "__pycache__"}
+    known = {"nbgrader_config.py", "solutions", "labs", "grading", "home", "__pycache__"}
+    assert {path.name for path in course.folder.iterdir()} <= known
     assert not list((course.folder / "home").rglob("*"))      # nothing of a student's record is written by a grader
 
 
@@ -159,8 +160,9 @@ def test_a_regrade_keeps_manual_marks_and_the_seed(course):
 
 
 def test_validate_tells_right_from_blank(course):
-    kept = {f"{id}-answer" for id in few(course.solution)} | {*few(course.solution), "links", "start-up"}
-    right, blank = filled(course.released, course.solution, few(course.solution)), filled(course.released, course.solution, [])
+    kept = {"links", "start-up", *few(course.solution), *(f"{id}-answer" for id in few(course.solution))}
+    right = filled(course.released, course.solution, few(course.solution))
+    blank = filled(course.released, course.solution, [])
     right.cells = [cell for cell in right.cells if graded_id(cell) is None or graded_id(cell) in kept]
     said = course.nbgrader("validate", str(course.write("right", right)), str(course.write("blank", blank)))
     assert "Success! Your notebook passes all the tests." in said

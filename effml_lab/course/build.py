@@ -4,9 +4,9 @@
                        -> labs/NN_name/NN_name.ipynb        nbgrader's release of it
   lectures/NN_name.py  -> lectures/NN_name.ipynb            outputs kept while the code before them is unchanged
 
-The text is what is written, reviewed and compared; the notebooks are made from it, byte for byte the same as long as it is
-the same. `from_notebook` takes an edit made in JupyterLab back into the text. Nothing is overwritten that holds somebody's
-work: a lab with answers in it, or a notebook with edits that are not in its text.
+The text is what is written, reviewed and compared; the notebooks are made from it, byte for byte the same as long
+as it is the same. `from_notebook` takes an edit made in JupyterLab back into the text. Nothing is overwritten that
+holds somebody's work: a lab with answers in it, or a notebook with edits that are not in its text.
 """
 import subprocess
 from pathlib import Path
@@ -55,7 +55,8 @@ def home(root: Path | None = None) -> Path:
 
 def chosen(names: list[str] | None, root: Path) -> list[str]:
     """The names asked for, as "01" or "01_ddpm"; all of them for None or an empty list."""
-    known = sorted({path.stem for folder in ("solutions", "lectures") for path in (root / folder).glob("[0-9][0-9]_*.py")})
+    texts = [*root.glob("solutions/[0-9][0-9]_*.py"), *root.glob("lectures/[0-9][0-9]_*.py")]
+    known = sorted({path.stem for path in texts})
     picked = []
     for name in names or known:
         found = [one for one in known if name in (one, one[:2])]
@@ -71,9 +72,10 @@ def build_lab(name: str, root: Path) -> dict[Path, bytes]:
     made = lab_notebook(text.read_text(encoding="utf-8"), name, root)
     data = percent.to_bytes(made)
     released = release(name, data, root)
-    others = {path: path.read_bytes() for path in (root / "labs").rglob("*")
-              if path.is_file() and path not in released and ".ipynb_checkpoints" not in path.parts and not has_work(path)}
-    refuse_leaks(made.cells, name, {p.relative_to(root): shown(p, d) for p, d in (others | released).items()})
+    others = [path for path in (root / "labs").rglob("*") if path.is_file() and path not in released]
+    others = [path for path in others if ".ipynb_checkpoints" not in path.parts and not has_work(path)]
+    visible = {path: path.read_bytes() for path in others} | released
+    refuse_leaks(made.cells, name, {path.relative_to(root): shown(path, data) for path, data in visible.items()})
     return {root / f"solutions/{name}/{name}.ipynb": data} | released
 
 
@@ -101,16 +103,12 @@ def build_lecture(name: str, root: Path, execute: bool) -> dict[Path, bytes]:
 def from_notebook(path: Path | str, root: Path | None = None) -> Path:
     """Take an instructor's edit of a solution's or a lecture's notebook back into its text; return the text's path.
 
-    The notebooks are then built again from it. Raises ValueError with one sentence and leaves everything as it was if the
-    text changed meanwhile, if the lab made from it holds work, or if a cell breaks a rule.
+    The notebooks are then built again from it. Raises ValueError with one sentence and leaves everything as it was if
+    the text changed meanwhile, if the lab made from it holds work, or if a cell breaks a rule.
     """
     root, path = home(root), Path(path).resolve()
-    name, kind = path.stem, "lectures" if path.parent == root / "lectures" else "solutions"
-    text = root / kind / f"{name}.py"
-    if path not in (root / f"lectures/{name}.ipynb", root / f"solutions/{name}/{name}.ipynb") or not text.is_file():
-        raise ValueError(f"{path} is not a notebook of lectures/ or solutions/ with a text beside it: only those go back.")
-    if not path.is_file():
-        raise ValueError(f"There is no notebook {path}.")
+    text = text_of(path, root)
+    name, kind = text.stem, text.parent.name
     refuse_work(root / f"labs/{name}/{name}.ipynb", root)
     make = lecture_notebook if kind == "lectures" else lab_notebook
     old, edited = text.read_text(encoding="utf-8"), nbformat.read(path, as_version=4)
@@ -124,6 +122,18 @@ def from_notebook(path: Path | str, root: Path | None = None) -> Path:
     path.write_bytes(percent.to_bytes(made) if kind == "solutions" else build_lecture(name, root, False)[path])
     build([name], root=root)
     return text
+
+
+def text_of(path: Path, root: Path) -> Path:
+    """The text of a notebook of lectures/ or solutions/."""
+    name = path.stem
+    texts = {root / f"lectures/{name}.ipynb": root / f"lectures/{name}.py",
+             root / f"solutions/{name}/{name}.ipynb": root / f"solutions/{name}.py"}
+    if path not in texts or not texts[path].is_file():
+        raise ValueError(f"{path} is no notebook of lectures/ or solutions/ with a text: only those go back.")
+    if not path.is_file():
+        raise ValueError(f"There is no notebook {path}.")
+    return texts[path]
 
 
 def taken_back(cells: list[NotebookNode], where: str) -> list[NotebookNode]:
@@ -146,8 +156,8 @@ def refuse_work(path: Path, root: Path) -> None:
     shown_path = path.relative_to(root)
     if path.parts[len(root.parts)] == "labs":
         raise ValueError(f"{shown_path} holds uncommitted work: commit it or move it away, then build again.")
-    raise ValueError(f"{shown_path} has edits that are not in its text: take them over with --from-notebook {shown_path}, "
-                     "or undo them.")
+    raise ValueError(f"{shown_path} has edits that are not in its text: undo them, "
+                     f"or take them over with --from-notebook {shown_path}.")
 
 
 def has_work(path: Path) -> bool:
@@ -163,7 +173,7 @@ def has_work(path: Path) -> bool:
 def is_committed(path: Path, root: Path) -> bool:
     try:
         status = subprocess.run(["git", "-C", str(root), "status", "--porcelain", "--ignored", "--", str(path)],
-                                capture_output=True, text=True)
+                                capture_output=True, text=True, check=False)
     except OSError:
         return False
     return status.returncode == 0 and not status.stdout.strip()

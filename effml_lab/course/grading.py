@@ -1,16 +1,16 @@
 """Plug-ins for nbgrader, listed in nbgrader_config.py: what stock nbgrader 0.9.6 lacks for this course.
 
-  ClearSolutions   two stubs: an answer inside a function raises, one at column 0 leaves a comment, so a blank lab runs through
+  ClearSolutions   two stubs: in a function it raises, at column 0 it is a comment, so that a blank lab runs through
   RestoreCells     every cell that nbgrader knows as it was released, whatever became of it; missing ones come back
-  Execute          an answer that cannot be stopped, or kills its kernel, costs its own submission alone; outputs have a limit
-  HonestPoints     a test cell counts only if it displays a finite number from 0 to its points; text on stderr costs nothing
+  Execute          an answer that cannot be stopped, or kills its kernel, costs its own submission; outputs have a limit
+  HonestPoints     a test cell counts only if it displays a number from 0 to its points; text on stderr costs nothing
   Harmless         no live script from an answer or an output, in feedback and in formgrader; tables and alt text stay
   HideTests        feedback shows what a test said, not its source
 
-Stock nbgrader gives full marks to a test cell without a readable number, zero to one with a warning, and shows students'
-HTML as it is. What runs in the student's process can still forge what it displays: for classes that are trusted.
+Stock nbgrader gives full marks to a test cell without a readable number, zero to one with a warning, and shows
+students' HTML as it is. What runs in the student's process can still forge what it displays: for classes that are
+trusted.
 """
-import math
 import os
 import re
 import secrets
@@ -51,7 +51,7 @@ class ClearSolutions(preprocessors.ClearSolutions):
 
 
 class RestoreCells(preprocessors.NbGraderPreprocessor):
-    """Of a cell that nbgrader knows, the gradebook has all but the words of an answer: take only those from a submission."""
+    """The gradebook knows all of its cells but the words of an answer: only those are taken from a submission."""
 
     def preprocess(self, nb, resources):
         ids = resources["nbgrader"]
@@ -92,8 +92,8 @@ def restore(cell: NotebookNode, released: NotebookNode) -> None:
 def put_back(missing: list[str], cells: list[NotebookNode], released: dict[str, NotebookNode]) -> None:
     """Insert missing cells in place. Not plain answers: the student may have written them in a cell of their own.
 
-    After the cell before it, where that is left. A test whose answer is gone goes as far down as it can, to the next cell
-    that is left, so that it finds an answer written in another cell.
+    After the cell before it, where that is left. A test whose answer is gone goes as far down as it can, to the next
+    cell that is left, so that it finds an answer written in another cell.
     """
     order = list(released)
     for id in missing:
@@ -137,11 +137,12 @@ class Execute(preprocessors.Execute):
             return cell, resources
 
     def output(self, outs, msg, display_id, cell_index):
-        size = len(repr(msg["content"]))
-        self.made[cell_index] = self.made.get(cell_index, 0) + size
-        if self.made[cell_index] <= self.max_bytes or msg["msg_type"] in ("execute_result", "error") and size <= self.max_bytes:
+        size, before = len(repr(msg["content"])), self.made.get(cell_index, 0)
+        self.made[cell_index] = before + size
+        counts = msg["msg_type"] in ("execute_result", "error")
+        if before + size <= self.max_bytes or (counts and size <= self.max_bytes):
             return super().output(outs, msg, display_id, cell_index)
-        if self.made[cell_index] - size <= self.max_bytes:
+        if before <= self.max_bytes:
             outs.append(new_output("stream", name="stdout", text="... the rest of the output was left out ..."))
         return None
 

@@ -1,6 +1,7 @@
 """The outputs of a lecture: run afresh, or carried over from the notebook as it was.
 
-A page on the web has no kernel, so that widgets (each has a static figure beside it) and progress on stderr are left out.
+A page on the web has no kernel, so that widgets (each has a static figure beside it) and progress on stderr are
+left out.
 """
 import json
 from pathlib import Path

@@ -1,9 +1,9 @@
 """The two cells that open every notebook, written by the build and by nobody else: the links and the start-up.
 
-Both come from one address, [project.urls] Source in pyproject.toml, and one release tag, v<version>. The links go to Colab
-(a lab's badge to labs/, never to solutions/), to the lecture and to the solution; minutes of reading and coding are the
-lab's own estimates, machine time is the latest measured run in data/results/labs.jsonl. The start-up installs the package
-where it is missing, without touching what the machine has, and names the release.
+Both come from one address, [project.urls] Source in pyproject.toml, and one release tag, v<version>. The links go
+to Colab (a lab's badge to labs/, never to solutions/), to the lecture and to the solution; minutes of reading and
+coding are the lab's own estimates, machine time is the latest measured run in data/results/labs.jsonl. The start-up
+installs the package where it is missing, without touching what the machine has, and names the release.
 """
 import tomllib
 from importlib import metadata

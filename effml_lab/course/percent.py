@@ -10,9 +10,9 @@ A text starts with a header that gives the notebook its metadata, and then holds
     # %% [markdown] slideshow={"slide_type": "slide"}
     # # A title
 
-A cell may carry `slideshow`, `tags`, and, where a written answer is graded by hand, `written="01-why" points=4`; all else
-that an editor or jupytext puts into a cell's metadata is left out. Cell ids are the content's hash and a counter of equal
-contents, so the same text always gives the same bytes (jupytext's own ids are random).
+A cell may carry `slideshow`, `tags`, and, where a written answer is graded by hand, `written="01-why" points=4`;
+all else that an editor or jupytext puts into a cell's metadata is left out. Cell ids are the content's hash and a
+counter of equal contents, so the same text always gives the same bytes (jupytext's own ids are random).
 """
 import hashlib
 import re
@@ -52,8 +52,9 @@ def parse(text: str, where: str) -> tuple[dict, list[NotebookNode]]:
 
 
 def unparse(old: str, cells: list[NotebookNode], where: str) -> str:
-    """The cells as a text: the inverse of `parse`. The old text gives the header, and the empty lines after known cells."""
-    gaps = {content_hash(cell): cell.metadata.get("lines_to_next_cell") for cell in jupytext.reads(old, fmt="py:percent").cells}
+    """The cells as a text: the inverse of `parse`. Header and empty lines are the old text's."""
+    known = jupytext.reads(old, fmt="py:percent").cells
+    gaps = {content_hash(cell): cell.metadata.get("lines_to_next_cell") for cell in known}
     made = nbformat.v4.new_notebook()
     for cell in cells:
         gap = gaps.get(content_hash(cell), 1)
@@ -71,7 +72,7 @@ def header(text: str, where: str) -> str:
 
 def refuse_pasted(cell: NotebookNode, where: str) -> None:
     if cell.get("attachments") or (cell.cell_type == "markdown" and PASTED.search(cell.source)):
-        raise ValueError(f"{where} holds a pasted image, which text cannot carry: draw it in a code cell or link to it.")
+        raise ValueError(f"{where} holds a pasted image, which text cannot carry: draw it in code or link to it.")
 
 
 def new_cell(kind: str, source: str, metadata: dict | None = None) -> NotebookNode:
@@ -112,7 +113,7 @@ def built(cells: list[NotebookNode]) -> str:
 
 
 def unedited(cell: NotebookNode, run_too: bool = False) -> bool:
-    """Whether a cell is as it was built. A released answer no longer has its id's content: nbgrader's checksum stands in."""
+    """Whether a cell is as it was built; a released answer has the solution's id, so nbgrader's checksum tells."""
     if run_too and cell.get("outputs"):
         return False
     if checksum := cell.metadata.get("nbgrader", {}).get("checksum"):

@@ -1,7 +1,8 @@
-"""A lab as students get it: what nbgrader's own generate_assignment makes of a solution, in a folder that is thrown away.
+"""A lab as students get it: what nbgrader's own generate_assignment makes of a solution, in a folder that is thrown
+away.
 
-The course's nbgrader_config.py is used as it is, so that a lab built here and one that an instructor generates are equal
-byte for byte; gradebook and seed stay in the temporary folder.
+The course's nbgrader_config.py is used as it is, so that a lab built here and one that an instructor generates are
+equal byte for byte; gradebook and seed stay in the temporary folder.
 """
 import contextlib
 import functools
@@ -91,7 +92,7 @@ def refuse_leaks(solution: list[NotebookNode], name: str, texts: dict[Path, str]
     for path, text in texts.items():
         found = next((line for line in sorted(secrets) if line in text), None)
         if found:
-            raise ValueError(f"{path} shows a line of the solution of {name}, {found!r}: put it another way in one of them.")
+            raise ValueError(f"{path} shows a line of the solution of {name}, {found!r}: change one of the two.")
 
 
 def shown(path: Path, data: bytes) -> str:

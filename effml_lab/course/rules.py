@@ -1,9 +1,9 @@
 """What a lab's cells must look like, and the nbgrader metadata that follows from them.
 
-A *test cell* is one bare `check("NN-slug", answer, points=N)`: its id and its points are read from that line alone, because
-nbgrader gives full marks to whatever does not display a number (an assignment, a semicolon, a print). The code cell with
-### BEGIN SOLUTION ... ### END SOLUTION before it is its *answer*. A markdown cell with `written="NN-slug" points=N` is a
-written answer, graded by hand. Whatever does not fit is refused in one sentence.
+A *test cell* is one bare `check("NN-slug", answer, points=N)`: its id and its points are read from that line alone,
+because nbgrader gives full marks to whatever does not display a number (an assignment, a semicolon, a print). The
+code cell with ### BEGIN SOLUTION ... ### END SOLUTION before it is its *answer*. A markdown cell with
+`written="NN-slug" points=N` is a written answer, graded by hand. Whatever does not fit is refused in one sentence.
 """
 import ast
 import io
@@ -48,8 +48,8 @@ def label(cells: list[NotebookNode], lab: str) -> None:
 
 def grade(cell: NotebookNode, id: str, points: float | None = None, **flags: bool) -> None:
     """nbgrader's metadata, complete."""
-    data = {"schema_version": 3, "grade_id": id, "grade": False, "solution": False, "locked": False, "task": False} | flags
-    cell.metadata["nbgrader"] = data | ({} if points is None else {"points": points})
+    plain = {"schema_version": 3, "grade_id": id, "grade": False, "solution": False, "locked": False, "task": False}
+    cell.metadata["nbgrader"] = plain | flags | ({} if points is None else {"points": points})
 
 
 def _check_id(id: str, number: str, where: str) -> None:
@@ -68,7 +68,7 @@ def _written(cell: NotebookNode, where: str) -> str | None:
     id, points = cell.metadata.pop("written", None), cell.metadata.pop("points", None)
     if id is None:
         if MARKERS.search(cell.source) or points is not None:
-            raise ValueError(f'{where}: only a cell with written="id" points=N holds a solution, a mark scheme or points.')
+            raise ValueError(f'{where}: only a cell with written="id" points=N holds a solution or a mark scheme.')
         return None
     grade(cell, id, _points(points, where), grade=True, solution=True)
     return id
@@ -77,7 +77,7 @@ def _written(cell: NotebookNode, where: str) -> str | None:
 def _test(cell: NotebookNode, where: str) -> str | None:
     """The id of a test cell, or None if the cell does not mention `check`."""
     if "written" in cell.metadata or "points" in cell.metadata:
-        raise ValueError(f"{where}: written answers are markdown cells, and a test cell's points stand in its check(...).")
+        raise ValueError(f"{where}: a written answer is a markdown cell, and a test cell's points are in its check.")
     try:
         tree = ast.parse(TransformerManager().transform_cell(cell.source))
     except SyntaxError as error:

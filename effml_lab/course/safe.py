@@ -1,7 +1,9 @@
-"""What a student's cell may put on a page that others open: text, tables, pictures with their alt text; nothing that runs.
+"""What a student's cell may put on a page that others open: text, tables, pictures with their alt text; nothing that
+runs.
 
-Reports are HTML tables, so HTML is cleaned (bleach), not dropped; nbconvert's own sanitizer garbles tables and leaves a
-script in a written answer. JavaScript, SVG, widgets, LaTeX and PDF outputs go; their plain text stays where there is one.
+Reports are HTML tables, so HTML is cleaned (bleach), not dropped; nbconvert's own sanitizer garbles tables and
+leaves a script in a written answer. JavaScript, SVG, widgets, LaTeX and PDF outputs go; their plain text stays
+where there is one.
 """
 import base64
 import binascii
@@ -13,12 +15,12 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-TAGS = ("a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr "
-        "i img li ol p pre s samp small span strong sub summary sup table tbody td tfoot th thead tr u ul").split()
+TAGS = frozenset("""a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure
+    h1 h2 h3 h4 h5 h6 hr i img li ol p pre s samp small span strong sub summary sup table tbody td tfoot th thead tr
+    u ul""".split())
 NAMES = {"align", "alt", "class", "colspan", "dir", "height", "lang", "open", "rowspan", "scope", "title", "width"}
-STYLE = CSSSanitizer(allowed_css_properties=["border", "border-collapse", "color", "font-family", "font-size", "font-style",
-                                             "font-weight", "margin", "padding", "text-align", "vertical-align",
-                                             "white-space", "width"])
+STYLE = CSSSanitizer(allowed_css_properties="border border-collapse color font-family font-size font-style font-weight "
+                     "margin padding text-align vertical-align white-space width".split())
 PICTURES = ("image/png", "image/jpeg", "image/gif")
 EMBEDDED = tuple(f"data:{kind};base64," for kind in PICTURES)
 
@@ -28,7 +30,7 @@ def clean(html: str) -> str:
     soup = BeautifulSoup(html, "html.parser")
     for tag in soup(["script", "style", "template", "iframe", "object", "svg", "math", "noscript"]):
         tag.decompose()
-    return bleach.clean(str(soup), tags=set(TAGS), attributes=allowed, css_sanitizer=STYLE, strip=True,
+    return bleach.clean(str(soup), tags=TAGS, attributes=allowed, css_sanitizer=STYLE, strip=True,
                         protocols={"http", "https", "mailto", "data"})
 
 
@@ -47,11 +49,10 @@ def markdown(source: str) -> str:
 
 def cell(given: NotebookNode, number: int) -> NotebookNode:
     """A cell with its nbgrader metadata, its source, and outputs that are safe to show."""
-    kept = {key: given.metadata[key] for key in ("nbgrader",) if key in given.metadata}
-    made = NotebookNode(cell_type=given.cell_type, id=f"cell-{number}", metadata=NotebookNode(kept), source=given.source)
+    kept = NotebookNode({key: given.metadata[key] for key in ("nbgrader",) if key in given.metadata})
+    made = NotebookNode(cell_type=given.cell_type, id=f"cell-{number}", metadata=kept, source=given.source)
     if given.cell_type == "code":
-        count = given.get("execution_count")
-        made.execution_count = count if isinstance(count, int) else None
+        made.execution_count = counted(given)
         made.outputs = [safe for safe in map(output, given.get("outputs", [])) if safe]
     return made
 
@@ -62,14 +63,20 @@ def output(given: NotebookNode) -> NotebookNode | None:
         name = "stderr" if given.name == "stderr" else "stdout"
         return new_output("stream", name=name, text=str(given.text))
     if given.output_type == "error":
-        return new_output("error", ename=str(given.ename), evalue=str(given.evalue), traceback=[*map(str, given.traceback)])
+        traceback = [str(line) for line in given.traceback]
+        return new_output("error", ename=str(given.ename), evalue=str(given.evalue), traceback=traceback)
     data = {kind: form(kind, value) for kind, value in given.data.items()}
     data = {kind: value for kind, value in data.items() if value}
     if not data:
         return None
-    count = given.get("execution_count")
-    extra = {"execution_count": count if isinstance(count, int) else None} if given.output_type == "execute_result" else {}
+    extra = {"execution_count": counted(given)} if given.output_type == "execute_result" else {}
     return new_output(given.output_type, data=data, metadata=described(given.get("metadata", {})), **extra)
+
+
+def counted(given: NotebookNode) -> int | None:
+    """The execution count, which a kernel may fake."""
+    count = given.get("execution_count")
+    return count if isinstance(count, int) else None
 
 
 def form(kind: str, value) -> str:
