@@ -67,7 +67,7 @@ def picture(path: Path, points: dict[str, bench.Record]) -> None:
         plots.pareto(right, [record for record in points.values() if record.nfe])
         right.axhspan(floor["low"], floor["high"], color=plots.MUTED, alpha=0.3, linewidth=0)
         right.axhline(floor["value"], color=plots.MUTED, linestyle=":", label="real digits")
-        right.set(title="Cost against quality", ylabel="Fréchet distance, classifier features", ylim=(0, None))
+        right.set(title="Cost against quality", ylabel="Fréchet distance, classifier features")
         right.legend(fontsize=8)
         fig.savefig(path, dpi=130, metadata={"Software": None})
         plt.close(fig)
@@ -96,16 +96,14 @@ def interval(estimate: dict) -> str:
 
 
 def model(points: dict[str, bench.Record]):
-    """Each sampler's quality beside the floor."""
+    """The quality of the sampler nearest to real digits, beside the floor: what as many real digits score."""
     named = {"frechet": "Fréchet distance to held-out digits", "kid": "KID to held-out digits",
-             "recognizable": "share of recognizable digits", "nearest": "distance to the nearest training image, over that of "
-             "held-out digits"}
+             "recognizable": "Share of recognizable digits",
+             "nearest": "Median distance to the nearest training image, over that of held-out digits"}
     best = min((record for record in points.values() if record.nfe), key=lambda record: record.quality["frechet"]["value"])
-    real = floor_of(points)
     for key, what in named.items():
-        estimate = best.quality[key]
-        yield (f"{what} ({best.technique}, n = {estimate['n']})",
-               f"{interval(estimate)}; real digits {interval(real.quality[key])}")
+        floor = "" if key == "nearest" else f"; real digits {interval(floor_of(points).quality[key])}"
+        yield f"{what} ({best.technique}, n = {best.quality[key]['n']})", interval(best.quality[key]) + floor
 
 
 def judge():
