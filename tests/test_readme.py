@@ -1,5 +1,6 @@
 """The README shows what was recorded, and nothing else."""
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,15 @@ def test_the_readme_is_up_to_date():
     results = ROOT / "data" / "results"
     assert readme.table(results, readme.latest(results / "digits.jsonl")) in (ROOT / "README.md").read_text(encoding="utf-8")
     assert (ROOT / readme.FIGURE).is_file()
+
+
+def test_the_example_runs():
+    code = (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    names = {}
+    exec(code, names)
+    assert names["digits"].shape == (16, 1, 8, 8) and names["digits"].abs().max() < 2
+
+
+def test_every_link_leads_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert links and [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
