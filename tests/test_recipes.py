@@ -125,6 +125,8 @@ def test_a_hash_that_fits_a_file_that_does_not(tmp_path):
     (lambda: recipes.load("cats"), "choose one of digits, digits_judge"),
     (lambda: recipes.features("cats", torch.zeros(1, 1, 8, 8)), "no judge of 'cats'"),
     (lambda: recipes.denoiser("digits_judge"), "is a classifier, not a denoiser"),
+    (lambda: recipes.recognizable(torch.zeros(3, 8, 8)), "sees finite images of shape (N, 1, 8, 8), got (3, 8, 8)"),
+    (lambda: recipes.features("digits", torch.full((2, 1, 8, 8), torch.nan)), "with NaN or infinity"),
 ])
 def test_unknown_names_get_one_sentence(call, word):
     with pytest.raises(ValueError) as error:

@@ -86,8 +86,8 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     if took is None:
         return None
     card = {"name": "digits_judge", "recipe": "effml_lab.recipes.judge", **recipe,
-            "net": {"kind": "classifier", "settings": NET}, "data": digits.SOURCE,
-            "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(device)} | took
+            "net": {"kind": "classifier", "settings": NET}, "shape": [1, digits.SIZE, digits.SIZE],
+            "data": digits.SOURCE, "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(device)} | took
     path = store.save("digits_judge", run.ema.state_dict(), card, out)
     store.update("digits_judge", store.card("digits_judge", path.parent) | examine(path.parent), path.parent)
     training.state_path("digits_judge").unlink()

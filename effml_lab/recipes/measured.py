@@ -21,7 +21,7 @@ from ..diffusion import samplers
 from ..measure import bench, quality
 from . import models, store
 
-RUNS = [("ddim", 50), ("ddpm", 1000)]        # sampler, steps: trailing steps of the table
+RUNS = [("ddim", 10), ("ddim", 50), ("ddpm", 100), ("ddpm", 1000)]       # sampler, steps: trailing steps of the table
 
 
 def batch(name: str, sampler: str, steps: int, size: int, seed: int, index: int, folder=None, device="cpu") -> Tensor:

@@ -42,16 +42,25 @@ def judge(data: str = "digits") -> str:
     return JUDGES[data]
 
 
+def _seeing(data: str, images: Tensor, folder: Path | str | None) -> nn.Module:
+    """The judge of a data set, after a look at whether it can see these images."""
+    net, shape = load(judge(data), folder), store.card(judge(data), folder)["shape"]
+    if images.ndim != 4 or list(images.shape[1:]) != shape or not images.isfinite().all():
+        raise ValueError(f"the judge of {data!r} sees finite images of shape (N, {', '.join(map(str, shape))}), "
+                         f"got {tuple(images.shape)}" + ("" if images.isfinite().all() else " with NaN or infinity"))
+    return net.to(images.device)
+
+
 @torch.no_grad()
 def features(data: str, images: Tensor, folder: Path | str | None = None) -> Tensor:
     """Features (N, D) of images (N, C, H, W) in [-1, 1], by the judge of that data set."""
-    return load(judge(data), folder).features(images)
+    return _seeing(data, images, folder).features(images.float())
 
 
 @torch.no_grad()
 def read_classes(images: Tensor, data: str = "digits", folder: Path | str | None = None) -> tuple[Tensor, Tensor]:
     """The judge's most likely class of each image and its probability, (N,) each; "none of them" is no class."""
-    chance = load(judge(data), folder)(images).softmax(1)[:, :-1]           # its last class is "none of them"
+    chance = _seeing(data, images, folder)(images.float()).softmax(1)[:, :-1]      # its last class is "none of them"
     return chance.argmax(1), chance.max(1).values
 
 

@@ -2,7 +2,8 @@
 
 Every few seconds the whole state (net, EMA, optimizer, steps done) goes to $EFFML_HOME/training/NAME.safetensors. A run
 that was killed goes on from there and ends with the same bits as one that was not: batches and dropout are drawn from
-seeds made of the number of the step, so the state is complete. What was done since the last save is done again.
+seeds made of the number of the step, so the state is complete. What was done since the last save is done again. Another
+processor or number of threads rounds differently, and gives other bits of the same quality.
 """
 import json
 import time
