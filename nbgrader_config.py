@@ -12,7 +12,6 @@ import secrets
 import sys
 from pathlib import Path
 
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader import preprocessors as stock
 
 from effml_lab.course import grading, safe
@@ -51,6 +50,6 @@ c.Autograde.autograde_preprocessors = [
     grading.Execute, grading.HonestPoints, stock.LimitOutput, grading.Harmless, stock.SaveAutoGrades,
     stock.AssignLatePenalties, stock.CheckCellMetadata]
 
-c.GenerateFeedback.preprocessors = [stock.GetGrades, grading.HideTests, CSSHTMLHeaderPreprocessor]
+c.GenerateFeedback.preprocessors = [stock.GetGrades, grading.HideTests, grading.Spaced]
 c.HTMLExporter.preprocessors = [grading.Harmless]       # for feedback and formgrader
 c.HTMLExporter.filters = {"markdown2html": safe.markdown}

@@ -13,10 +13,10 @@ from nbgrader.api import Gradebook
 
 from effml_lab.course import build, percent
 
-from submissions import (answer, begins_with, closed, edited, filled, forged, functions, graded_id, is_test, is_written,
-                         noisy, points, scripted, unused, without)
+from submissions import (answer, begins_with, closed, edited, filled, forged, from_colab, functions, graded_id, is_test,
+                         is_written, noisy, points, scripted, unused, without)
 
-ROOT = Path(os.environ.get("EFFML_TEST_COURSE", Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
 LABS = sorted(path.stem for path in (ROOT / "solutions").glob("[0-9][0-9]_*.py"))
 LIMIT = 20      # seconds a cell: what the endless loop costs
 
@@ -90,7 +90,8 @@ def submissions(lab, solution) -> dict[str, object]:
         "correct": answered(None), "noisy": noisy(answered(functions(solution))), "half": answered(half(solution)),
         "blank": answered([]), "looping": looping, "killed": killed, "tagged": tagged, "edited": edited(right()),
         "forged": forged(right()), "scripted": scripted(right()), "no_start": without(right(), "links", "start-up"),
-        "no_test": without(right(), target), "no_test_no_answer": without(right(), target, f"{target}-answer")}
+        "no_test": from_colab(without(right(), target)),
+        "no_test_no_answer": without(right(), target, f"{target}-answer")}
 
 
 STUDENTS = ("correct", "noisy", "half", "blank", "looping", "killed", "tagged", "edited", "forged", "scripted",

@@ -6,6 +6,7 @@
   HonestPoints     a test cell counts only if it displays a number from 0 to its points; text on stderr costs nothing
   Harmless         no live script from an answer or an output, in feedback and in formgrader; tables and alt text stay
   HideTests        feedback shows what a test said, not its source
+  Spaced           room between the columns of tables, which nbgrader's page leaves out
 
 Stock nbgrader gives full marks to a test cell without a readable number, zero to one with a warning, and shows
 students' HTML as it is. What runs in the student's process can still forge what it displays: for classes that are
@@ -17,6 +18,7 @@ import secrets
 from pathlib import Path
 
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader import preprocessors, utils
@@ -25,6 +27,7 @@ from traitlets import Integer
 
 from . import safe
 
+TABLES = ".rendered_html td, .rendered_html th { padding: 0.15em 1em 0.15em 0; vertical-align: top }"
 STUB, COMMENT = "# YOUR CODE HERE\nraise NotImplementedError()", "# YOUR ANSWER HERE"
 
 
@@ -190,3 +193,10 @@ class HideTests(preprocessors.NbGraderPreprocessor):
                 if output.output_type == "error":
                     output.traceback = [f"{output.ename}: {output.evalue}"]
         return cell, resources
+
+
+class Spaced(CSSHTMLHeaderPreprocessor):
+    def preprocess(self, nb, resources):
+        nb, resources = super().preprocess(nb, resources)
+        resources["inlining"]["css"].append(TABLES)
+        return nb, resources
