@@ -10,8 +10,6 @@ The last convolution of each block and of the net starts at zero: a fresh net pr
 Weights lie channels-last, which is how CPUs and GPUs convolve fastest.
 Left out: scale modulation (AdaGN) and cross-attention, which are lab 03.
 """
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -13,7 +13,6 @@ from ..datasets import digits
 from ..diffusion import levels
 from ..diffusion.denoise import loss as noise_loss
 from ..diffusion.train import Run
-from ..measure import bench
 from ..nets.unet import UNet
 from . import measured, models, store, training
 
@@ -26,29 +25,21 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     """Train the UNet, store it as `digits` and return its path; None if `minutes` ran out before the end."""
     images = training.by_class(*digits.load("train"))[0]
     torch.manual_seed(SEED)
-    run, schedule, steps = Run(UNet(**NET).to(device), LR), levels.linear(), steps or STEPS
+    run, schedule = Run(UNet(**NET).to(device), LR), levels.linear()
 
     def loss(net, step):
         rng = store.seeded(SEED, step)
         x0 = images[torch.randint(len(images), (BATCH,), generator=rng)]
         return noise_loss(net, x0.to(device), schedule, "eps", rng)
 
-    recipe = {"seed": SEED, "steps": steps, "batch": BATCH, "lr": LR, "net": NET}
-    took = training.finish("digits", run, loss, steps, recipe, minutes)
-    if took is None:
-        return None
-    card = {"name": "digits", "recipe": "effml_lab.recipes.digits", **recipe, "net": {"kind": "unet", "settings": NET},
-            "pred": "eps", "schedule": "linear", "shape": [1, digits.SIZE, digits.SIZE],
-            "parameters": sum(p.numel() for p in run.net.parameters()), "data": digits.SOURCE,
-            "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(device)} | took
-    path = store.save("digits", run.ema.state_dict(), card, out)
-    store.update("digits", store.card("digits", path.parent) | {"quality": examine(path.parent)}, path.parent)
-    training.state_path("digits").unlink()
-    return path
+    recipe = {"seed": SEED, "steps": steps or STEPS, "batch": BATCH, "lr": LR, "net": NET}
+    about = {"recipe": __name__, "net": {"kind": "unet", "settings": NET}, "pred": "eps", "schedule": "linear",
+             "shape": [1, digits.SIZE, digits.SIZE], "data": digits.SOURCE}
+    return training.make("digits", run, loss, recipe, about, examine, out, minutes)
 
 
 def examine(folder: Path, n: int = 360, steps: int = 50) -> dict:
     """A quick look at the stored weights: the share of recognizable digits among n samples of a short DDIM run."""
     images = measured.batch("digits", "ddim", steps, n, 1, 0, folder)
     share = models.recognizable(images).double().mean().item()
-    return {f"recognizable, ddim {steps}": {"value": share, "n": n}}
+    return {"quality": {f"recognizable, ddim {steps}": {"value": share, "n": n}}}

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from ..datasets import digits
 from ..diffusion.train import Run
-from ..measure import bench
 from ..nets.classifier import Classifier
 from . import models, store, training
 
@@ -75,23 +74,15 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     images, labels = training.by_class(*digits.load("train"))
     torch.manual_seed(SEED)
     run = Run(Classifier(**NET).to(device), LR, weight_decay=0.05)
-    steps = steps or STEPS
 
     def loss(net, step):
         x, y = batch(images, labels, BATCH, store.seeded(SEED, step))
         return F.cross_entropy(net(x.to(device)), y.to(device))
 
-    recipe = {"seed": SEED, "steps": steps, "batch": BATCH, "lr": LR, "net": NET}
-    took = training.finish("digits_judge", run, loss, steps, recipe, minutes)
-    if took is None:
-        return None
-    card = {"name": "digits_judge", "recipe": "effml_lab.recipes.judge", **recipe,
-            "net": {"kind": "classifier", "settings": NET}, "shape": [1, digits.SIZE, digits.SIZE],
-            "data": digits.SOURCE, "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(device)} | took
-    path = store.save("digits_judge", run.ema.state_dict(), card, out)
-    store.update("digits_judge", store.card("digits_judge", path.parent) | examine(path.parent), path.parent)
-    training.state_path("digits_judge").unlink()
-    return path
+    recipe = {"seed": SEED, "steps": steps or STEPS, "batch": BATCH, "lr": LR, "net": NET}
+    about = {"recipe": __name__, "net": {"kind": "classifier", "settings": NET},
+             "shape": [1, digits.SIZE, digits.SIZE], "data": digits.SOURCE}
+    return training.make("digits_judge", run, loss, recipe, about, examine, out, minutes)
 
 
 def examine(folder: Path, n: int = 5000) -> dict:

@@ -3,10 +3,11 @@
 Every few seconds the whole state (net, EMA, optimizer, steps done) goes to $EFFML_HOME/training/NAME.safetensors. A run
 that was killed goes on from there and ends with the same bits as one that was not: batches and dropout are drawn from
 seeds made of the number of the step, so the state is complete. What was done since the last save is done again. Another
-processor or number of threads rounds differently, and gives other bits of the same quality.
+processor or number of threads rounds differently and gives other bits.
 """
 import json
 import time
+from pathlib import Path
 from typing import Callable
 
 import torch
@@ -14,10 +15,11 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..diffusion.train import Run, fit
+from ..measure import bench
 from . import store
 
 
-def state_path(name: str):
+def state_path(name: str) -> Path:
     return store.home() / "training" / f"{name}.safetensors"
 
 
@@ -60,6 +62,25 @@ def finish(name: str, run: Run, loss: Callable[[nn.Module, int], Tensor], steps:
             if late and done < steps:
                 return None
     return took()
+
+
+def make(name: str, run: Run, loss: Callable, recipe: dict, about: dict, examine: Callable[[Path], dict],
+         out: Path | str | None = None, minutes: float | None = None) -> Path | None:
+    """Train `run` to its end and store its EMA with a card; the path, or None if `minutes` ran out before.
+
+    recipe: what the training is, with `seed` and `steps`. about: what else the card says. examine: from the folder
+    where the weights were stored to what was measured on them, for the card.
+    """
+    took = finish(name, run, loss, recipe["steps"], recipe, minutes)
+    if took is None:
+        return None
+    first = next(run.net.parameters())
+    card = {"name": name, **recipe, **about, "parameters": sum(p.numel() for p in run.net.parameters()),
+            "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(first.device), **took}
+    path = store.save(name, run.ema.state_dict(), card, out)
+    store.update(name, store.card(name, path.parent) | examine(path.parent), path.parent)
+    state_path(name).unlink()
+    return path
 
 
 def seed_dropout(loss: Callable, seed: int) -> Callable:
