@@ -187,6 +187,7 @@ def test_benchmarks_write_records(tmp_path, monkeypatch):
     assert str(tmp_path) in measured.digits(tmp_path, n=5, runs=[("ddim", 2)])
     floor, row = bench.read(tmp_path / "digits.jsonl")
     assert floor.quality["n"]["value"] == row.quality["n"]["value"] == 5
+    assert not list((store.home() / "samples").iterdir())
     assert row.nfe == 2 and row.macs == 2 * bench.macs(recipes.load("digits"), torch.zeros(1, 1, 8, 8), torch.zeros(1))
     versus.unet(tmp_path, rounds=2, cases=[("tiny", (2, 1, 8, 8), (8, 32))])
     rows = bench.read(tmp_path / "unet.jsonl")

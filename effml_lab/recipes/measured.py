@@ -7,7 +7,7 @@ score there is the floor: as many real images, the same reference, hence the sam
   nearest          median distance (pixels, Euclidean) to the nearest training image, over that of held-out digits:
                    near 0 for a copying machine, near 1 for new digits
   evenness         entropy of the classes that the judge reads, over that of equal shares
-Samples are kept in $EFFML_HOME/samples batch by batch, so a long measurement that was stopped goes on.
+Samples are kept in $EFFML_HOME/samples, batch by batch, until they are recorded: a stopped measurement goes on.
 """
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,12 @@ def draw(name: str, n: int, sampler: str = "ddim", steps: int = 50, seed: int = 
             store.write(path, {"images": batch(name, sampler, steps, size, seed, i, folder, device)})
         batches.append(store.read_state(path)[0]["images"])
     return torch.cat(batches)[:n]
+
+
+def forget(name: str, sampler: str, steps: int) -> None:
+    """Remove the kept samples of a sampler: the next measurement draws them again, with the code of its day."""
+    for path in (store.home() / "samples").glob(f"{name}-*-{sampler}-{steps}-*.safetensors"):
+        path.unlink()
 
 
 def judged(data: str, images: Tensor, folder=None) -> dict[str, dict]:
@@ -89,4 +95,5 @@ def digits(out: Path | str | None = None, device: str = "cpu", n: int = 1437, ru
         quality_of = judged("digits", draw("digits", n, sampler, steps, device=device))
         bench.append(path, record(f"{sampler}, {steps} steps", settings=settings, quality=quality_of,
                                   **cost("digits", sampler, steps, device=device)))
+        forget("digits", sampler, steps)
     return f"recorded in {path}"
