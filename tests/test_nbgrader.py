@@ -11,7 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 from nbgrader.api import Gradebook
 
-from effml_lab.course import build, percent
+from effml_lab.course import build, grading, percent
 
 from submissions import (answer, begins_with, closed, edited, filled, forged, from_colab, functions, graded_id, is_test,
                          is_written, noisy, points, scripted, unused, without)
@@ -189,6 +189,7 @@ def test_feedback_shows_each_report_whole(course):
             for table in BeautifulSoup(report, "html.parser").find_all("table"):
                 assert table.find("th", scope="col") and table.find("td")
                 assert table.get_text(" ", strip=True) in shown
+    assert grading.TABLES in str(course.feedback("half").find_all("style"))
     assert any("noise as from C++" in pre.get_text() for pre in course.feedback("noisy").find_all("pre"))
 
 

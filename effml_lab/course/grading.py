@@ -18,7 +18,6 @@ import secrets
 from pathlib import Path
 
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader import preprocessors, utils
@@ -195,8 +194,9 @@ class HideTests(preprocessors.NbGraderPreprocessor):
         return cell, resources
 
 
-class Spaced(CSSHTMLHeaderPreprocessor):
+class Spaced(preprocessors.NbGraderPreprocessor):
+    """The template has filled in its styles by now."""
+
     def preprocess(self, nb, resources):
-        nb, resources = super().preprocess(nb, resources)
         resources["inlining"]["css"].append(TABLES)
         return nb, resources
