@@ -46,7 +46,9 @@ def _flatten(node: Tree, tensors: dict[str, Tensor]):
         return [_flatten(value, tensors) for value in node]
     if node is None or isinstance(node, (str, bool, int, float)):
         return node
-    raise TypeError(f"expected tensors, numbers, strings, lists and dicts, got {type(node).__name__}")
+    hint = {"ndarray": " (torch.from_numpy makes a tensor of it)", "generator": " (return the result instead of yielding it)"}
+    name = type(node).__name__
+    raise TypeError(f"expected tensors, numbers, strings, lists and dicts, got {name}{hint.get(name, '')}")
 
 
 def _restore(node, tensors: dict[str, Tensor]) -> Tree:

@@ -52,14 +52,29 @@ def number(value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def kind(answer) -> str:
+    """What an answer is, in a student's words."""
+    names = {"NoneType": "nothing (None): is `return` missing?", "ndarray": "a numpy array", "Tensor": "one tensor",
+             "float": "a plain number", "int": "a plain number", "generator": "a generator: `return` the result instead of `yield`"}
+    return names.get(type(answer).__name__, f"a {type(answer).__name__}")
+
+
+def apart(got: float, want: float) -> tuple[str, str]:
+    """Two numbers with as many digits as it takes to tell them apart."""
+    digits = next((n for n in (4, 6, 8) if f"{got:.{n}g}" != f"{want:.{n}g}"), 12)
+    return f"{got:.{digits}g}", f"{want:.{digits}g}"
+
+
 def same_form(name: str, got: Tree, want: Tensor, given: Tensor | None = None) -> Property:
     """The gate: a tensor of the right shape and dtype, neither the input handed back nor all zeros."""
-    expected = f"{want.dtype}, shape {tuple(want.shape)}".replace("torch.", "")
+    expected = f"a tensor, {want.dtype}, shape {tuple(want.shape)}".replace("torch.", "")
     if not isinstance(got, Tensor):
-        return Property(name, False, "nothing (None)" if got is None else type(got).__name__, expected)
-    observed = f"{got.dtype}, shape {tuple(got.shape)}".replace("torch.", "")
+        return Property(name, False, kind(got), expected)
+    observed = f"a tensor, {got.dtype}, shape {tuple(got.shape)}".replace("torch.", "")
     if got.shape != want.shape or got.dtype != want.dtype:
-        return Property(name, False, observed, expected)
+        four = got.ndim == 4 and want.ndim == 2 and tuple(got.shape) == (len(want), 1, *want.shape)
+        return Property(name, False, observed, expected, (
+            "a factor of shape (B, 1, 1, 1) suits four dimensions, and this x has two: give it as many as x has",) if four else ())
     if not got.isfinite().all():
         return Property(name, False, "NaN or infinity", "finite numbers")
     if given is not None and torch.equal(got, given) and not torch.equal(want, given):
@@ -78,7 +93,7 @@ def close(name: str, got: Tree, want: Tensor, slips: dict[str, Callable[[], Tens
           tol: float = 1e-5) -> Property:
     """got equals want. slips: a cause in a student's words -> the value that this slip would give."""
     if not isinstance(got, Tensor) or got.shape != want.shape:
-        return Property(name, False, number(got), number(want))
+        return Property(name, False, number(got) if isinstance(got, Tensor) else kind(got), number(want))
     got, want = got.double(), want.double()
     if near(got, want, tol):
         return Property(name, True, "as expected", "")
@@ -86,7 +101,8 @@ def close(name: str, got: Tree, want: Tensor, slips: dict[str, Callable[[], Tens
     where = [int(i) for i in torch.unravel_index(worst, want.shape)]
     at = f" at {where}" if where else ""
     causes = tuple(said for said, value in (slips or {}).items() if _explains(value, got, want, tol))
-    return Property(name, False, number(got.flatten()[worst]) + at, number(want.flatten()[worst]) + at, causes)
+    observed, expected = apart(got.flatten()[worst].item(), want.flatten()[worst].item())
+    return Property(name, False, observed + at, expected + at, causes)
 
 
 def _explains(value: Callable[[], Tensor], got: Tensor, want: Tensor, tol: float) -> bool:
@@ -135,11 +151,16 @@ def reading(id: str, title: str, interval: Callable[[], tuple[float, float]],
 
 def _finite(name: str, out: Tree) -> Property:
     finite = isinstance(out, (int, float)) and math.isfinite(out)
-    return Property(name, finite, number(out), "a finite number")
+    return Property(name, finite, f"the text {out!r}" if isinstance(out, str) else number(out), "a finite number")
 
 
 def _as_number(impl, case: Tree) -> float:
-    return float(impl) if not isinstance(impl, (str, bool)) else str(impl)
+    if isinstance(impl, (str, bool)):
+        return str(impl)
+    try:
+        return float(impl)
+    except (TypeError, ValueError, RuntimeError):
+        raise Unanswered(f"A number is asked for; this is {kind(impl)}.".replace("one tensor", "a tensor of several")) from None
 
 
 class Unanswered(Exception):

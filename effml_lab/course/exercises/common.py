@@ -2,7 +2,7 @@
 import torch
 from torch import Generator, Tensor
 
-from ..exercise import Property, Unanswered, same_form
+from ..exercise import Property, Unanswered, close, kind, same_form
 
 SHAPES = ((3, 1, 5, 4), (2, 7), (4, 4, 4, 4))       # ragged ones, and one as wide as its batch is long
 
@@ -30,9 +30,26 @@ def several(answer, names: str) -> list:
     """An answer of several values, as a list; names: "alpha, sigma, snr"."""
     n = len(names.split(", "))
     if not isinstance(answer, (tuple, list)) or len(answer) != n:
-        got = f"{len(answer)} values" if isinstance(answer, (tuple, list)) else type(answer).__name__
-        raise Unanswered(f"Return {n} values, {names}; your function returned {got}.".replace("NoneType", "nothing (None)"))
+        got = f"{len(answer)} values" if isinstance(answer, (tuple, list)) else kind(answer)
+        raise Unanswered(f"Return {n} values, {names}; your function returned {got}{'' if got[-1] == '?' else '.'}")
     return list(answer)
+
+
+def repeated(call, seed: int) -> dict:
+    """What an answer gives for one rng, for the same with the global generator elsewhere, and for another rng."""
+    out = {}
+    for name, elsewhere, own in (("out", 1, seed), ("again", 2, seed), ("other", 1, seed + 1)):
+        torch.manual_seed(elsewhere)
+        out[name] = call(torch.Generator().manual_seed(own))
+    return out
+
+
+def drawn(name: str, out: Tensor, again: Tensor, other: Tensor) -> Property:
+    """All that is random comes from rng. again: with the same rng; other: with another."""
+    row = close(name, again, out, None, 1e-5)
+    if not row.passed:
+        return row._replace(causes=("not all of the noise comes from rng: draw with generator=rng",))
+    return row if not torch.equal(out, other) else Property(name, False, "another rng gives the same", "another rng gives another")
 
 
 def all_formed(name: str, parts: list, like: Tensor, given: Tensor | None = None) -> Property:

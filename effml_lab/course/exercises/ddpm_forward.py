@@ -4,9 +4,10 @@ The cases are random beta tables of odd lengths, in float32 and float64, and bat
 it is long, so that a factor laid along the wrong axis is not saved by an error. t counts from 0.
 """
 import torch
+from torch import Tensor
 
 from .common import SHAPES, all_formed, betas, column, integer, several, tol
-from ..exercise import Exercise, close, same_form
+from ..exercise import Exercise, Unanswered, close, same_form
 
 
 def level_cases(rng):
@@ -27,11 +28,16 @@ def level_verify(case, out):
         form,
         close("alpha = sqrt(alpha-bar)", alpha, abar.sqrt(), {
             "the square root is missing: this is alpha-bar itself": lambda: abar,
+            "alpha and sigma are swapped": lambda: (1 - abar).sqrt(),
+            "the product of the betas: alpha-bar is that of all 1 - beta": lambda: beta.double().cumprod(0).sqrt(),
             "one step only, sqrt(1 - beta): alpha-bar is the product of all steps up to t": lambda: (1 - beta.double()).sqrt(),
             "the product is one step late: alpha-bar at t includes the factor of t": lambda: late.sqrt(),
             "a sum where a product belongs": lambda: (1 - beta.double()).cumsum(0).sqrt()}, eps),
         close("sigma = sqrt(1 - alpha-bar)", sigma, (1 - abar).sqrt(), {
             "this is the variance: sigma is its square root": lambda: 1 - abar,
+            "alpha and sigma are swapped": lambda: abar.sqrt(),
+            "sqrt(1 - alpha): alpha² belongs under the root": lambda: (1 - abar.sqrt()).sqrt(),
+            "alpha-bar is squared once more: it is alpha² already": lambda: (1 - abar**2).sqrt(),
             "sqrt(beta) is the noise of one step: 1 - alpha-bar is that of all of them": lambda: beta.double().sqrt(),
             "sigma = 1 - alpha: it is the squares that add up to 1": lambda: 1 - abar.sqrt(),
             "the product is one step late: alpha-bar at t includes the factor of t": lambda: (1 - late).sqrt()}, eps),
@@ -40,6 +46,9 @@ def level_verify(case, out):
             "a ratio of amplitudes: the signal-to-noise ratio is one of variances": lambda: (abar / (1 - abar)).sqrt(),
             "upside down: noise over signal": lambda: (1 - abar) / abar,
             "beta was used where 1 - alpha-bar belongs": lambda: (1 - beta.double()) / beta.double(),
+            "alpha where alpha-bar belongs": lambda: abar.sqrt() / (1 - abar.sqrt()),
+            "alpha-bar is squared once more: it is alpha² already": lambda: abar**2 / (1 - abar**2),
+            "in decibels: the plain ratio is asked for": lambda: 10 * (abar / (1 - abar)).log10(),
             "the logarithm of the ratio": lambda: (abar / (1 - abar)).log()}, eps)]
 
 
@@ -75,10 +84,13 @@ def forward_verify(case, out):
             close("without noise: sqrt(alpha-bar) x0", out[1], a.sqrt() * x0, {
                 "the square root is missing on alpha-bar": lambda: a * x0,
                 "the picture is not scaled down": lambda: x0,
+                "sqrt(1 - alpha-bar) scales the picture": lambda: (1 - a).sqrt() * x0,
                 **part(lambda v: v.sqrt(), x0)}, e),
             close("without picture: sqrt(1 - alpha-bar) eps", out[2], (1 - a).sqrt() * eps, {
                 "the variance 1 - alpha-bar was used as a standard deviation": lambda: (1 - a) * eps,
                 "the noise is not scaled": lambda: eps,
+                "the noise is subtracted: x_t adds it": lambda: -(1 - a).sqrt() * eps,
+                "alpha-bar is squared once more: it is alpha² already": lambda: (1 - a**2).sqrt() * eps,
                 "sqrt(alpha-bar) scales the noise too": lambda: a.sqrt() * eps,
                 "1 - sqrt(alpha-bar): take the root after the difference": lambda: (1 - a.sqrt()) * eps,
                 **part(lambda v: (1 - v).sqrt(), eps)}, e),
@@ -86,18 +98,32 @@ def forward_verify(case, out):
 
 
 def invert_run(impl, case):
-    to_x0, to_eps = impl
-    x, t, abar = case["x0"], case["t"], case["abar"]            # any x will do
-    return [to_x0(x, t, abar, case["eps"]), to_eps(x, t, abar, case["eps"]),
-            to_eps(x, t, abar, to_x0(x, t, abar, case["eps"]))]
+    if not isinstance(impl, (tuple, list)) or len(impl) != 2:
+        raise Unanswered("Hand over both functions: (x0_from_eps, eps_from_x0).")
+    x, t, abar, given = case["x0"], case["t"], case["abar"], case["eps"]            # any x will do
+    x0, eps = (written(part, x, t, abar, given) for part in impl)
+    if x0 is None and eps is None:
+        return [part(x, t, abar, given) for part in (*impl, impl[1])]
+    return [x0, eps, impl[1](x, t, abar, x0) if isinstance(x0, Tensor) and isinstance(eps, Tensor) else None]
+
+
+def written(part, *arguments):
+    """One of two functions may still be a stub: the other is judged."""
+    try:
+        return part(*arguments)
+    except NotImplementedError as error:
+        if str(error):
+            raise
+        return None
 
 
 def invert_verify(case, out):
     x, t, abar, given = case["x0"], case["t"], case["abar"], case["eps"]
-    form = all_formed("shape and dtype of x", out[:2], x, x)
+    form = all_formed("shape and dtype of x", [part for part in out[:2] if part is not None] or [None], x, x)
     if not form.passed:
         return [form]
     a, e = column(abar[t], x), tol(x.dtype) * 30
+    s = (1 - a).sqrt()
     one = column(abar[t[:1]], x)
     return [
         form,
@@ -107,6 +133,10 @@ def invert_verify(case, out):
             "the noise is not scaled by sigma": lambda: (x - given) / a.sqrt(),
             "the division by alpha is missing": lambda: x - (1 - a).sqrt() * given,
             "plus where minus belongs": lambda: (x + (1 - a).sqrt() * given) / a.sqrt(),
+            "only the noise is divided by alpha: put brackets around x - sigma eps": lambda: x - s * given / a.sqrt(),
+            "this is the formula for eps": lambda: (x - a.sqrt() * given) / s,
+            "this is eq. 4 again, not solved for x0": lambda: a.sqrt() * x + s * given,
+            "alpha-bar where alpha belongs": lambda: (x - (1 - a**2).sqrt() * given) / a,
             "all images at the t of the first: each has its own": lambda: (x - (1 - one).sqrt() * given) / one.sqrt()}, e),
         close("eps = (x - alpha x0) / sigma", out[1], (x - a.sqrt() * given) / (1 - a).sqrt(), {
             "divided by the variance: its square root belongs there": lambda: (x - a.sqrt() * given) / (1 - a),
@@ -114,6 +144,10 @@ def invert_verify(case, out):
             "x0 is scaled by alpha-bar: its square root belongs there": lambda: (x - a * given) / (1 - a).sqrt(),
             "the division by sigma is missing": lambda: x - a.sqrt() * given,
             "the other way round: x0 less x": lambda: (a.sqrt() * given - x) / (1 - a).sqrt(),
+            "plus where minus belongs": lambda: (x + a.sqrt() * given) / s,
+            "only x0 is divided by sigma: put brackets around x - alpha x0": lambda: x - a.sqrt() * given / s,
+            "this is the formula for x0": lambda: (x - s * given) / a.sqrt(),
+            "alpha-bar where alpha belongs": lambda: (x - a * given) / (1 - a**2).sqrt(),
             "all images at the t of the first: each has its own": lambda: (x - one.sqrt() * given) / (1 - one).sqrt()}, e),
         close("there and back gives the same eps", out[2], given, None, e * 10)]
 

@@ -1,3 +1,5 @@
+import math
+
 import torch
 
 EXERCISE = "01-forward"
@@ -20,6 +22,18 @@ def right_transposed(x0, t, abar, eps):
     a = abar.sqrt().gather(0, t)
     s = (1 - abar).sqrt().gather(0, t)
     return (x0.transpose(0, -1) * a + eps.transpose(0, -1) * s).transpose(0, -1)
+
+
+def right_einsum(x0, t, abar, eps):
+    scaled = lambda factor, x: torch.einsum("b,b...->b...", factor, x)
+    return scaled(abar[t].sqrt(), x0) + scaled((1 - abar[t]).sqrt(), eps)
+
+
+def right_filled(x0, t, abar, eps):
+    x = torch.zeros_like(x0)
+    for i in range(len(x0)):
+        x[i] = math.sqrt(abar[t[i]]) * x0[i] + math.sqrt(1 - abar[t[i]]) * eps[i]
+    return x
 
 
 def wrong_no_root(x0, t, abar, eps):
@@ -64,7 +78,39 @@ def wrong_own_noise(x0, t, abar, eps):
     return a.sqrt() * x0 + (1 - a).sqrt() * torch.randn_like(x0)
 
 
-RIGHT = [right_view, right_each, right_transposed]
+def wrong_four_dimensions(x0, t, abar, eps):
+    a = abar[t].view(-1, 1, 1, 1)
+    return a.sqrt() * x0 + (1 - a).sqrt() * eps
+
+
+def wrong_abar_for_alpha(x0, t, abar, eps):
+    a = spread(abar[t], x0)
+    return a * x0 + (1 - a**2).sqrt() * eps
+
+
+def wrong_minus(x0, t, abar, eps):
+    a = spread(abar[t], x0)
+    return a.sqrt() * x0 - (1 - a).sqrt() * eps
+
+
+def wrong_exchanged(x0, t, abar, eps):
+    return right_view(eps, t, abar, x0)
+
+
+def wrong_mean_t(x0, t, abar, eps):
+    a = abar[t].mean()
+    return a.sqrt() * x0 + (1 - a).sqrt() * eps
+
+
+def wrong_precision(x0, t, abar, eps):
+    return right_view(x0, t, abar.double() if x0.dtype == torch.float32 else abar.float(), eps)
+
+
+def wrong_list(x0, t, abar, eps):
+    return list(right_each(x0, t, abar, eps))
+
+
+RIGHT = [right_view, right_each, right_transposed, right_einsum, right_filled]
 WRONG = [
     (wrong_no_root, ["root is missing"]),
     (wrong_variance, ["variance 1 - alpha-bar"]),
@@ -74,4 +120,11 @@ WRONG = [
     (wrong_axis, ["a column of the picture"]),
     (wrong_in_place, []),
     (wrong_own_noise, []),
+    (wrong_four_dimensions, ["a factor of shape (B, 1, 1, 1)"]),
+    (wrong_abar_for_alpha, ["root is missing", "squared once more"]),
+    (wrong_minus, ["the noise is subtracted"]),
+    (wrong_exchanged, ["scales the picture", "scales the noise too"]),
+    (wrong_mean_t, []),
+    (wrong_precision, []),
+    (wrong_list, []),
 ]

@@ -1,3 +1,7 @@
+from functools import partial
+
+import torch
+
 EXERCISE = "01-invert"
 
 
@@ -61,7 +65,46 @@ def eps_unscaled(x, t, abar, x0):
     return (x - x0) / s
 
 
-RIGHT = [(to_x0, to_eps), (to_x0_split, to_eps_split), [to_x0, to_eps_split]]
+def to_x0_each(x, t, abar, eps):
+    return torch.stack([(y - (1 - abar[i]) ** 0.5 * e) / abar[i] ** 0.5 for y, i, e in zip(x, t, eps)])
+
+
+def bracket(x, t, abar, eps):
+    a, s = factors(t, abar, x)
+    return x - s * eps / a
+
+
+def eps_bracket(x, t, abar, x0):
+    a, s = factors(t, abar, x)
+    return x - a * x0 / s
+
+
+def abar_for_alpha(x, t, abar, eps):
+    return to_x0(x, t, abar**2, eps)
+
+
+def eps_abar_for_alpha(x, t, abar, x0):
+    return to_eps(x, t, abar**2, x0)
+
+
+def forward_again(x, t, abar, eps):
+    a, s = factors(t, abar, x)
+    return a * x + s * eps
+
+
+def eps_plus(x, t, abar, x0):
+    return to_eps(x, t, abar, -x0)
+
+
+def returns_nothing(x, t, abar, eps):
+    to_x0(x, t, abar, eps)
+
+
+def still_a_stub(x, t, abar, x0):
+    raise NotImplementedError()
+
+
+RIGHT = [(to_x0_each, partial(to_eps)), (to_x0, to_eps), (to_x0_split, to_eps_split), [to_x0, to_eps_split]]
 WRONG = [
     ((no_root, to_eps), ["divided by alpha-bar"]),
     ((variance, to_eps), ["variance 1 - alpha-bar"]),
@@ -70,5 +113,15 @@ WRONG = [
     ((first_t, to_eps), ["t of the first"]),
     ((to_x0, eps_variance), ["divided by the variance"]),
     ((to_x0, eps_unscaled), ["not scaled by alpha"]),
-    ((to_eps, to_x0), []),
+    ((to_eps, to_x0), ["this is the formula"]),
+    ((bracket, to_eps), ["only the noise is divided"]),
+    ((to_x0, eps_bracket), ["only x0 is divided"]),
+    ((abar_for_alpha, to_eps), ["alpha-bar where alpha belongs"]),
+    ((to_x0, eps_abar_for_alpha), ["alpha-bar where alpha belongs"]),
+    ((forward_again, to_eps), ["eq. 4 again"]),
+    ((to_x0, eps_plus), ["plus where minus"]),
+    ((to_x0, to_x0), ["this is the formula for x0"]),
+    ((returns_nothing, to_eps), []),
+    ((to_x0, still_a_stub), []),
+    (to_x0, []),
 ]

@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 
 EXERCISE = "01-levels"
@@ -21,6 +22,16 @@ def right_loop(betas):
 def right_logs(betas):
     abar = torch.log1p(-betas.double()).cumsum(0).exp().to(betas.dtype)
     return abar.sqrt(), torch.sqrt(1 - abar), 1 / (1 / abar - 1)
+
+
+def right_numpy(betas):
+    abar = np.cumprod(1 - betas.numpy())
+    return tuple(torch.from_numpy(v) for v in (np.sqrt(abar), np.sqrt(1 - abar), abar / (1 - abar)))
+
+
+class RightModule(torch.nn.Module):
+    def forward(self, betas):
+        return right_product(betas)
 
 
 def from_abar(betas, abar):
@@ -62,7 +73,50 @@ def wrong_upside_down(betas):
     return abar.sqrt(), (1 - abar).sqrt(), (1 - abar) / abar
 
 
-RIGHT = [right_product, right_loop, right_logs]
+def wrong_product_of_betas(betas):
+    return from_abar(betas, betas.cumprod(0))
+
+
+def wrong_swapped(betas):
+    alpha, sigma, snr = right_product(betas)
+    return sigma, alpha, snr
+
+
+def wrong_alpha_for_abar(betas):
+    alpha = right_product(betas)[0]
+    return alpha, (1 - alpha).sqrt(), alpha / (1 - alpha)
+
+
+def wrong_abar_for_alpha(betas):
+    abar = (1 - betas).cumprod(0)
+    sigma = (1 - abar**2).sqrt()
+    return abar, sigma, abar**2 / sigma**2
+
+
+def wrong_decibels(betas):
+    alpha, sigma, snr = right_product(betas)
+    return alpha, sigma, 10 * snr.log10()
+
+
+def wrong_lists(betas):
+    return [v.tolist() for v in right_product(betas)]
+
+
+def wrong_numpy(betas):
+    return [v.numpy() for v in right_product(betas)]
+
+
+def wrong_one_number(betas):
+    return from_abar(betas, torch.prod(1 - betas))
+
+
+def wrong_in_place(betas):
+    betas *= -1
+    betas += 1
+    return from_abar(betas, betas.cumprod(0))
+
+
+RIGHT = [right_product, right_loop, right_logs, right_numpy, RightModule()]
 WRONG = [
     (wrong_one_step, ["one step only", "the noise of one step", "beta was used"]),
     (wrong_late, ["one step late"]),
@@ -71,4 +125,13 @@ WRONG = [
     (wrong_complement, ["squares that add up"]),
     (wrong_cumsum, ["a sum where a product"]),
     (wrong_upside_down, ["upside down"]),
+    (wrong_product_of_betas, ["the product of the betas"]),
+    (wrong_swapped, ["alpha and sigma are swapped"]),
+    (wrong_alpha_for_abar, ["alpha² belongs under the root", "alpha where alpha-bar belongs"]),
+    (wrong_abar_for_alpha, ["the square root is missing", "squared once more"]),
+    (wrong_decibels, ["in decibels"]),
+    (wrong_lists, []),
+    (wrong_numpy, []),
+    (wrong_one_number, []),
+    (wrong_in_place, []),
 ]
