@@ -52,6 +52,15 @@ def drawn(name: str, out: Tensor, again: Tensor, other: Tensor) -> Property:
     return row if not torch.equal(out, other) else Property(name, False, "another rng gives the same", "another rng gives another")
 
 
+def one_number(value, name: str) -> float:
+    """A value that should be one number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        text = {"nothing": "nothing (None)", "one": "a tensor of several numbers"}.get(kind(value).split()[0], kind(value))
+        raise Unanswered(f"The {name} should be one number; your function gave {text}.") from None
+
+
 def all_formed(name: str, parts: list, like: Tensor, given: Tensor | None = None) -> Property:
     """The gate for several tensors shaped like `like`: the first that is not."""
     rows = [same_form(name, part, like.new_ones(like.shape), given) for part in parts]

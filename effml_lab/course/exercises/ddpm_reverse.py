@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .common import betas, integer, several
+from .common import betas, integer, one_number, several
 from ..exercise import Exercise, close, same_form
 
 
@@ -41,41 +41,61 @@ def posterior_cases(rng):
 
 def posterior_run(impl, case):
     mean, *variances = several(impl(*(case[k] for k in ("x", "x0", "t", "abar"))), "mean, small, large")
-    return [mean, *(torch.as_tensor(v, dtype=torch.float64) for v in variances)]
+    names = "small variance", "large variance"
+    return [mean, *(torch.tensor(one_number(v, name), dtype=torch.float64) for v, name in zip(variances, names))]
 
 
 WRAPPED = "abar[t - 1] at t = 0 is the last entry of the table: before t = 0 alpha-bar is 1"
+ANOTHER = "beta from a table outside: work it out from the abar that is handed in"
+WHOLE = "1 - alpha-bar is the noise of all steps: beta is that of one"
+PAPER = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)       # the betas that stand in the notebook
+
+
+def mean_slips(case) -> dict:
+    x, x0, t, abar = (case[k] for k in ("x", "x0", "t", "abar"))
+    right = posterior_at(abar, t)
+    now, before, beta = right.now, right.before, right.beta
+    weighed = lambda of_x0, of_x: (of_x0 * x0 + of_x * (1 - before) * x) / (1 - now)
+    with_beta = lambda b: weighed(before.sqrt() * b, (1 - b).sqrt())
+    return {
+        WRAPPED: lambda: Posterior(now, abar[t - 1]).mean(x, x0),
+        ANOTHER: lambda: with_beta(PAPER[t]),
+        WHOLE: lambda: with_beta(1 - now),
+        "the weights of x0 and x are swapped": lambda: right.mean(x0, x),
+        "alpha-bar at t - 1 and at t are mixed up": lambda: Posterior(before, now).mean(x, x0),
+        "sqrt(alpha-bar) of t where that of t - 1 belongs": lambda: weighed(now.sqrt() * beta, (1 - beta).sqrt()),
+        "x is weighed with sqrt(alpha-bar) where sqrt(1 - beta) belongs": lambda: weighed(before.sqrt() * beta, now.sqrt()),
+        "the square roots are missing": lambda: weighed(before * beta, 1 - beta),
+        "the square root of 1 - beta is missing": lambda: weighed(before.sqrt() * beta, 1 - beta),
+        "the square root of alpha-bar before is missing": lambda: weighed(before * beta, (1 - beta).sqrt()),
+        "the division by 1 - alpha-bar is missing": lambda: right.mean(x, x0) * (1 - now),
+        "only the second term is divided by 1 - alpha-bar": lambda: right.mean(x, x0 * (1 - now))}
 
 
 def posterior_verify(case, out):
     x, x0, t, abar = (case[k] for k in ("x", "x0", "t", "abar"))
-    (now, before), right = posterior_at(abar, t), posterior_at(abar, t)
-    wrapped, swapped, whole = Posterior(now, abar[t - 1]), Posterior(before, now), Posterior(now, abar.new_ones(()))
-    form = same_form("mean shaped like x, and two numbers", out[0], right.mean(x, x0), x)
-    if not form.passed or any(v.numel() != 1 for v in out[1:]):
-        return [form._replace(passed=False)]
-    small, large = (v.reshape(()) for v in out[1:])
+    right, wrapped = posterior_at(abar, t), Posterior(abar[t], abar[t - 1])
+    mean, small, large = out
+    form = same_form("mean shaped like x, and two numbers", mean, right.mean(x, x0), x)
+    if not form.passed:
+        return [form]
+    shrink = (1 - right.before) / (1 - right.now)
     return [form,
-            close("at t = 0 the mean is x0" if t == 0 else "the mean", out[0], right.mean(x, x0), {
-                WRAPPED: lambda: wrapped.mean(x, x0),
-                "the weights of x0 and x are swapped": lambda: right.mean(x0, x),
-                "alpha-bar at t - 1 and at t are mixed up": lambda: swapped.mean(x, x0),
-                "sqrt(alpha-bar) of t where that of t - 1 belongs": lambda: (
-                    right.mean(x, x0) + (now.sqrt() - before.sqrt()) * right.beta * x0 / (1 - now)),
-                "the square roots are missing": lambda: (
-                    (before * right.beta * x0 + (1 - right.beta) * (1 - before) * x) / (1 - now)),
-                "the division by 1 - alpha-bar is missing": lambda: right.mean(x, x0) * (1 - now)}, 1e-7),
+            close("at t = 0 the mean is x0" if t == 0 else "the mean", mean, right.mean(x, x0), mean_slips(case)),
             close("at t = 0 the small variance is 0" if t == 0 else "the small variance", small, right.small, {
                 WRAPPED: lambda: wrapped.small,
+                ANOTHER: lambda: PAPER[t] * shrink,
+                WHOLE: lambda: (1 - right.now) * shrink,
                 "a standard deviation: the variance is its square": lambda: right.small.sqrt(),
                 "this is the large variance": lambda: right.beta,
-                "upside down: 1 - alpha-bar before belongs above, now below": lambda: (
-                    right.beta * (1 - now) / (1 - before))}, 1e-8),
+                "upside down: 1 - alpha-bar before belongs above, now below": lambda: right.beta / shrink}),
             close("the large variance", large, right.beta, {
                 WRAPPED: lambda: wrapped.beta,
+                ANOTHER: lambda: PAPER[t],
+                WHOLE: lambda: 1 - right.now,
+                "upside down: beta = 1 - alpha-bar now / alpha-bar before": lambda: 1 - right.before / right.now,
                 "a standard deviation: the variance is its square": lambda: right.beta.sqrt(),
-                "this is the small variance": lambda: right.small,
-                "1 - alpha-bar is the noise of all steps: beta is that of one": lambda: whole.beta}, 1e-8)]
+                "this is the small variance": lambda: right.small})]
 
 
 EXERCISES = (Exercise("01-posterior", "The posterior mean and both variances", {

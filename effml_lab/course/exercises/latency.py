@@ -7,8 +7,12 @@ import math
 
 import torch
 
-from .common import integer, several
+from .common import integer, one_number, several
 from ..exercise import Exercise, Property, close, known, prediction
+
+
+START = 2.0**14         # seconds: clocks count from long ago
+COARSE = 2.0**-9 * 1000     # ms between neighbouring float32 numbers there
 
 
 class Device:
@@ -16,7 +20,7 @@ class Device:
 
     def __init__(self, costs: list[float], launch: float):
         self.costs, self.launch = costs, launch
-        self.now = self.pending = self.unfinished = 0.0
+        self.now, self.pending, self.unfinished = START, 0.0, 0.0
         self.calls = self.readings = 0
 
     def fn(self) -> None:
@@ -43,11 +47,21 @@ def cases(rng):
 
 
 def run(impl, case):
+    names = "median, spread"
     device = Device(case["costs"], case["launch"])
     answer = impl(device.fn, case["warmup"], 20, device.clock, device.sync)
-    median, spread = several(answer, "median, spread")
-    return {"median": float(median), "spread": float(spread), "calls": device.calls, "readings": device.readings,
+    median, spread = (one_number(value, name) for value, name in zip(several(answer, names), names.split(", ")))
+    return {"median": median, "spread": spread, "calls": device.calls, "readings": device.readings,
             "unfinished": device.unfinished}
+
+
+def pending(out) -> Property:
+    name = "nothing is pending when the clock is read"
+    if not out["readings"]:
+        cause = "time is told by clock(), which is handed in: this took another clock, or none"
+        return Property(name, False, "clock() was never called", "readings of clock()", (cause,))
+    return Property(name, out["unfinished"] == 0, f"{1000 * out['unfinished']:.3g} ms of work", "0 ms of work",
+                    known({True: "call sync before the clock, at the start and at the end"}, out["unfinished"] > 0))
 
 
 def verify(case, out):
@@ -59,27 +73,39 @@ def verify(case, out):
     good = all(math.isfinite(out[k]) for k in ("median", "spread")) and out["median"] > 0
     n = case["warmup"] + 20
     got = {k: torch.tensor(out[k], dtype=torch.float64) for k in ("median", "spread")}
+    slips = lambda table: table if out["calls"] >= 20 else {}       # of too few calls any statistic may look like another
     unsynced = "the clock was read while work was pending: the call had only been enqueued"
     return [
         Property("two finite numbers, the median above 0", good, f"{out['median']:.4g}, {out['spread']:.4g}", "median, spread in ms"),
         Property("warm-up and repeats, no more", out["calls"] == n, f"{out['calls']} calls", f"{n} calls", known({
-            20: "there is no warm-up", case["warmup"]: "nothing but the warm-up ran"}, out["calls"])),
-        Property("nothing is pending when the clock is read", out["readings"] > 0 and out["unfinished"] == 0,
-                 f"{1000 * out['unfinished']:.3g} ms of work", "0 ms of work",
-                 known({True: "call sync before the clock, at the start and at the end"}, out["unfinished"] > 0)),
-        close("the median, in ms", got["median"], median, {
+            20: "there is no warm-up", case["warmup"]: "nothing but the warm-up ran", n + 1: "one call too many",
+            case["warmup"] + 1: "one call was timed: does `return` stand inside the loop?"}, out["calls"])),
+        pending(out),
+        close("the median, in ms", got["median"], median, slips({
+            "divided by the number of repeats: each time is that of one call": lambda: median / 20,
+            "the median and the spread are swapped": lambda: spread,
+            "in microseconds": lambda: median * 1000,
+            "readings of the clock in float32, too coarse for them: subtract before you make a tensor": lambda: (
+                (got["median"] / COARSE).round() * COARSE),
             "in seconds: one second is 1000 ms": lambda: median / 1000,
             "the mean: one slow call moves it": lambda: each.mean(),
             "the fastest call": lambda: each.min(),
             "the mean with the warm-up in it": lambda: everything.mean(),
             "the total": lambda: each.sum(),
-            unsynced: lambda: torch.tensor(1000 * launch, dtype=torch.float64)}, 1e-6),
-        close("the spread, q75 - q25, in ms", got["spread"], spread, {
+            unsynced: lambda: torch.tensor(1000 * launch, dtype=torch.float64)}), 1e-6),
+        close("the spread, q75 - q25, in ms", got["spread"], spread, slips({
+            "the 75th percentile alone": lambda: each.quantile(0.75),
+            "the sign: the 75th percentile less the 25th": lambda: -spread,
+            "half the distance": lambda: spread / 2,
+            "from the median to the 75th percentile": lambda: each.quantile(0.75) - median,
+            "the variance: one slow call moves it": lambda: each.var(correction=0),
+            "the median and the spread are swapped": lambda: median,
+            "in microseconds": lambda: spread * 1000,
             "in seconds: one second is 1000 ms": lambda: spread / 1000,
             "the standard deviation: one slow call moves it": lambda: each.std(),
             "the standard deviation: two slow calls move it": lambda: each.std(correction=0),
             "from the fastest to the slowest: two calls decide it": lambda: each.max() - each.min(),
-            "the warm-up is in it": lambda: everything.quantile(0.75) - everything.quantile(0.25)}, 1e-6)]
+            "the warm-up is in it": lambda: everything.quantile(0.75) - everything.quantile(0.25)}), 1e-6)]
 
 
 EXERCISES = (

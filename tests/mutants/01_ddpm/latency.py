@@ -1,5 +1,7 @@
 import statistics
+import time
 
+import numpy as np
 import torch
 
 EXERCISE = "01-latency"
@@ -75,7 +77,72 @@ def wrong_first_unsynced(fn, warmup, repeats, clock, sync):
     return middle, high - low
 
 
-RIGHT = [right_tensor, right_statistics]
+def right_neighbours(fn, warmup, repeats, clock, sync):
+    for _ in range(warmup):
+        fn()
+    sync()
+    readings = [clock()]
+    for _ in range(repeats):
+        fn()
+        sync()
+        readings.append(clock())
+    low, middle, high = np.percentile(1000 * np.diff(readings), [25, 50, 75])
+    return [middle, high - low]
+
+
+class RightSorted:
+    def __call__(self, fn, warmup, repeats, clock, sync):
+        times = torch.empty(repeats)
+        for i in range(-warmup, repeats):
+            sync()
+            begin = clock()
+            fn()
+            sync()
+            if i >= 0:
+                times[i] = clock() - begin
+        times = times.sort().values * 1000
+        return times[repeats // 2], times[3 * repeats // 4] - times[repeats // 4]
+
+
+def wrong_clock(fn, warmup, repeats, clock, sync):
+    return right_tensor(fn, warmup, repeats, time.perf_counter, sync)
+
+
+def wrong_float32_readings(fn, warmup, repeats, clock, sync):
+    for _ in range(warmup):
+        fn()
+    begin, end = torch.zeros(repeats), torch.zeros(repeats)
+    for i in range(repeats):
+        sync()
+        begin[i] = clock()
+        fn()
+        sync()
+        end[i] = clock()
+    times = 1000 * (end - begin)
+    return times.median(), times.quantile(0.75) - times.quantile(0.25)
+
+
+def wrong_return_in_loop(fn, warmup, repeats, clock, sync):
+    return right_tensor(fn, warmup, 1, clock, sync)
+
+
+def wrong_constants(fn, warmup, repeats, clock, sync):
+    return right_tensor(fn, 3, 15, clock, sync)
+
+
+def wrong_one_more(fn, warmup, repeats, clock, sync):
+    return right_tensor(fn, warmup, repeats + 1, clock, sync)
+
+
+def after(change):
+    return lambda *arguments: change(*right_tensor(*arguments))
+
+
+def quartiles(times):
+    return statistics.quantiles(times, n=4)
+
+
+RIGHT = [right_tensor, right_statistics, right_neighbours, RightSorted()]
 WRONG = [
     (with_change(warm=False), ["no warm-up", "the warm-up is in it"]),
     (with_change(keep=True), ["warm-up"]),
@@ -89,4 +156,19 @@ WRONG = [
     (with_change(spread=lambda t: max(t) - min(t)), ["from the fastest to the slowest"]),
     (wrong_whole_loop, ["the mean"]),
     (wrong_first_unsynced, ["sync"]),
+    (wrong_clock, ["time is told by clock()"]),
+    (wrong_float32_readings, ["in float32"]),
+    (wrong_return_in_loop, ["one call was timed"]),
+    (wrong_constants, []),
+    (wrong_one_more, ["one call too many"]),
+    (after(lambda median, spread: (median / 20, spread)), ["divided by the number of repeats"]),
+    (after(lambda median, spread: (spread, median)), ["are swapped"]),
+    (after(lambda median, spread: (median, -spread)), ["the sign"]),
+    (after(lambda median, spread: (median, spread / 2)), ["half the distance"]),
+    (after(lambda median, spread: median), []),
+    (with_change(unit=1e6), ["in microseconds"]),
+    (with_change(spread=lambda t: quartiles(t)[2]), ["the 75th percentile alone"]),
+    (with_change(spread=lambda t: quartiles(t)[2] - quartiles(t)[1]), ["from the median to"]),
+    (with_change(spread=statistics.pvariance), ["the variance"]),
+    (with_change(spread=quartiles), []),
 ]

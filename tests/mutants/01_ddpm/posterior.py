@@ -28,6 +28,23 @@ def right_bayes(x, x0, t, abar):
     return mean, 1 / precision, 1 - alpha
 
 
+def right_ones(x, x0, t, abar):
+    before = abar[t - 1] if t > 0 else torch.ones(1)
+    return list(formula(x, x0, abar[t], before, 1 - abar[t] / before))
+
+
+def right_floats(x, x0, t, abar):
+    table = [1.0, *abar.tolist()]
+    return formula(x, x0, table[t + 1], table[t], 1 - table[t + 1] / table[t])
+
+
+def right_numpy(x, x0, t, abar):
+    table = abar.numpy()
+    before = table[t - 1] if t else 1.0
+    mean, small, large = formula(x.numpy(), x0.numpy(), table[t], before, 1 - table[t] / before)
+    return torch.from_numpy(mean), small, large
+
+
 def formula(x, x0, now, before, beta):
     mean = (before**0.5 * beta * x0 + (1 - beta) ** 0.5 * (1 - before) * x) / (1 - now)
     return mean, beta * (1 - before) / (1 - now), beta
@@ -79,7 +96,52 @@ def wrong_now(x, x0, t, abar):
     return mean + (now.sqrt() - before.sqrt()) * beta * x0 / (1 - now), small, large
 
 
-RIGHT = [right_x0_form, right_eps_form, right_bayes]
+def wrong_outside_table(x, x0, t, abar):
+    now, before, _ = parts(t, abar)
+    return formula(x, x0, now, before, torch.linspace(1e-4, 0.02, 1000)[t])
+
+
+def wrong_whole_beta(x, x0, t, abar):
+    now, before, _ = parts(t, abar)
+    return formula(x, x0, now, before, 1 - now)
+
+
+def wrong_upside_down(x, x0, t, abar):
+    now, before, beta = parts(t, abar)
+    mean, small, _ = formula(x, x0, now, before, beta)
+    return mean, small, 1 - before / now
+
+
+def with_weights(of_x0, of_x):
+    def answer(x, x0, t, abar):
+        now, before, beta = parts(t, abar)
+        _, small, large = formula(x, x0, now, before, beta)
+        return (of_x0(now, before, beta) * x0 + of_x(now, before, beta) * (1 - before) * x) / (1 - now), small, large
+    return answer
+
+
+def wrong_bracket(x, x0, t, abar):
+    now, before, beta = parts(t, abar)
+    _, small, large = formula(x, x0, now, before, beta)
+    return before.sqrt() * beta * x0 + (1 - beta).sqrt() * (1 - before) * x / (1 - now), small, large
+
+
+def wrong_nothing_at_0(x, x0, t, abar):
+    mean, small, large = right_x0_form(x, x0, t, abar)
+    return mean, small if t else None, large
+
+
+def wrong_shaped(x, x0, t, abar):
+    mean, small, large = right_x0_form(x, x0, t, abar)
+    return mean, small.expand_as(x), large.expand_as(x)
+
+
+def wrong_sampled(x, x0, t, abar):
+    mean, small, large = right_x0_form(x, x0, t, abar)
+    return mean + small.sqrt() * torch.randn_like(x), small, large
+
+
+RIGHT = [right_x0_form, right_eps_form, right_bayes, right_ones, right_floats, right_numpy]
 WRONG = [
     (wrong_wrapped, ["the last entry of the table"]),
     (wrong_swapped, ["swapped"]),
@@ -89,4 +151,14 @@ WRONG = [
     (wrong_no_roots, ["square roots are missing"]),
     (wrong_undivided, ["division by 1 - alpha-bar"]),
     (wrong_now, ["sqrt(alpha-bar) of t where"]),
+    (wrong_outside_table, ["from a table outside"]),
+    (wrong_whole_beta, ["the noise of all steps"]),
+    (wrong_upside_down, ["upside down: beta"]),
+    (with_weights(lambda n, b, beta: b.sqrt() * beta, lambda n, b, beta: n.sqrt()), ["where sqrt(1 - beta) belongs"]),
+    (with_weights(lambda n, b, beta: b.sqrt() * beta, lambda n, b, beta: 1 - beta), ["root of 1 - beta is missing"]),
+    (with_weights(lambda n, b, beta: b * beta, lambda n, b, beta: (1 - beta).sqrt()), ["root of alpha-bar before is missing"]),
+    (wrong_bracket, ["only the second term", "division by 1 - alpha-bar is missing"]),
+    (wrong_nothing_at_0, []),
+    (wrong_shaped, []),
+    (wrong_sampled, []),
 ]
