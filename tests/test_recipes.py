@@ -189,6 +189,13 @@ def test_benchmarks_write_records(tmp_path, monkeypatch):
     assert floor.quality["n"]["value"] == row.quality["n"]["value"] == 5
     assert not list((store.home() / "samples").iterdir())
     assert row.nfe == 2 and row.macs == 2 * bench.macs(recipes.load("digits"), torch.zeros(1, 1, 8, 8), torch.zeros(1))
+
+
+def test_the_unet_is_timed_beside_its_peer(tmp_path, monkeypatch):
+    pytest.importorskip("diffusers")
     versus.unet(tmp_path, rounds=2, cases=[("tiny", (2, 1, 8, 8), (8, 32))])
     rows = bench.read(tmp_path / "unet.jsonl")
     assert len(rows) == 2 and all(r.settings["parameters"][0] == r.settings["parameters"][1] for r in rows)
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with pytest.raises(ModuleNotFoundError, match="pip install diffusers"):
+        versus.unet(tmp_path)

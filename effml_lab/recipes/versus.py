@@ -35,7 +35,10 @@ class Sample(nn.Module):
 
 def peer(size: int, channels: int, widths: tuple[int, ...]) -> nn.Module:
     """diffusers' UNet2DModel with attention at every width but the first, weight for weight our UNet."""
-    from diffusers import UNet2DModel
+    try:
+        from diffusers import UNet2DModel
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError("our UNet is timed beside diffusers': install it with `pip install diffusers`") from None
     down = ["DownBlock2D"] + ["AttnDownBlock2D"] * (len(widths) - 1)
     return UNet2DModel(
         sample_size=size, in_channels=channels, out_channels=channels, block_out_channels=widths, dropout=DROPOUT,
