@@ -74,7 +74,7 @@ def links(kind: str, name: str, about: dict, root: Path, url: str, tag: str) -> 
     there = {"lecture": (root / f"lectures/{name}.py").is_file(), "lab": (root / f"solutions/{name}.py").is_file()}
     shown = [others[key] for key in others if key != kind and there.get(key, there["lab"])]
     badge = [colab(url, tag, here[kind])] if urlsplit(url).netloc == "github.com" else []
-    return "\n\n".join([" · ".join([*badge, *shown]), *minutes(name, about, root)]).strip()
+    return "\n\n".join([" · ".join([*badge, *shown]), *minutes(name, about, root if kind == "lab" else None)]).strip()
 
 
 def colab(url: str, tag: str, path: str) -> str:
@@ -82,10 +82,10 @@ def colab(url: str, tag: str, path: str) -> str:
     return f"[![Open in Colab]({BADGE})](https://colab.research.google.com/github/{repository}/blob/{tag}/{path})"
 
 
-def minutes(name: str, about: dict, root: Path) -> list[str]:
-    """One line, or none where a notebook states no minutes."""
+def minutes(name: str, about: dict, root: Path | None) -> list[str]:
+    """One line, or none where a notebook states no minutes; a lecture (no root) has no machine time."""
     estimates = [f"{kind} about {n} minutes" for kind, n in about.get("minutes", {}).items()]
-    seconds = desk.measured(root / "data/results").get(name) if estimates else None
+    seconds = desk.measured(root / "data/results").get(name) if estimates and root else None
     machine = [f"the machine {max(round(seconds / 60), 1)} min on two CPU cores (measured)"] if seconds else []
     line = ", ".join(estimates) + " (estimates)" if estimates else ""
     return [f"Time: {'; '.join([line, *machine])}."] if line else []

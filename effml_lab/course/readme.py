@@ -114,5 +114,4 @@ def judge():
 
 def net(results: Path):
     for record in latest(results / "unet.jsonl").values():
-        for name, ratio in record.quality.items():
-            yield f"UNet, {record.technique}", f"{interval(ratio)} of their time ({record.device})"
+        yield f"UNet, {record.technique}", f"{interval(record.quality['ratio'])} of their time ({record.device})"
