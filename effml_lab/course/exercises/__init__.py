@@ -1,7 +1,7 @@
 """All exercises of the course by id: one module a topic, each with a tuple EXERCISES, in the order of the lab."""
-from . import ddpm_forward, ddpm_loss, ddpm_reverse, ddpm_sampling, latency
+from . import ddpm_ancestral, ddpm_forward, ddpm_kept, ddpm_loss, ddpm_reverse, latency
 
-MODULES = (ddpm_forward, ddpm_loss, ddpm_reverse, ddpm_sampling, latency)
+MODULES = (ddpm_forward, ddpm_loss, ddpm_reverse, ddpm_ancestral, ddpm_kept, latency)
 EXERCISES = {exercise.id: exercise for module in MODULES for exercise in module.EXERCISES}
 
 

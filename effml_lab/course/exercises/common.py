@@ -48,7 +48,7 @@ def drawn(name: str, out: Tensor, again: Tensor, other: Tensor) -> Property:
     """All that is random comes from rng. again: with the same rng; other: with another."""
     row = close(name, again, out, None, 1e-5)
     if not row.passed:
-        return row._replace(causes=("not all of the noise comes from rng: draw with generator=rng",))
+        return row._replace(causes=("not all that is random comes from rng: draw with generator=rng",))
     return row if not torch.equal(out, other) else Property(name, False, "another rng gives the same", "another rng gives another")
 
 

@@ -2,13 +2,39 @@
 
 On Gaussian data every mean is affine in x. With the right one, r = y - mean(x) is the new noise: its average and its
 correlation with x are zero up to chance (six standard errors). The size of the noise is what a regression on x leaves, so that
-a wrong mean does not make the noise look wrong too.
+a wrong mean does not make the noise look wrong too. Noise that is not new for every pixel, picture and step is told by r
+itself, and then says nothing against the mean.
 """
+from itertools import pairwise
 from typing import Callable
 
 from torch import Tensor
 
 from ..exercise import Property, within
+
+SHARED = {"one number for the whole batch: draw noise of the shape of x": (0, 1, 2, 3),
+          "one number for each picture: draw noise of the shape of x": (1, 2, 3),
+          "the same noise for every picture: draw noise of the shape of x": (0,)}
+REPEATED = "the same noise in every step: draw it anew inside the loop"
+
+
+def shared(r: Tensor) -> str | None:
+    """How the noise r, (B, C, H, W), fails to be new for every pixel of every picture; None if it does not."""
+    size = r.square().mean().sqrt()
+    slack = max(0.01 * float(size), 1e-4)
+    return next((said for said, dims in SHARED.items() if (r - r.mean(dims, keepdim=True)).abs().max() < slack), None)
+
+
+def reused(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
+    """The same for the noises y - mean of several steps (x, y, mean), and whether they are one noise."""
+    noises = [(x, r) for x, y, mean in walk if (r := (y - mean).double()).abs().max() > 1e-3]
+    said = {shared(r) for _, r in noises}
+    if len(said) == 1 and None not in said:
+        return said.pop()
+    fresh = noises and drift(noises[0][0], sum(noises[0]), noises[0][0]) < 6     # a wrong mean without noise repeats itself too
+    unit = [r / r.square().mean().sqrt() for _, r in noises]
+    again = fresh and len(unit) > 1 and all((a * b).mean() > 0.999 for a, b in pairwise(unit))
+    return REPEATED if again else None
 
 
 def drift(x: Tensor, y: Tensor, mean: Tensor) -> float:
@@ -21,11 +47,18 @@ def drift(x: Tensor, y: Tensor, mean: Tensor) -> float:
     return float(max(r.mean().abs(), (r * centred).mean().abs()) / size * len(r) ** 0.5)
 
 
-def step_mean(name: str, x: Tensor, y: Tensor, mean: Tensor, slips: dict[str, Callable[[], Tensor]]) -> Property:
-    """y is mean plus noise that does not depend on x. slips: cause -> the mean that it would give."""
-    off = drift(x, y, mean)
-    causes = () if off < 6 else tuple(said for said, value in slips.items() if drift(x, y, value()) < 6)
+def step_mean(name: str, x: Tensor, y: Tensor, mean: Tensor, slips: dict[str, Callable[[], Tensor]],
+              used: str | None = None) -> Property:
+    """y is mean plus noise that does not depend on x. slips: cause -> the mean that it would give. used: see `reused`."""
+    off = 0.0 if used else drift(x, y, mean)
+    causes = () if off < 6 else tuple(said for said, value in slips.items() if drift(x, y, value()) < 6 or exploded(y, value()))
     return Property(name, off < 6, f"{off:.1f} standard errors off", "less than 6", causes)
+
+
+def exploded(y: Tensor, mean: Tensor | None = None) -> bool:
+    """States so large that float32 rounds the noise away; with a mean, large ones that are this mean up to rounding."""
+    most = y.abs().max()
+    return bool(most > 1e4 if mean is None else most > 100 and (y - mean).abs().max() < 3e-3 * most)
 
 
 def noise_size(x: Tensor, y: Tensor) -> float:
@@ -35,7 +68,12 @@ def noise_size(x: Tensor, y: Tensor) -> float:
     return (y - (x * y).mean() / (x * x).mean() * x).std().item()
 
 
-def step_noise(name: str, x: Tensor, y: Tensor, std: float, slips: dict[str, float], slack: float = 0.04) -> Property:
-    """The new noise in y has standard deviation std, whatever the mean. slips: cause -> the one that it would give."""
+def step_noise(name: str, x: Tensor, y: Tensor, std: float, slips: dict[str, float], slack: float = 0.04,
+               used: str | None = None) -> Property:
+    """The new noise in y has standard deviation std, whatever the mean, and is new. slips: cause -> the one that it would give."""
+    if used:
+        return Property(name, False, "noise that is not new", "new noise for every pixel and step", (used,))
+    if exploded(y) or exploded(x):
+        slips = {}
     return within(name, noise_size(x, y), (1 - slack) * std, (1 + slack) * std,
                   {said: ((1 - slack) * value - 1e-6, (1 + slack) * value + 1e-6) for said, value in slips.items()})

@@ -24,22 +24,82 @@ def right_x0_form_all_noise_first(predict_eps, x, betas, rng):
     return x
 
 
-def with_change(noise=None, mean=None, times=None, keep_last=False, seeded=True):
-    def answer(predict_eps, x, betas, rng):
+def right_float64(predict_eps, x, betas, rng):
+    betas, y = betas.double(), x.double()
+    abar = (1 - betas).cumprod(0)
+    for t in torch.arange(len(betas)).flip(0):
+        y = (y - betas[t] / (1 - abar[t]).sqrt() * predict_eps(y.float(), t)) / (1 - betas[t]).sqrt()
+        if t:
+            y = y + betas[t].sqrt() * torch.randn(x.shape, generator=rng)
+    return y.float()
+
+
+def right_in_place_on_a_copy(predict_eps, x, betas, rng):
+    abar, x = (1 - betas).cumprod(0), x.clone()
+    for t in range(len(betas))[::-1]:
+        x -= betas[t] / (1 - abar[t]).sqrt() * predict_eps(x, t)
+        x /= (1 - betas[t]).sqrt()
+        x -= betas[t].sqrt() * torch.randn(x.shape, generator=rng) * float(t != 0)
+    return x
+
+
+class RightRecursive(torch.nn.Module):
+    def forward(self, predict_eps, x, betas, rng):
         abar = (1 - betas).cumprod(0)
+
+        def back(x, t):
+            x = (x - betas[t] / (1 - abar[t]).sqrt() * predict_eps(x, torch.tensor(t))) / (1 - betas[t]).sqrt()
+            return back(x + betas[t].sqrt() * torch.randn(x.shape, generator=rng), t - 1) if t else x
+        return back(x, len(betas) - 1)
+
+
+def with_change(noise=None, mean=None, times=None, keep_last=False, seeded=True, draw=None, skip=0, table=None):
+    def answer(predict_eps, x, betas, rng):
+        abar = table(betas) if table else (1 - betas).cumprod(0)
         for t in times(len(betas)) if times else reversed(range(len(betas))):
             b, a = betas[t], abar[t]
             eps = predict_eps(x, t)
             x = mean(x, eps, b, a) if mean else (x - b / (1 - a).sqrt() * eps) / (1 - b).sqrt()
-            if t > 0 or keep_last:
+            if t > skip or keep_last:
                 before = abar[t - 1] if t else torch.ones(())
                 std = noise(b, a, before) if noise else b.sqrt()
-                x = x + std * torch.randn(x.shape, generator=rng if seeded else None)
+                x = x + std * (draw(x, rng) if draw else torch.randn(x.shape, generator=rng if seeded else None))
         return x
     return answer
 
 
-RIGHT = [right_plain, right_x0_form_all_noise_first]
+def paper(betas):
+    return (1 - torch.linspace(1e-4, 0.02, 1000)).cumprod(0)
+
+
+def wrong_once(predict_eps, x, betas, rng):
+    z = torch.randn(x.shape, generator=rng)
+    return with_change(draw=lambda x, rng: z)(predict_eps, x, betas, rng)
+
+
+def wrong_first_x(predict_eps, x, betas, rng):
+    return right_plain(lambda y, t: predict_eps(x, t), x, betas, rng)
+
+
+def wrong_new_start(predict_eps, x, betas, rng):
+    return right_plain(predict_eps, torch.randn(x.shape, generator=rng), betas, rng)
+
+
+def wrong_own_rng(predict_eps, x, betas, rng):
+    return right_plain(predict_eps, x, betas, torch.Generator().manual_seed(0))
+
+
+def wrong_generator(predict_eps, x, betas, rng):
+    yield right_plain(predict_eps, x, betas, rng)
+
+
+def wrong_in_place(predict_eps, x, betas, rng):
+    x *= 1.0
+    x += 0.1 * torch.randn(x.shape, generator=rng)
+    return right_plain(predict_eps, x, betas, rng)
+
+
+RIGHT = [right_plain, right_x0_form_all_noise_first, right_float64, right_in_place_on_a_copy, RightRecursive()]
 WRONG = [
     (with_change(keep_last=True), ["noise is added at t = 0"]),
     (with_change(noise=lambda b, a, p: b), ["variance beta was used"]),
@@ -54,5 +114,23 @@ WRONG = [
     (with_change(times=range), ["t falls"]),
     (with_change(times=lambda n: range(n - 1, 0, -1)), ["the last step, t = 0, is missing"]),
     (with_change(times=lambda n: reversed(range(n - 1))), ["the first step"]),
-    (with_change(seeded=False), []),
+    (with_change(seeded=False), ["not all that is random comes from rng"]),
+    (with_change(times=lambda n: [n - 1]), ["only one step"]),
+    (with_change(skip=1), ["at t = 1"]),
+    (with_change(draw=lambda x, rng: torch.rand(x.shape, generator=rng)), ["uniform noise"]),
+    (with_change(draw=lambda x, rng: torch.randn(1, generator=rng)), ["one number for the whole batch"]),
+    (with_change(draw=lambda x, rng: torch.randn(len(x), 1, 1, 1, generator=rng)), ["one number for each picture"]),
+    (with_change(draw=lambda x, rng: torch.randn(x.shape[1:], generator=rng)), ["the same noise for every picture"]),
+    (wrong_once, ["the same noise in every step"]),
+    (with_change(table=paper), ["from a table outside"]),
+    (with_change(table=lambda betas: (1 - betas).cumprod(0).sqrt()), ["sqrt(1 - alpha)"]),
+    (with_change(mean=lambda x, e, b, a: (x + b / (1 - a).sqrt() * e) / (1 - b).sqrt()), ["eps is added"]),
+    (with_change(mean=lambda x, e, b, a: x / (1 - b).sqrt() - b / (1 - a).sqrt() * e), ["only x is divided"]),
+    (with_change(mean=lambda x, e, b, a: (x - (1 - a).sqrt() * e) / a.sqrt()), ["the guess of x0"]),
+    (with_change(noise=lambda b, a, p: (b / (1 - b)).sqrt()), ["the noise is divided"]),
+    (wrong_first_x, ["shown the first x"]),
+    (wrong_new_start, []),
+    (wrong_own_rng, []),
+    (wrong_generator, []),
+    (wrong_in_place, []),
 ]

@@ -33,7 +33,32 @@ def right_step(denoise, x, grid, variance="small", rng=None):
     return iter(states)
 
 
-def with_change(mean=None, std=None, always=False, whole=True, start=False, seeded=True):
+@torch.no_grad()
+def right_float64(denoise, x, grid, variance="small", rng=None):
+    y = x.double()
+    for i in range(1, len(grid)):
+        now, before = (torch.tensor(level.alpha, dtype=torch.float64) ** 2 for level in (grid[i - 1], grid[i]))
+        beta = 1 - now / before
+        y = (before.sqrt() * beta * denoise(y.float(), grid[i - 1]) + (1 - beta).sqrt() * (1 - before) * y) / (1 - now)
+        if i < len(grid) - 1:
+            var = beta if variance == "large" else beta * (1 - before) / (1 - now)
+            y = y + var.sqrt() * torch.randn(x.shape, generator=rng)
+        yield y.float()
+
+
+class RightIterator:
+    def __call__(self, denoise, x, grid, variance="small", rng=None):
+        self.states = right_posterior(denoise, x, grid, variance, rng)
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.states)
+
+
+def with_change(mean=None, std=None, always=False, whole=True, start=False, seeded=True, draw=None, skip=None):
     def answer(denoise, x, grid, variance="small", rng=None):
         if start:
             yield x
@@ -43,8 +68,8 @@ def with_change(mean=None, std=None, always=False, whole=True, start=False, seed
             plain = (nxt.alpha * beta * x0 + (1 - beta) ** 0.5 * nxt.sigma**2 * x) / cur.sigma**2
             x = mean(x, x0, cur, nxt) if mean else plain
             size = (std or deviation)(beta, small, variance, cur, nxt)
-            if always or nxt.sigma:
-                x = x + size * torch.randn(x.shape, generator=rng if seeded else None)
+            if always or nxt.sigma and not (skip and skip(cur, nxt)):
+                x = x + size * (draw(x, rng) if draw else torch.randn(x.shape, generator=rng if seeded else None))
             if whole:
                 yield x
         if not whole:
@@ -72,11 +97,63 @@ def wrong_returns(denoise, x, grid, variance="small", rng=None):
     return list(right_posterior(denoise, x, grid, variance, rng))[-1]
 
 
+def wrong_early(denoise, x, grid, variance="small", rng=None):
+    yield x
+    yield from list(right_posterior(denoise, x, grid, variance, rng))[:-1]
+
+
+def wrong_late(denoise, x, grid, variance="small", rng=None):
+    for cur, nxt in pairwise(grid):
+        x0, beta = denoise(x, cur), 1 - cur.alpha**2 / nxt.alpha**2
+        small = beta * nxt.sigma**2 / cur.sigma**2
+        x = (nxt.alpha * beta * x0 + (1 - beta) ** 0.5 * nxt.sigma**2 * x) / cur.sigma**2
+        yield x
+        x = x + deviation(beta, small, variance, cur, nxt) * torch.randn(x.shape, generator=rng)
+
+
+def wrong_alias(denoise, x, grid, variance="small", rng=None):
+    one, states = x.clone(), []
+    for state in right_posterior(denoise, x, grid, variance, rng):
+        one.copy_(state)
+        states.append(one)
+    return states
+
+
+def wrong_restart(denoise, x, grid, variance="small", rng=None):
+    for pair in pairwise(grid):
+        yield from right_posterior(denoise, x, pair, variance, rng)
+
+
+def wrong_exchanged_levels(denoise, x, grid, variance="small", rng=None):
+    for cur, nxt in pairwise(grid):
+        yield from right_posterior(denoise, x, [nxt, cur], variance, rng)
+
+
+def wrong_next_level(denoise, x, grid, variance="small", rng=None):
+    following = dict(pairwise(grid))
+    return right_posterior(lambda x, level: denoise(x, following[level]), x, grid, variance, rng)
+
+
+def wrong_eps(denoise, x, grid, variance="small", rng=None):
+    to_x0 = lambda x, level: (x - level.sigma * denoise(x, level)) / level.alpha
+    return right_posterior(to_x0, x, grid, variance, rng)
+
+
+def wrong_pairs(denoise, x, grid, variance="small", rng=None):
+    for x in right_posterior(denoise, x, grid, variance, rng):
+        yield x, 0
+
+
+def sigma_mean(x, x0, cur, nxt):
+    beta = 1 - cur.alpha**2 / nxt.alpha**2
+    return (nxt.alpha * beta * x0 + (1 - beta) ** 0.5 * nxt.sigma * x) / cur.sigma
+
+
 def wrong_calls(denoise, x, grid, variance="small", rng=None):
     return samplers.ddpm(denoise, x, grid, variance, rng)
 
 
-RIGHT = [right_posterior, right_step]
+RIGHT = [right_posterior, right_step, right_float64, RightIterator()]
 WRONG = [
     (with_change(always=True, std=lambda b, s, v, c, n: b**0.5), ["other variance", "noise is added on the last step"]),
     (with_change(mean=ddim_mean), ["all of the old noise is kept"]),
@@ -86,9 +163,26 @@ WRONG = [
     (with_change(std=lambda b, s, v, c, n: 0.0), ["no noise is added"]),
     (with_change(std=lambda b, s, v, c, n: c.sigma), ["the noise of all steps"]),
     (with_change(mean=lambda x, x0, c, n: n.alpha * x0), ["the old noise is dropped"]),
-    (with_change(whole=False), ["only the end"]),
+    (with_change(whole=False), ["only one state"]),
     (with_change(start=True), ["the start was yielded"]),
-    (with_change(seeded=False), []),
+    (with_change(seeded=False), ["not all that is random comes from rng"]),
+    (with_change(draw=lambda x, rng: torch.rand(x.shape, generator=rng)), ["uniform noise"]),
+    (with_change(draw=lambda x, rng: torch.randn(1, generator=rng)), ["one number for the whole batch"]),
+    (with_change(draw=lambda x, rng: torch.randn(len(x), 1, 1, 1, generator=rng)), ["one number for each picture"]),
+    (with_change(draw=lambda x, rng: torch.randn(x.shape[1:], generator=rng)), ["the same noise for every picture"]),
+    (with_change(draw=lambda x, rng: torch.randn(x.shape, generator=torch.Generator().manual_seed(0))), ["in every step"]),
+    (with_change(skip=lambda cur, nxt: nxt.t == 0), ["on the step to t = 0"]),
+    (with_change(std=lambda b, s, v, c, n: s**0.5), ["the other variance"]),
+    (with_change(mean=lambda x, x0, c, n: n.alpha * x0, std=lambda b, s, v, c, n: n.sigma), ["the old noise is dropped", "is new"]),
+    (with_change(mean=sigma_mean), ["sigma where sigma²"]),
+    (wrong_early, ["yielded before its step", "the start was yielded"]),
+    (wrong_late, ["added after `yield`"]),
+    (wrong_alias, ["one tensor, changed in place"]),
+    (wrong_restart, ["starts at the first x again"]),
+    (wrong_exchanged_levels, []),
+    (wrong_next_level, ["asked at nxt"]),
+    (wrong_eps, ["x0 itself, not eps"]),
+    (wrong_pairs, []),
     (wrong_returns, []),
     (wrong_calls, []),
     (samplers.ddpm, []),
