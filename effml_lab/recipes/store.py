@@ -38,6 +38,7 @@ def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | Non
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".part")
     save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, beside, metadata)
+    beside.chmod(0o644)                         # safetensors writes for the owner alone; a wheel is for all users
     os.replace(beside, path)
 
 
