@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 import effml_lab
 
-from . import marks
-
 PACKAGE = Path(effml_lab.__file__).resolve().parent
 
 
