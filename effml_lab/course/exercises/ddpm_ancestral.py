@@ -86,7 +86,8 @@ def one_step(case, t: int, x: Tensor, y: Tensor, used: str | None, silent: str) 
             "beta eps over 1 - alpha-bar: the square root is missing": lambda: plain(b / (1 - a)),
             "beta eps is not divided by sqrt(1 - alpha-bar)": lambda: plain(b),
             "sqrt(1 - alpha), not sqrt(1 - alpha-bar)": lambda: plain(b / (1 - a.sqrt()).sqrt()),
-            "alpha-bar from a table outside: work it out from the betas that are handed in": lambda: plain(b / (1 - outside).sqrt()),
+            "alpha-bar from a table outside: work it out from the betas that are handed in": lambda: (
+                plain(b / (1 - outside).sqrt())),
             "eps is added: subtract it": lambda: plain(-b / (1 - a).sqrt()),
             "only x is divided by sqrt(1 - beta): the root divides the whole bracket": lambda: (
                 x / (1 - b).sqrt() - b / (1 - a).sqrt() * eps),

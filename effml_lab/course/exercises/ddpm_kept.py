@@ -61,16 +61,18 @@ def iterable(answer):
 
 def ddpm_verify(case, out):
     grid, states, x = kept(case), out["out"], case["x"]
-    forms = [same_form("every state shaped like x", s, x) for s in states]
-    form = next((row for row in forms if not row.passed), forms[0] if forms else Property("every state shaped like x", False, "no state"))
+    shaped = "every state shaped like x"
+    forms = [same_form(shaped, state, x) for state in states] or [Property(shaped, False, "no state")]
+    form = next((row for row in forms if not row.passed), forms[0])
     count = counted(grid, states, x) if form.passed else form
     if not form.passed or not count.passed:
         return [form] if not form.passed else [form, count]
     walk = list(zip(itertools.pairwise(grid), [x, *states], states))
     (cur, _), x, y = walk[-1]
-    late = noise_size(*walk[0][1:]) < 1e-5 < noise_size(*walk[1][1:])           # then the last state has the noise of the step before
-    end = clean_end("the step to the clean level adds no noise", x, y, guess(case, x, torch.tensor(cur.alpha**2)),
-                    () if late else (cur.sigma, cur.sigma**2), "noise is added on the last step too: where nxt.sigma is 0 the mean is the picture")
+    late = noise_size(*walk[0][1:]) < 1e-5 < noise_size(*walk[1][1:])       # then the end has the noise of the step before
+    end = clean_end("the step to the clean level adds no noise", x, y, guess(case, x, cur.alpha**2),
+                    () if late else (cur.sigma, cur.sigma**2),
+                    "noise is added on the last step too: where nxt.sigma is 0 the mean is the picture")
     return [form, count, *steps(case, walk[:-1]), end,
             drawn("rng draws the noise, and nothing else does", *(out[k][-1] for k in ("out", "again", "other")))]
 
@@ -83,7 +85,8 @@ def counted(grid: list[Level], states: list[Tensor], x: Tensor) -> Property:
             n + 1: "the start was yielded too: the first state is after step one",
             n - 1: "the last step, to the clean level, is missing"}, len(states)))
     if torch.equal(states[0], x):
-        return Property(name, False, "the start first", "the state after step one", ("x is yielded before its step: yield it after",))
+        early = "x is yielded before its step: yield it after"
+        return Property(name, False, "the start first", "the state after step one", (early,))
     alike = all(torch.equal(a, b) for a, b in itertools.pairwise(states))
     return Property(name, not alike, f"{n} states" + ", all the same" * alike, f"{n} states", (
         "all states are one tensor, changed in place (x *= ..., x += ...): build a new one each step",) if alike else ())
@@ -107,17 +110,19 @@ def kept_step(case, cur: Level, nxt: Level, x: Tensor, y: Tensor, used: str | No
     now, before = torch.tensor([cur.alpha**2, nxt.alpha**2])
     x0, beta = guess(case, x, now), 1 - (cur.alpha / nxt.alpha) ** 2
     small, one = beta * (nxt.sigma / cur.sigma) ** 2, 1 - (cur.alpha / table()(cur.t - 1).alpha) ** 2
-    of = lambda var, large: (large if case["variance"] == "large" else var) ** 0.5
+    shrink = (nxt.sigma / cur.sigma) ** 2
+    of = lambda small, large: (large if case["variance"] == "large" else small) ** 0.5
     std, rooted, right = of(small, beta), 1 - cur.alpha / nxt.alpha, Posterior(now, before)
-    mean = step_mean("the mean of each step", x, y, right.mean(x, x0), mean_slips(case, cur, nxt, x, x0, one, std), used)
+    slips = mean_slips(case, cur, nxt, x, x0, one, std)
+    mean = step_mean("the mean of each step", x, y, right.mean(x, x0), slips, used)
     return [
         mean,
         step_noise(f"the noise of each step, {case['variance']} variance", x, y, std, {} if RESTART in mean.causes else {
             silent: 0.0,
             "the other variance": of(beta, small),
             "a variance was used as a standard deviation": std**2,
-            "the one-step beta of the table: the step goes to the next kept level": of(one * (nxt.sigma / cur.sigma) ** 2, one),
-            "beta from alpha, not from its square": of(rooted * (nxt.sigma / cur.sigma) ** 2, rooted),
+            "the one-step beta of the table: the step goes to the next kept level": of(one * shrink, one),
+            "beta from alpha, not from its square": of(rooted * shrink, rooted),
             "beta from alpha, and 1 - alpha for 1 - alpha²": of(rooted * (1 - nxt.alpha) / (1 - cur.alpha), rooted),
             "sigma where sigma² belongs": of(beta * nxt.sigma / cur.sigma, beta),
             "1 - alpha² is the noise of all steps down to x0": cur.sigma,
@@ -131,8 +136,10 @@ def mean_slips(case, cur: Level, nxt: Level, x: Tensor, x0: Tensor, one: float, 
     right, eps, beta = Posterior(now, before), (x - cur.alpha * x0) / cur.sigma, 1 - now / before
     weighed = lambda b, s, t: (nxt.alpha * b * x0 + (1 - b) ** 0.5 * s * x) / t
     return {
-        "all of the old noise is kept: that is DDIM's step, and new noise comes on top": lambda: nxt.alpha * x0 + nxt.sigma * eps,
-        "the one-step beta of the table: the step goes to the next kept level": lambda: weighed(one, nxt.sigma**2, cur.sigma**2),
+        "all of the old noise is kept: that is DDIM's step, and new noise comes on top": lambda: (
+            nxt.alpha * x0 + nxt.sigma * eps),
+        "the one-step beta of the table: the step goes to the next kept level": lambda: (
+            weighed(one, nxt.sigma**2, cur.sigma**2)),
         "both levels from the table's neighbours: the step goes to the next kept level": lambda: Posterior(
             now, now / (1 - one)).mean(x, x0),
         "beta from alpha, not from its square": lambda: Posterior(now**0.5, before**0.5).mean(x, x0),
@@ -162,7 +169,8 @@ def left() -> tuple[float, float]:
 
 EXERCISES = (
     prediction("01-guess-rank", "Which sampler is nearest to the data after 10 steps?"),
-    reading("01-read-swap", "Where large and small variance swap ranks", lambda: (first_better("small") - 0.5, first_better("small") + 0.5),
+    reading("01-read-swap", "Where large and small variance swap ranks",
+            lambda: (first_better("small") - 0.5, first_better("small") + 0.5),
             lambda: {"this is where large beats DDIM too: the question is large against small": (
                 first_better("ddim") - 0.5, first_better("ddim") + 0.5)}),
     Exercise("01-ddpm", "Ancestral sampling over kept levels", {

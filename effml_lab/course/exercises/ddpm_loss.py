@@ -40,7 +40,8 @@ def loss_run(impl, case):
     losses = repeated(lambda rng: impl(stubborn, x0, abar, rng), seed)
     if not seen:
         raise Unanswered("Your loss never called predict_eps.")
-    weight, call = torch.zeros(1, requires_grad=True), lambda net: impl(net, x0, abar, torch.Generator().manual_seed(seed))
+    call = lambda net: impl(net, x0, abar, torch.Generator().manual_seed(seed))
+    weight = torch.zeros(1, requires_grad=True)
     learned = call(lambda x, t: weight * x)
     if isinstance(learned, Tensor) and learned.ndim == 0 and learned.requires_grad:
         learned.backward()
@@ -51,7 +52,8 @@ def loss_run(impl, case):
 def loss_verify(case, out):
     x0, abar, t, x = case["x0"], case["abar"], out["t"], out["xs"][0]
     form = same_form("a scalar tensor", out["stubborn"], x0.new_ones(()))
-    form = form._replace(causes=known({float: "a plain number has no gradient: leave .item() and float() out"}, type(out["stubborn"])))
+    plain = {float: "a plain number has no gradient: leave .item() and float() out"}
+    form = form._replace(causes=known(plain, type(out["stubborn"])))
     each = Property("one whole t an image, shape (B,)", t.shape == (len(x0),) and not t.is_floating_point(),
                     f"{t.dtype}, shape {tuple(t.shape)}".replace("torch.", ""), f"int64, shape ({len(x0)},)",
                     known({1: "one t for the whole batch"}, t.numel()))
@@ -88,8 +90,8 @@ def shown(x, x0, a, eps) -> list[Property]:
         of_size = of_mean = uniform
     return [within("the net sees x_t: its noise has variance", eps.var().item(), 0.92, 1.08, of_size),
             within("and mean", eps.mean().item(), -0.08, 0.08, of_mean),
-            Property("and is new for every pixel", not used, "shared noise" if used else "as expected", "noise of the shape of x0",
-                     (used.replace("of x", "of x0"),) if used else ())]
+            Property("and is new for every pixel", not used, "shared noise" if used else "as expected",
+                     "noise of the shape of x0", (used.replace("of x", "of x0"),) if used else ())]
 
 
 def judged(out, x, x0, eps) -> list[Property]:

@@ -31,7 +31,7 @@ def reused(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
     said = {shared(r) for _, r in noises}
     if len(said) == 1 and None not in said:
         return said.pop()
-    fresh = noises and drift(noises[0][0], sum(noises[0]), noises[0][0]) < 6     # a wrong mean without noise repeats itself too
+    fresh = noises and drift(noises[0][0], sum(noises[0]), noises[0][0]) < 6    # a wrong mean alone repeats itself too
     unit = [r / r.square().mean().sqrt() for _, r in noises]
     again = fresh and len(unit) > 1 and all((a * b).mean() > 0.999 for a, b in pairwise(unit))
     return REPEATED if again else None
