@@ -1,9 +1,10 @@
 """Running a student's code once: caught, captured, watched, and the world put back as it was.
 
-`attempt` is the only place that calls student code. It takes a case as bytes and gives an Attempt of plain data, so that a
-strict grader can run it in another process. It catches everything but KeyboardInterrupt; keeps what the code prints (on
-sys.stdout and sys.stderr, on file descriptors 1 and 2, through logging) out of the cell; restores the default dtype, device,
-grad mode and random states; and notes calls of the package's own version of what the student is asked to write.
+`attempt` is the only place that calls student code. It takes a case as bytes and gives an Attempt of plain data, so
+that a strict grader can run it in another process. It catches everything but KeyboardInterrupt; keeps what the code
+prints (on sys.stdout and sys.stderr, on file descriptors 1 and 2, through logging) out of the cell; restores the
+default dtype, device, grad mode and random states; and notes calls of the package's own version of what the student
+is asked to write.
 """
 import linecache
 import os
@@ -65,11 +66,16 @@ def explain(error: BaseException) -> str:
     opening = "Not written yet" if stub else "Your code raised"
     said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")[:300]
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [f for f in frames if not any(part in f.filename for part in LIBRARIES) and (f.filename[:1] != "<" or "ipython" in f.filename)]
+    theirs = [frame for frame in frames if is_theirs(frame.filename)]
     if not theirs:
         return f"{opening}: {said}."
     source = (linecache.getline(theirs[-1].filename, theirs[-1].lineno) or theirs[-1].line or "").strip()
     return f"{opening}: {said} (line {theirs[-1].lineno} of your cell: {source})."
+
+
+def is_theirs(file: str) -> bool:
+    """Whether code of this file is the student's: not a library's, not made up on the way."""
+    return not any(part in file for part in LIBRARIES) and (file[:1] != "<" or "ipython" in file)
 
 
 def unwrapped(impl) -> list:

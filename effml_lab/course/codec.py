@@ -1,8 +1,8 @@
 """Trees of dict, list, str, number, None and Tensor to bytes and back: safetensors for the tensors, JSON for the rest.
 
-Whatever passes between the code that judges and the code that is judged goes through here, at home too. So an answer can
-never carry behaviour, a case that is damaged in place is damaged in a copy, and the two sides can move into two processes
-without a change. Nothing is ever unpickled.
+Whatever passes between the code that judges and the code that is judged goes through here, at home too. So an
+answer can never carry behaviour, a case that is damaged in place is damaged in a copy, and the two sides can move
+into two processes without a change. Nothing is ever unpickled.
 """
 import json
 
@@ -46,7 +46,8 @@ def _flatten(node: Tree, tensors: dict[str, Tensor]):
         return [_flatten(value, tensors) for value in node]
     if node is None or isinstance(node, (str, bool, int, float)):
         return node
-    hint = {"ndarray": " (torch.from_numpy makes a tensor of it)", "generator": " (return the result instead of yielding it)"}
+    hint = {"ndarray": " (torch.from_numpy makes a tensor of it)",
+            "generator": " (return the result instead of yielding it)"}
     name = type(node).__name__
     raise TypeError(f"expected tensors, numbers, strings, lists and dicts, got {name}{hint.get(name, '')}")
 

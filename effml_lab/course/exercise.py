@@ -4,12 +4,12 @@
   run(impl, case)   the only part that calls the student's code
   verify(case, out) named properties of the answer, checked against oracles and invariants
 
-Only `run` sees the student's code, and what it returns passes through the codec, so `cases` and `verify` never have to
-trust the process that ran it. `weights` names every property with its share of the points; weight 0 marks a gate: a
-structural property (shape, dtype, not merely the input) without which nothing counts.
+Only `run` sees the student's code, and what it returns passes through the codec, so `cases` and `verify` never have
+to trust the process that ran it. `weights` names every property with its share of the points; weight 0 marks a
+gate: a structural property (shape, dtype, not merely the input) without which nothing counts.
 
-A likely cause is named only if that slip, worked out, predicts what was observed: `close` takes a table of slips, and a
-property lists all that do. The report names one if it alone explains every failure of that property.
+A likely cause is named only if that slip, worked out, predicts what was observed: `close` takes a table of slips,
+and a property lists all that do. The report names one if it alone explains every failure of that property.
 """
 import math
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class Property(NamedTuple):
 
 @dataclass(frozen=True)
 class Exercise:
-    """kind: "function", "module" (weights are loaded from the case), "value" or "measurement" (the clock is injected)."""
+    """kind: "function", "module" (weights come from the case), "value" or "measurement" (the clock is injected)."""
     id: str
     title: str
     weights: dict[str, float]
@@ -55,7 +55,8 @@ def number(value) -> str:
 def kind(answer) -> str:
     """What an answer is, in a student's words."""
     names = {"NoneType": "nothing (None): is `return` missing?", "ndarray": "a numpy array", "Tensor": "one tensor",
-             "float": "a plain number", "int": "a plain number", "generator": "a generator: `return` the result instead of `yield`"}
+             "float": "a plain number", "int": "a plain number",
+             "generator": "a generator: `return` the result instead of `yield`"}
     return names.get(type(answer).__name__, f"a {type(answer).__name__}")
 
 
@@ -74,7 +75,7 @@ def same_form(name: str, got: Tree, want: Tensor, given: Tensor | None = None) -
     if got.shape != want.shape or got.dtype != want.dtype:
         four = got.ndim == 4 and want.ndim == 2 and tuple(got.shape) == (len(want), 1, *want.shape)
         return Property(name, False, observed, expected, (
-            "a factor of shape (B, 1, 1, 1) suits four dimensions, and this x has two: give it as many as x has",) if four else ())
+            "a factor of shape (B, 1, 1, 1) suits four dimensions; this x has two: give it as many as x has",) if four else ())
     if not got.isfinite().all():
         return Property(name, False, "NaN or infinity", "finite numbers")
     if given is not None and torch.equal(got, given) and not torch.equal(want, given):
@@ -160,7 +161,8 @@ def _as_number(impl, case: Tree) -> float:
     try:
         return float(impl)
     except (TypeError, ValueError, RuntimeError):
-        raise Unanswered(f"A number is asked for; this is {kind(impl)}.".replace("one tensor", "a tensor of several")) from None
+        what = kind(impl).replace("one tensor", "a tensor of several")
+        raise Unanswered(f"A number is asked for; this is {what}.") from None
 
 
 class Unanswered(Exception):

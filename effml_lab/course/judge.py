@@ -1,8 +1,9 @@
 """check("01-levels", levels, points=5): judge one answer.
 
-The cases come from a seed: public at home and under `nbgrader validate`, EFFML_SEED under autograde. An answer earns the
-share of its points that its properties weigh, and nothing if a gate fails, if the code raises or changes its inputs, or if
-the package's own version was called. Under validate a shortfall is an exception that lists the failed properties.
+The cases come from a seed: public at home and under `nbgrader validate`, EFFML_SEED under autograde. An answer
+earns the share of its points that its properties weigh, and nothing if a gate fails, if the code raises or changes
+its inputs, or if the package's own version was called. Under validate a shortfall is an exception that lists the
+failed properties.
 """
 import difflib
 import os
@@ -82,8 +83,10 @@ def judge(exercise: Exercise, impl, points: float, seed: int) -> Report:
 
 
 def verdict(name: str, seen: list[Property]) -> tuple[Property, bool | None]:
-    """A property holds if it held in every case, None if no case got to it. Shown is the first failure, with the one cause
-    that explains all of them."""
+    """A property holds if it held in every case, None if no case got to it.
+
+    Shown is the first failure, with the one cause that explains all of them.
+    """
     failed = [row for row in seen if not row.passed]
     if not failed:
         return (seen or [Property(name, False)])[0], True if seen else None
@@ -120,4 +123,5 @@ def verified(exercise: Exercise, case, out) -> list[Property]:
         return exercise.verify(case, out)
     except (TypeError, AttributeError, KeyError, IndexError, RuntimeError, ValueError) as error:
         gate = next(iter(exercise.weights))
-        return [Property(gate, False, f"an answer that could not be read ({type(error).__name__})", "the form asked for")]
+        unread = f"an answer that could not be read ({type(error).__name__})"
+        return [Property(gate, False, unread, "the form asked for")]

@@ -1,4 +1,4 @@
-"""A student's own marks and points: JSON lines in $EFFML_HOME (default ~/.effml_lab), never written while a grader runs."""
+"""A student's own marks and points: JSON lines in $EFFML_HOME, default ~/.effml_lab; never written while a grader runs."""
 import json
 import os
 from datetime import datetime, timezone

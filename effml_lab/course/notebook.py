@@ -1,8 +1,9 @@
 """What a notebook calls: begin, figure, slider, summary. No idea of the course lives here, only the plumbing.
 
-A figure carries its alt text, is closed after it is shown, and says in one sentence that there is nothing to draw while the
-function it draws is still a stub, so that a fresh lab runs from top to bottom. A slider redraws a picture that lies beside
-a static figure, since a page on the web has no kernel. Under nbgrader nothing is written to the student's files.
+A figure carries its alt text, is closed after it is shown, and says in one sentence that there is nothing to draw
+while the function it draws is still a stub, so that a fresh lab runs from top to bottom. A slider redraws a picture
+that lies beside a static figure, since a page on the web has no kernel. Under nbgrader nothing is written to the
+student's files.
 """
 import io
 import os
@@ -32,13 +33,13 @@ def begin(lab: str, release: str = __version__) -> None:
     LAB["name"] = lab
     if marks.grading():
         os.environ["TQDM_DISABLE"] = "1"
-        torch.set_num_threads(1)        # several submissions may be graded at once: threads that wait for each other crawl
+        torch.set_num_threads(1)        # several submissions may be graded at once: threads that wait crawl
     print(f"{lab} · effml_lab {__version__} · Python {platform.python_version()} · torch {torch.__version__}")
     if torch.cuda.is_available():
         print(f"Device: {torch.cuda.get_device_name()}.")
     else:
         print("Device: the CPU, which is all that this notebook needs. "
-              + (COLAB if "google.colab" in sys.modules else "A GPU, where there is one, makes it bigger, not different."))
+              + (COLAB if "google.colab" in sys.modules else "A GPU makes it bigger, not different."))
     if release != __version__:
         print(f"This notebook was written for effml_lab {release}, and {__version__} is installed: "
               f"install the release v{release}, or take the notebook of v{__version__}.")
@@ -63,7 +64,8 @@ def figure(alt: str, width: float = 7.0, height: float = 3.0, rows: int = 1, col
             plt.close(fig)
 
 
-def slider(draw: Callable, low: int, high: int, value: int, label: str = "t", width: float = 7.0, height: float = 2.4) -> None:
+def slider(draw: Callable, low: int, high: int, value: int, label: str = "t", width: float = 7.0,
+           height: float = 2.4) -> None:
     """An integer slider beside a picture: draw(ax, value) paints it, again at each move."""
     import ipywidgets as widgets
 

@@ -37,7 +37,8 @@ class Report:
         lines = [f"{self.id} · {self.title}: {self!r} of {self.of:g} points", self.note]
         for row, verdict in self.rows:
             seen = f": observed {row.observed}, expected {row.expected}" if verdict is False else ""
-            lines += [f"  {VERDICT[verdict]}  {row.name}{seen}", *(f"      likely cause: {cause}" for cause in row.causes)]
+            lines += [f"  {VERDICT[verdict]}  {row.name}{seen}"]
+            lines += [f"      likely cause: {cause}" for cause in row.causes]
         printed = f"your code also printed:\n{self.printed.rstrip()}" if self.printed.strip() else ""
         return "\n".join(line for line in (*lines, printed, self.foot) if line)
 
@@ -46,11 +47,13 @@ class Report:
         head = ("Property", "Verdict", "Observed", "Expected", "Likely cause")[:5 if failed else 3]
         note = f"<p>{escape(self.note)}</p>" if self.note else ""
         table = html_table(head, [self._row(row, verdict)[:len(head)] for row, verdict in self.rows])
-        printed = f"<p>Your code also printed:</p><pre>{escape(self.printed.rstrip())}</pre>" if self.printed.strip() else ""
+        said = escape(self.printed.rstrip())
+        printed = f"<p>Your code also printed:</p><pre>{said}</pre>" if said else ""
         return (f"<p><strong>{escape(self.title)}: {self!r} of {self.of:g} points</strong></p>{note}{table}{printed}"
                 f"<p><small>{escape(self.foot)}</small></p>")
 
     @staticmethod
     def _row(row: Property, verdict: bool | None) -> tuple[str, ...]:
-        seen = (row.observed, row.expected, "; ".join(row.causes)) if verdict is False else (row.observed if verdict else "", "", "")
-        return row.name, VERDICT[verdict], *seen
+        if verdict is False:
+            return row.name, VERDICT[verdict], row.observed, row.expected, "; ".join(row.causes)
+        return row.name, VERDICT[verdict], row.observed if verdict else "", "", ""

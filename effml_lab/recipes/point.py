@@ -1,7 +1,7 @@
-"""A point on the course's plot for anybody's sampler: network evaluations, and the distance of what it draws to real digits.
+"""A point on the course's plot for anybody's sampler: network evaluations, and how far its pictures are from real ones.
 
-KID rather than the Frechet distance, since KID is unbiased: a few hundred samples of a student and the recorded thousands
-stand on the same plot. Its interval says how much the few hundred are worth.
+KID rather than the Frechet distance, since KID is unbiased: a few hundred samples of a student and the recorded
+thousands stand on the same plot. Its interval says how much the few hundred are worth.
 """
 from typing import Callable
 
@@ -21,5 +21,6 @@ def measure(technique: str, sampler: Callable, steps: int, n: int = 360, data: s
     images = samplers.last(sampler(denoise, x, grid, rng=rng))
     held = datasets.load(data, "test")[0]
     distance = quality.bootstrap(quality.kid, models.features(data, images), models.features(data, held))
+    settings = {"steps": steps, "spacing": spacing, "seed": seed}
     return bench.Record(technique, nfe=denoise.net.nfe(n), bytes=store.card(data)["bytes"],
-                        quality={"kid": distance._asdict()}, settings={"steps": steps, "spacing": spacing, "seed": seed})
+                        quality={"kid": distance._asdict()}, settings=settings)
