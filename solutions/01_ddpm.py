@@ -29,13 +29,14 @@
 #
 # | paper | here | in code | meaning |
 # |---|---|---|---|
-# | $\beta_t$ | | `betas[t]` | variance of the noise added in step $t$ |
-# | $\bar\alpha_t$ | $\alpha^2$ | `abar[t]` | share of the picture's variance at $t$: the product of all $1 - \beta_s$ |
+# | $\beta_t$ | $\beta_t$ | `betas[t]` | variance of the noise that step $t$ adds |
+# | $\bar\alpha_t$ | $\alpha^2$ | `abar[t]` | what is left of the picture's variance |
 # | $\sqrt{\bar\alpha_t}$ | $\alpha$ | `alpha` | factor of the picture |
 # | $\sqrt{1 - \bar\alpha_t}$ | $\sigma$ | `sigma` | factor of the noise |
-# | $\epsilon_\theta(x_t, t)$ | | `predict_eps(x, t)` | the network's guess of the noise |
+# | $\epsilon_\theta(x_t, t)$ | $\hat\epsilon$ | `predict_eps` | the network's guess of the noise |
 #
-# Careful with one letter: the paper's $\alpha_t = 1 - \beta_t$ is not our $\alpha$. Images are float32 in $[-1, 1]$,
+# Here $\bar\alpha_t = \prod_{s \le t} (1 - \beta_s)$. Careful with one letter: the paper's $\alpha_t = 1 - \beta_t$
+# is not our $\alpha$. Images are float32 in $[-1, 1]$,
 # shape `(B, C, H, W)`. Each exercise ends in a `check`: it tells what holds, what fails, and often why.
 
 # %%
@@ -604,5 +605,5 @@ point = None
 try:
     point = recipes.measure("your DDPM, 50 steps", ddpm, steps=50, n=shortened(360, 32))
 except Exception as error:
-    print("Your point appears once exercise 7 is right:", error or "it is still a stub.")
+    print("Your point appears once exercise 7 is right:", str(error) or "it is still a stub.")
 summary(point)

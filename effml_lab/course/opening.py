@@ -86,6 +86,6 @@ def minutes(name: str, about: dict, root: Path | None) -> list[str]:
     """One line, or none where a notebook states no minutes; a lecture (no root) has no machine time."""
     estimates = [f"{kind} about {n} minutes" for kind, n in about.get("minutes", {}).items()]
     seconds = desk.measured(root / "data/results").get(name) if estimates and root else None
-    machine = [f"the machine {max(round(seconds / 60), 1)} min on two CPU cores (measured)"] if seconds else []
+    machine = [f"the machine {seconds / 60:.1f} minutes on two CPU cores (measured)"] if seconds else []
     line = ", ".join(estimates) + " (estimates)" if estimates else ""
     return [f"Time: {'; '.join([line, *machine])}."] if line else []
