@@ -18,7 +18,8 @@ from effml_lab.course.attempt import attempt
 from effml_lab.course.codec import decode, encode
 from effml_lab.course.exercise import Exercise, built, close, same_form
 from effml_lab.course.report import Report
-from effml_lab.diffusion import samplers
+from effml_lab.diffusion import denoise, levels, samplers
+from effml_lab.measure import bench
 
 judge_module = importlib.import_module("effml_lab.course.judge")
 judge, find = judge_module.judge, judge_module.find
@@ -188,6 +189,41 @@ def test_the_packages_own_version_scores_nothing(impl):
         impl = lambda d, x, g, variance="small", rng=None: steps(d, x, g)
     report = judge(find("01-ddpm"), impl, 5, 0)
     assert repr(report) == "0" and "the package's own `dd" in report.note
+
+
+def by_schedule(betas):
+    level = levels.from_betas(betas)(torch.arange(float(len(betas))), like=betas)
+    return level.alpha, level.sigma, (level.alpha / level.sigma) ** 2
+
+
+def by_loss(predict_eps, x0, abar, rng):
+    return denoise.loss(predict_eps, x0, levels.from_alphas_cumprod(abar), rng=rng)
+
+
+def by_denoiser(x, t, abar, eps):
+    level = levels.Level(t, *((f.reshape(-1, *[1] * (x.ndim - 1))) for f in (abar[t].sqrt(), (1 - abar[t]).sqrt())))
+    return denoise.Denoiser(lambda x, t: eps)(x, level)
+
+
+def by_step(x, x0, t, abar):
+    cur, nxt = (levels.Level(0.0, float(a) ** 0.5, float(1 - a) ** 0.5) for a in (abar[t], abar[t - 1]))
+    return samplers.step(x, x0, cur, nxt, samplers.share(cur, nxt)), 0.0, 0.0
+
+
+def by_sampler(predict_eps, x, betas, rng):
+    schedule = levels.from_betas(betas)
+    net = denoise.Denoiser(lambda x, t: predict_eps(x, int(t[0])))
+    return samplers.last(samplers.ddpm(net, x, schedule.grid(len(betas), "leading"), "large", rng))
+
+
+@pytest.mark.parametrize("id, impl, name", [
+    ("01-levels", by_schedule, "from_alphas_cumprod"), ("01-loss", by_loss, "loss"), ("01-posterior", by_step, "step"),
+    ("01-forward", lambda x0, t, abar, eps: denoise.noised(x0, levels.Level(t, 1.0, 0.0), eps), "noised"),
+    ("01-invert", (by_denoiser, lambda x, t, abar, x0: x), "Denoiser.__call__"), ("01-ancestral", by_sampler, "ddpm"),
+    ("01-latency", lambda fn, warmup, repeats, clock, sync: bench.timed(fn, warmup, repeats, sync, clock)[:2], "timed")])
+def test_every_exercise_watches_the_packages_version(id, impl, name):
+    report = judge(find(id), impl, 5, 0)
+    assert repr(report) == "0" and f"the package's own `{name}`" in report.note
 
 
 def test_the_watch_sees_other_threads_and_leaves_the_profiler_alone():

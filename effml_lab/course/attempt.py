@@ -92,7 +92,7 @@ def unwrapped(impl) -> list:
 @contextmanager
 def watched(own: tuple[Callable, ...]) -> Iterator[set[str]]:
     """Collect the names of the functions in `own` that are called, whatever name they are called by."""
-    codes = {plain.__code__: plain.__name__ for plain in unwrapped(own)}
+    codes = {plain.__code__: plain.__qualname__ for plain in unwrapped(own)}
     calls: set[str] = set()
 
     def notice(frame, event, arg):

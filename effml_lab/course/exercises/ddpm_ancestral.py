@@ -11,6 +11,7 @@ from .ddpm_reverse import PAPER, posterior_at
 from .gaussian import clean_end, gaussian_case, guess, real
 from .moments import noise_size, reused, step_mean, step_noise
 from ..exercise import Exercise, Property, known, same_form
+from ...diffusion.samplers import ddim, ddpm, step
 
 WALKED, STARTS = "t runs from T - 1 down to 0", "the walk starts at x and goes on from each new state"
 
@@ -116,5 +117,5 @@ EXERCISES = (
     Exercise("01-ancestral", "The ancestral sampler", {
         "shape and dtype of x": 0, WALKED: 1, STARTS: 0.5, "the mean of each step": 2, "the noise of each step": 1.5,
         "the last step adds no noise": 1, "rng draws the noise, and nothing else does": 0.5},
-        ancestral_cases, ancestral_run, ancestral_verify),
+        ancestral_cases, ancestral_run, ancestral_verify, own=(ddpm, ddim, step)),
 )

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from .common import SHAPES, all_formed, betas, column, integer, several, tol
 from ..exercise import Exercise, Unanswered, close, same_form
+from ...diffusion.denoise import Denoiser, noised
+from ...diffusion.levels import from_alphas_cumprod
 
 
 def level_cases(rng):
@@ -156,11 +158,12 @@ EXERCISES = (
     Exercise("01-levels", "Levels of a beta table", {
         "three tensors, shaped like betas": 0, "alpha = sqrt(alpha-bar)": 1, "sigma = sqrt(1 - alpha-bar)": 1,
         "alpha² + sigma² = 1": 0.5, "snr = alpha² / sigma²": 1},
-        level_cases, lambda impl, case: several(impl(case["betas"]), "alpha, sigma, snr"), level_verify),
+        level_cases, lambda impl, case: several(impl(case["betas"]), "alpha, sigma, snr"), level_verify,
+        own=(from_alphas_cumprod,)),
     Exercise("01-forward", "The closed-form forward step", {
         "shape and dtype of x0": 0, "without noise: sqrt(alpha-bar) x0": 1, "without picture: sqrt(1 - alpha-bar) eps": 1,
-        "the two parts add up to x_t": 1}, batch_cases, forward_run, forward_verify),
+        "the two parts add up to x_t": 1}, batch_cases, forward_run, forward_verify, own=(noised,)),
     Exercise("01-invert", "x0 from eps, and back", {
         "shape and dtype of x": 0, "x0 = (x - sigma eps) / alpha": 1, "eps = (x - alpha x0) / sigma": 1,
-        "there and back gives the same eps": 0.5}, batch_cases, invert_run, invert_verify),
+        "there and back gives the same eps": 0.5}, batch_cases, invert_run, invert_verify, own=(Denoiser.__call__,)),
 )

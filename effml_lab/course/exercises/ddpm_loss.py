@@ -13,7 +13,7 @@ from .moments import shared
 from ..exercise import Exercise, Property, Unanswered, close, known, reading, same_form, within
 from ... import datasets, recipes
 from ...diffusion import levels as schedules
-from ...diffusion.denoise import noised
+from ...diffusion.denoise import loss, noised
 
 
 def loss_cases(rng):
@@ -133,7 +133,7 @@ EXERCISES = (
         "and is new for every pixel": 0.5,
         "a net that knows the noise has loss 0": 1, "a net that always says 2 has the mean of (2 - eps)²": 1,
         "the gradient reaches the net": 0.5, "rng draws t and eps, and nothing else does": 0.5},
-        loss_cases, loss_run, loss_verify),
+        loss_cases, loss_run, loss_verify, own=(loss, noised)),
     reading("01-read-loss", "Where the loss lives", lambda: (early() - 2, early() + 2), lambda: {
         "a fraction where a percentage was asked for": (early() / 100 - 0.02, early() / 100 + 0.02)}),
 )

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .common import betas, integer, one_number, several
 from ..exercise import Exercise, close, same_form
+from ...diffusion.samplers import step
 
 
 class Posterior(NamedTuple):
@@ -100,4 +101,5 @@ def posterior_verify(case, out):
 
 EXERCISES = (Exercise("01-posterior", "The posterior mean and both variances", {
     "mean shaped like x, and two numbers": 0, "the mean": 2, "at t = 0 the mean is x0": 1, "the small variance": 1,
-    "at t = 0 the small variance is 0": 0.5, "the large variance": 1}, posterior_cases, posterior_run, posterior_verify),)
+    "at t = 0 the small variance is 0": 0.5, "the large variance": 1}, posterior_cases, posterior_run, posterior_verify,
+    own=(step,)),)

@@ -9,6 +9,7 @@ import torch
 
 from .common import integer, one_number, several
 from ..exercise import Exercise, Property, close, known, prediction
+from ...measure.bench import ratio, timed
 
 
 START = 2.0**14         # seconds: clocks count from long ago
@@ -112,6 +113,6 @@ EXERCISES = (
     Exercise("01-latency", "Measuring latency", {
         "two finite numbers, the median above 0": 0, "warm-up and repeats, no more": 1,
         "nothing is pending when the clock is read": 2, "the median, in ms": 2, "the spread, q75 - q25, in ms": 1},
-        cases, run, verify, kind="measurement"),
+        cases, run, verify, kind="measurement", own=(timed, ratio)),
     prediction("01-guess-time", "How long will 1000 steps take?"),
 )
