@@ -55,15 +55,16 @@ def cli():
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def lab(options: tuple[str, ...]):
     """List the labs and start JupyterLab on them; OPTIONS go to JupyterLab (--no-browser, --port=8889, ...)."""
+    from . import places
     from .course import desk, doctor, marks
     root = desk.checkout()
     if root is None:
         raise click.ClickException(f"The labs are not part of the installed package: get them from {desk.source_url()}.")
-    findings = doctor.examine(desk.data())
+    findings = doctor.examine(places.data_folder())
     for line in findings:
         if line.ok is False:
             click.echo(line)
-    click.echo(desk.table(desk.labs(root / "labs"), desk.measured(desk.data() / "results"), marks.best()))
+    click.echo(desk.table(desk.labs(root / "labs"), desk.measured(places.data_folder() / "results"), marks.best()))
     if not next(line for line in findings if line.name == "jupyterlab").ok:
         raise click.ClickException(f"JupyterLab is not installed: {doctor.INSTALL}.")
     root_user = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -75,8 +76,9 @@ def lab(options: tuple[str, ...]):
 @cli.command()
 def doctor():
     """Say what this machine has, and what to do where something is missing."""
-    from .course import desk, doctor
-    findings = doctor.examine(desk.data())
+    from . import places
+    from .course import doctor
+    findings = doctor.examine(places.data_folder())
     click.echo("\n".join(map(str, findings)))
     sys.exit(1 if any(line.ok is False for line in findings) else 0)
 

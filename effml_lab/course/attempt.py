@@ -23,9 +23,9 @@ import torch
 
 from .codec import decode, encode
 from .exercise import Unanswered
+from ..places import PACKAGE
 
-PACKAGE = str(Path(__file__).resolve().parents[1])
-LIBRARIES = (PACKAGE, str(Path(torch.__file__).parent), f"{os.sep}site-packages{os.sep}", f"{os.sep}lib{os.sep}python")
+LIBRARIES = (str(PACKAGE), str(Path(torch.__file__).parent), f"{os.sep}site-packages{os.sep}", f"{os.sep}lib{os.sep}python")
 
 
 @dataclass

@@ -12,21 +12,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-import effml_lab
-
-PACKAGE = Path(effml_lab.__file__).resolve().parent
+from ..places import PACKAGE
 
 
 def checkout() -> Path | None:
     """The repository's folder, or None where the package was installed without it."""
     root = PACKAGE.parent
     return root if (root / "labs").is_dir() and (root / "pyproject.toml").is_file() else None
-
-
-def data() -> Path:
-    """The folder of checkpoints/ and results/: inside an installed wheel, else the repository's."""
-    inside = PACKAGE / "data"
-    return inside if inside.is_dir() else PACKAGE.parent / "data"
 
 
 def source_url() -> str:

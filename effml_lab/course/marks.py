@@ -2,16 +2,13 @@
 import json
 import os
 from datetime import datetime, timezone
-from pathlib import Path
+
+from ..places import home
 
 
 def grading() -> str | None:
     """"autograde" or "validate" while nbgrader runs the notebook, else None."""
     return os.environ.get("NBGRADER_EXECUTION") or None
-
-
-def home() -> Path:
-    return Path(os.environ.get("EFFML_HOME", "~/.effml_lab")).expanduser()
 
 
 def note(name: str, row: dict) -> None:

@@ -16,17 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-
-def data_folder() -> Path:
-    """data/ inside the installed package (a wheel) or beside it (an editable install)."""
-    package = Path(__file__).parent.parent
-    inside = package / "data"
-    return inside if inside.is_dir() else package.parent / "data"
-
-
-def home() -> Path:
-    """The user's own folder: $EFFML_HOME, or ~/.effml_lab."""
-    return Path(os.environ.get("EFFML_HOME") or Path.home() / ".effml_lab")
+from ..places import data_folder, home
 
 
 def checkpoints() -> Path:
