@@ -98,11 +98,6 @@ def macs(net: nn.Module, *args) -> int:
     return counter.get_total_flops() // 2
 
 
-def weight_bytes(net: nn.Module) -> int:
-    """Bytes of all weights and buffers as they lie in memory."""
-    return sum(t.numel() * t.element_size() for t in net.state_dict().values())
-
-
 def versions() -> dict[str, str]:
     """What a number depends on."""
     return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
