@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from .levels import Level, Schedule
 
 SIGMA_DATA = 0.5
+Condition = Tensor | dict[str, "Condition"]         # a network with several inputs takes a dict of them
 
 
 def _edm(sigma) -> tuple:
@@ -30,17 +31,19 @@ class Prediction(NamedTuple):
     to_x0: Callable
     target: Callable
     scale: Callable = lambda level: 1.0         # of the network's input
+    fits: Callable = lambda alpha: True         # the levels at which o says something of x0
 
 
 PREDICTIONS = {
-    "eps": Prediction(lambda o, x, l: (x - l.sigma * o) / l.alpha, lambda x0, eps, l: eps),
+    "eps": Prediction(lambda o, x, l: (x - l.sigma * o) / l.alpha, lambda x0, eps, l: eps,
+                      fits=lambda alpha: alpha != 0),
     "x0": Prediction(lambda o, x, l: o, lambda x0, eps, l: x0),
     "v": Prediction(lambda o, x, l: (l.alpha * x - l.sigma * o) / (l.alpha**2 + l.sigma**2),
                     lambda x0, eps, l: l.alpha * eps - l.sigma * x0),
     "flow": Prediction(lambda o, x, l: (x - l.sigma * o) / (l.alpha + l.sigma), lambda x0, eps, l: eps - x0),
     "edm": Prediction(lambda o, x, l: _edm(l.sigma)[0] * x + _edm(l.sigma)[1] * o,
                       lambda x0, eps, l: (x0 - _edm(l.sigma)[0] * (x0 + l.sigma * eps)) / _edm(l.sigma)[1],
-                      lambda l: _edm(l.sigma)[2]),
+                      lambda l: _edm(l.sigma)[2], lambda alpha: alpha == 1),
 }
 
 
@@ -61,10 +64,11 @@ class Denoiser:
         weight = next(net.parameters(), None) if isinstance(net, nn.Module) else None
         self.dtype = None if weight is None else weight.dtype
 
-    def __call__(self, x: Tensor, level: Level, cond: Tensor | None = None) -> Tensor:
+    def __call__(self, x: Tensor, level: Level, cond: Condition | None = None) -> Tensor:
         """The network's guess of x0, in the shape and dtype of x."""
-        if self.pred == "eps" and isinstance(level.alpha, float) and level.alpha == 0:
-            raise ValueError("at alpha = 0 an eps-prediction says nothing of x0: use a v, x0 or flow network")
+        if not isinstance(level.alpha, Tensor) and not self.rule.fits(level.alpha):
+            raise ValueError(f"at alpha = {level.alpha:g} an {self.pred}-prediction says nothing of x0: eps needs "
+                             "alpha > 0 and edm alpha = 1; v, x0 and flow fit every level")
         dtype = self.dtype or x.dtype
         t = torch.as_tensor(level.t, dtype=torch.promote_types(dtype, torch.float32), device=x.device)
         t = t.reshape(-1).expand(len(x))                        # (B,); not in bfloat16, which has no 999
@@ -79,7 +83,7 @@ def noised(x0: Tensor, level: Level, eps: Tensor) -> Tensor:
 
 
 def loss(net: nn.Module, x0: Tensor, schedule: Schedule, pred: str = "eps", rng: torch.Generator | None = None,
-         cond: Tensor | None = None) -> Tensor:
+         cond: Condition | None = None) -> Tensor:
     """The mean squared error of one random t an image (DDPM eq. 14, L_simple, for pred = "eps"); a scalar.
 
     x0: (B, ...) floating point, images in [-1, 1]. cond: (B, ...) or None. rng: draws t and eps on its device.
@@ -100,6 +104,6 @@ def loss(net: nn.Module, x0: Tensor, schedule: Schedule, pred: str = "eps", rng:
 
 def clipped(denoise: Callable, low: float = -1.0, high: float = 1.0) -> Callable:
     """A denoiser whose x0 stays within the range of images. Clip outside `guided`, not inside."""
-    def clip(x: Tensor, level: Level, cond: Tensor | None = None) -> Tensor:
+    def clip(x: Tensor, level: Level, cond: Condition | None = None) -> Tensor:
         return (denoise(x, level) if cond is None else denoise(x, level, cond)).clamp(low, high)
     return clip

@@ -9,18 +9,26 @@ from typing import Callable
 import torch
 from torch import Tensor
 
+from .denoise import Condition
 from .levels import Level
 
 
-def guided(denoise: Callable, cond: Tensor, null: Tensor, w: float) -> Callable:
+def each(fn: Callable, *conditions: Condition) -> Condition:
+    """fn(*tensors) at every tensor of conditions of one form."""
+    first = conditions[0]
+    return {k: each(fn, *(c[k] for c in conditions)) for k in first} if isinstance(first, dict) else fn(*conditions)
+
+
+def guided(denoise: Callable, cond: Condition, null: Condition, w: float) -> Callable:
     """A denoiser under guidance: one call of 2B rows, or of B rows at w = 1.
 
-    cond, null: (B, ...) conditions, or one for the whole batch, (1, ...).
+    cond, null: (B, ...) conditions, or one for the whole batch, (1, ...); tensors, or dicts of them.
     """
     def guide(x: Tensor, level: Level) -> Tensor:
-        rows = [c.expand(len(x), *c.shape[1:]) for c in (null, cond)]
+        rows = [each(lambda c: c.expand(len(x), *c.shape[1:]), tree) for tree in (null, cond)]
         if w == 1:
             return denoise(x, level, rows[1])
-        without, with_cond = denoise(torch.cat([x, x]), level, torch.cat(rows)).chunk(2)
+        both = each(lambda *pair: torch.cat(pair), *rows)
+        without, with_cond = denoise(torch.cat([x, x]), level, both).chunk(2)
         return torch.lerp(without, with_cond, w)
     return guide

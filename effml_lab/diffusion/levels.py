@@ -15,9 +15,10 @@ import math
 from dataclasses import dataclass
 from typing import Callable, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from .spacings import CLEAN_ONLY, SPACINGS
 
 
 class Level(NamedTuple):
@@ -99,56 +100,10 @@ class Schedule:
             raise ValueError(f"unknown spacing {spacing!r}: choose one of {', '.join(SPACINGS)}")
         if not clean and spacing in CLEAN_ONLY:
             raise ValueError(f"the spacing {spacing!r} always ends at the clean image: leave clean=True")
+        if lam and not lam[0] < lam[1]:
+            raise ValueError(f"lam must run from the noisy end up to the clean one, got {lam[0]:g} and {lam[1]:g}")
         levels = SPACINGS[spacing](self, n if clean else n + 1, lam or self.lams)
         return levels + [CLEAN] if clean else levels
-
-
-def _table_length(schedule: Schedule, n: int) -> int:
-    if schedule.steps is None or n > schedule.steps:
-        raise ValueError(f"this spacing needs a table of at least {n} times; "
-                         f"this schedule has {schedule.steps or 'none'}: use spacing='lambda'")
-    return schedule.steps
-
-
-def _leading(schedule: Schedule, n: int, lam: tuple[float, float]) -> list[Level]:
-    stride = _table_length(schedule, n) // n
-    return [schedule(float(i * stride)) for i in reversed(range(n))]
-
-
-def _trailing(schedule: Schedule, n: int, lam: tuple[float, float]) -> list[Level]:
-    if schedule.steps is None:
-        low, high = schedule.span
-        if math.isinf(high):
-            raise ValueError("the spacing 'trailing' needs a largest t: use 'lambda' or 'karras'")
-        return [schedule(high - i * (high - low) / n) for i in range(n)]
-    total = _table_length(schedule, n)
-    times = np.arange(total, 0, -total / n)[:n].round() - 1     # NumPy's ties: diffusers' list exactly
-    return [schedule(t) for t in times.tolist()]
-
-
-def _linspace(schedule: Schedule, n: int, lam: tuple[float, float]) -> list[Level]:
-    last = _table_length(schedule, n + 1) - 1
-    return [schedule(t) for t in np.linspace(0, last, n + 1).round()[:0:-1].tolist()]
-
-
-def _quadratic(schedule: Schedule, n: int, lam: tuple[float, float]) -> list[Level]:
-    # DDIM appendix D.2 rounds these times down and so repeats some at large n; kept fractional they stay distinct
-    end = math.sqrt(0.8 * _table_length(schedule, n))
-    return [schedule(t * t) for t in torch.linspace(end, 0, n, dtype=torch.float64).tolist()]
-
-
-def _lambda(schedule: Schedule, n: int, lam: tuple[float, float]) -> list[Level]:
-    return [schedule.at(l) for l in torch.linspace(*lam, n, dtype=torch.float64).tolist()]
-
-
-def _karras(schedule: Schedule, n: int, lam: tuple[float, float], rho: float = 7.0) -> list[Level]:
-    high, low = (math.exp(-l / rho) for l in lam)         # Karras et al. 2022, eq. 5, on sigma / alpha
-    return [schedule.at(-rho * math.log(s)) for s in torch.linspace(high, low, n, dtype=torch.float64).tolist()]
-
-
-SPACINGS = {"leading": _leading, "trailing": _trailing, "linspace": _linspace,
-            "lambda": _lambda, "karras": _karras, "quadratic": _quadratic}
-CLEAN_ONLY = ("leading", "trailing", "linspace")
 
 
 def from_alphas_cumprod(abar: Tensor, lams: tuple[float, float] | None = None) -> Schedule:
@@ -202,6 +157,39 @@ def cosine(steps: int = 1000, s: float = 0.008) -> Schedule:
     schedule = from_betas((1 - f[1:] / f[:-1]).clamp(max=0.999))
     return Schedule(*(getattr(schedule, k) for k in ("to_lam", "to_t", "split", "span")),
                     (-5.1, schedule.lams[1]), steps)
+
+
+def zero_snr(schedule: Schedule) -> Schedule:
+    """A table moved so that its last level is pure noise, alpha = 0 (Lin et al. 2024, algorithm 1).
+
+    alpha is shifted and scaled, its first value kept. Take `trailing` grids, which visit that level, and a v, x0 or
+    flow network: at alpha = 0 eps says nothing of the image.
+    """
+    if schedule.steps is None:
+        raise ValueError("zero_snr moves a table of alpha-bar, and this schedule has none: its t is continuous")
+    times = torch.arange(schedule.steps, dtype=torch.float64)
+    alpha = schedule(times, like=times).alpha
+    alpha = (alpha - alpha[-1]) * alpha[0] / (alpha[0] - alpha[-1])
+    return from_alphas_cumprod(alpha**2)
+
+
+def vp_sde(beta_min: float = 0.1, beta_max: float = 20.0, last: float = 1e-3) -> Schedule:
+    """Song et al. 2021, the VP SDE: beta(t) = beta_min + t (beta_max - beta_min), t in [0, 1]. `linear` is its table.
+
+    log alpha-bar is minus the integral of beta. Grids over lam stop at t = last, where the authors stop sampling.
+    """
+    rise = beta_max - beta_min
+
+    def to_lam(t: Tensor) -> Tensor:
+        log = -(beta_min * t + rise * t**2 / 2)
+        return (log - (-torch.expm1(log)).log()) / 2
+
+    def to_t(lam: Tensor) -> Tensor:
+        log = -torch.nn.functional.logsigmoid(2 * lam)
+        return 2 * log / (beta_min + (beta_min**2 + 2 * rise * log).sqrt())       # the root without cancellation
+
+    ends = to_lam(torch.tensor([1.0, last], dtype=torch.float64)).tolist()
+    return Schedule(to_lam, to_t, vp, (0.0, 1.0), tuple(ends))
 
 
 def edm(sigma_max: float = 80.0, sigma_min: float = 0.002) -> Schedule:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from .levels import Level
-from .samplers import VARIANCES, share, steps
+from .samplers import VARIANCES
+from .step import share, steps
 
 
 class GaussianMixture:

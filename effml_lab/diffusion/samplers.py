@@ -1,54 +1,25 @@
 """Samplers: generators that walk a grid of levels from noise to an image, all on one `step`.
 
-Moving from level cur to nxt along the straight line through the guess x0 keeps the old noise
-eps = (x - cur.alpha x0) / cur.sigma and puts it back at the new size: nxt.alpha x0 + nxt.sigma eps. If a share
-`fresh` of the noise is new, sqrt(1 - fresh^2) of the old is kept. DDIM (Song et al. 2021) is that step with fresh = 0;
-DDPM's ancestral sampling (Ho et al. 2020) takes fresh = sqrt(1 - (alpha_cur sigma_nxt / (alpha_nxt sigma_cur))^2).
+  ddim, ddpm        the network's own guess; DDIM (Song et al. 2021) keeps its noise, DDPM (Ho et al. 2020) renews some
+  heun, dpm_2s      a second look at the end or the middle of the step (Karras et al. 2022; Lu et al. 2022a)
+  dpmpp_2m, _3m     a line or a parabola through guesses already paid for (Lu et al. 2022b)
+  unipc             2M, and each step made again when the guess at its end is known (Zhao et al. 2023)
+What they feed the step is in guess.py. The cost in network calls (NFE) is the number of steps, for heun about twice it.
 
 Every sampler yields the state after each step; the last one is at grid[-1]. Progress bars, films and early stops
-belong to whoever iterates. Left out, for lab 02: higher orders.
+belong to whoever iterates. Left out: UniPC above order 2, stochastic differential equations as such (sde.py).
 """
 import math
 from functools import partial
-from itertools import pairwise
-from typing import Callable, Iterable, Iterator
+from itertools import zip_longest
+from typing import Callable, Iterator
 
 import torch
 from torch import Tensor
 
+from .guess import correction, forecast, middle
 from .levels import Level
-
-
-def step(x: Tensor, x0: Tensor, cur: Level, nxt: Level, fresh: float = 0.0, z: Tensor | None = None) -> Tensor:
-    """Move x from level cur to nxt along the line through x0; `fresh` in [0, 1] is the share of new noise z.
-
-    Without z the new noise is left out: what remains is the posterior mean. DDIM eq. 12, folded into two products.
-    """
-    keep = nxt.sigma * (1 - fresh**2) ** 0.5 / cur.sigma
-    x = keep * x + (nxt.alpha - keep * cur.alpha) * x0
-    return x if z is None else x + nxt.sigma * fresh * z
-
-
-def share(cur: Level, nxt: Level, eta: float = 1.0) -> float:
-    """The share of fresh noise of DDIM eq. 16: eta = 0 none, eta = 1 DDPM's posterior ("small") variance."""
-    ratio = cur.alpha * nxt.sigma / (nxt.alpha * cur.sigma)
-    return min(eta * math.sqrt(max(1 - ratio**2, 0.0)), 1.0)
-
-
-def steps(grid: list[Level], up: bool = False) -> Iterable[tuple[Level, Level]]:
-    """The pairs (cur, nxt) of a grid, after asking that it falls in noise all along (or rises, if `up` is allowed)."""
-    lams = [level.lam for level in grid]
-    down = all(a < b for a, b in pairwise(lams))
-    if len(grid) < 2 or not (down or up and all(a > b for a, b in pairwise(lams))):
-        raise ValueError("a grid must hold two levels or more and fall in noise from each to the next"
-                         + (", or rise all along" if up else ""))
-    if math.isinf(lams[0]) and lams[0] > 0:
-        raise ValueError("a step cannot start at sigma = 0: begin at a level with some noise")
-    return pairwise(grid)
-
-
-def _randn(x: Tensor, rng: torch.Generator | None) -> Tensor:
-    return torch.randn(x.shape, generator=rng, device=rng.device if rng else x.device, dtype=x.dtype).to(x.device)
+from .step import last, randn, share, start, step, steps        # noqa: F401, last and start are read from here too
 
 
 @torch.no_grad()
@@ -60,7 +31,7 @@ def ddim(denoise: Callable, x: Tensor, grid: list[Level], eta: float = 0.0,
     """
     for cur, nxt in steps(grid, up=eta == 0):
         fresh = share(cur, nxt, eta) if eta else 0.0
-        x = step(x, denoise(x, cur), cur, nxt, fresh, _randn(x, rng) if fresh and nxt.sigma else None)
+        x = step(x, denoise(x, cur), cur, nxt, fresh, randn(x, rng) if fresh and nxt.sigma else None)
         yield x
 
 
@@ -76,7 +47,7 @@ def ddpm(denoise: Callable, x: Tensor, grid: list[Level], variance: str = "small
     for cur, nxt in steps(grid):
         x = step(x, denoise(x, cur), cur, nxt, share(cur, nxt))             # the posterior mean
         if nxt.sigma:
-            x = x + VARIANCES[variance](cur, nxt) * _randn(x, rng)
+            x = x + VARIANCES[variance](cur, nxt) * randn(x, rng)
         yield x
 
 
@@ -84,25 +55,93 @@ VARIANCES = {       # the standard deviation of the new noise
     "small": lambda cur, nxt: nxt.sigma * share(cur, nxt),
     "large": lambda cur, nxt: math.sqrt(1 - (cur.alpha / nxt.alpha) ** 2),
 }
-SAMPLERS = {"ddim": ddim, "ddpm": ddpm, "ddpm_large": partial(ddpm, variance="large")}
 
 
-def start(shape: tuple[int, ...], grid: list[Level], rng: torch.Generator | None = None,
-          device: torch.device | str | None = None) -> Tensor:
-    """Noise at the first level: standard normal where alpha^2 + sigma^2 = 1, else scaled by sigma."""
-    first = grid[0]
-    norm = math.hypot(first.alpha, first.sigma)
-    x = torch.randn(shape, generator=rng, device=rng.device if rng else device)
-    return (x if abs(norm - 1) < 1e-6 else first.sigma * x).to(device or x.device)
+@torch.no_grad()
+def heun(denoise: Callable, x: Tensor, grid: list[Level], at: Callable[[float], Level] | None = None,
+         churn: float = 0.0, noisy: tuple[float, float] = (0.0, math.inf), boost: float = 1.0,
+         rng: torch.Generator | None = None) -> Iterator[Tensor]:
+    """Karras et al. 2022, algorithm 2: the slope in sigma / alpha, averaged over both ends of the step.
+
+    churn, noisy, boost: S_churn, (S_min, S_max) in sigma / alpha, S_noise: noise added before each step. That needs
+    at = schedule.at, which refuses a level above the schedule: bound such levels away with `noisy`.
+    """
+    if churn and at is None:
+        raise ValueError("churn visits levels between those of the grid: pass at=schedule.at")
+    pairs = steps(grid)
+    gamma = min(churn / (len(grid) - 1), math.sqrt(2) - 1) if churn else 0.0
+    for cur, nxt in pairs:
+        if gamma and noisy[0] <= cur.sigma / cur.alpha <= noisy[1]:
+            x, cur = _churned(x, cur, at(cur.lam - math.log1p(gamma)), boost, rng)
+        guess = denoise(x, cur)
+        if math.isfinite(nxt.lam - cur.lam):
+            guess = middle(guess, denoise(step(x, guess, cur, nxt), nxt), cur, nxt, nxt)
+        x = step(x, guess, cur, nxt)
+        yield x
 
 
-def last(states: Iterable[Tensor]) -> Tensor:
-    """Run a sampler to its end and return the last state; NaN is refused."""
-    x = None
-    for x in states:
-        pass
-    if x is None:
-        raise ValueError("the sampler made no step")
-    if x.isnan().any():
-        raise ValueError("the sampler ended in NaN: look at the network's output at the first level")
-    return x
+def _churned(x: Tensor, cur: Level, up: Level, boost: float, rng: torch.Generator | None) -> tuple[Tensor, Level]:
+    """x with the noise added that takes it from cur up to the noisier level `up`."""
+    scale = up.alpha / cur.alpha
+    return scale * x + boost * math.sqrt(up.sigma**2 - (scale * cur.sigma) ** 2) * randn(x, rng), up
+
+
+@torch.no_grad()
+def dpm_2s(denoise: Callable, x: Tensor, grid: list[Level]) -> Iterator[Tensor]:
+    """DPM-Solver-2, Lu et al. 2022a: steps in pairs, the level between them being the point of the second look.
+
+    n steps cost n network calls. A step left over, and a pair that ends at sigma = 0, are DDIM's.
+    """
+    steps(grid)
+    for cur, mid, nxt in zip_longest(grid[:-1:2], grid[1::2], grid[2::2]):
+        x0 = denoise(x, cur)
+        probe = step(x, x0, cur, mid)
+        yield probe
+        if nxt is not None:
+            ahead = denoise(probe, mid)
+            whole = math.isfinite(nxt.lam - cur.lam)
+            x = step(x, middle(x0, ahead, cur, mid, nxt), cur, nxt) if whole else step(probe, ahead, mid, nxt)
+            yield x
+
+
+@torch.no_grad()
+def dpmpp_2m(denoise: Callable, x: Tensor, grid: list[Level], eta: float = 0.0,
+             rng: torch.Generator | None = None) -> Iterator[Tensor]:
+    """DPM-Solver++(2M), Lu et al. 2022b, algorithm 2; eta = 1 is its SDE form, of the same paper."""
+    x0s, lams = [], []
+    for cur, nxt in steps(grid):
+        x0s, lams = [denoise(x, cur), *x0s[:1]], [cur.lam, *lams[:1]]
+        fresh = share(cur, nxt, eta) if eta else 0.0
+        z = randn(x, rng) if fresh and nxt.sigma else None
+        x = step(x, forecast(x0s, [nxt.lam, *lams]), cur, nxt, fresh, z)
+        yield x
+
+
+@torch.no_grad()
+def dpmpp_3m(denoise: Callable, x: Tensor, grid: list[Level], factor: float = 2.0) -> Iterator[Tensor]:
+    """DPM-Solver++(3M). factor: 1 as published (measured order 2), 2 as Newton interpolates (order 3)."""
+    x0s, lams = [], []
+    for cur, nxt in steps(grid):
+        x0s, lams = [denoise(x, cur), *x0s[:2]], [cur.lam, *lams[:2]]
+        x = step(x, forecast(x0s, [nxt.lam, *lams], factor), cur, nxt)
+        yield x
+
+
+@torch.no_grad()
+def unipc(denoise: Callable, x: Tensor, grid: list[Level]) -> Iterator[Tensor]:
+    """UniPC-2, Zhao et al. 2023, with B2(h): 2M predicts; the next guess corrects that step, at no further call.
+
+    Of order 3, as every step but the last is corrected; a last step of first order, into sigma = 0, makes it 2.
+    """
+    x0s, lams, before, old = [], [], None, x
+    for cur, nxt in steps(grid):
+        x0s, lams = [denoise(x, cur), *x0s[:2]], [cur.lam, *lams[:2]]
+        if before is not None:
+            x = step(old, correction(x0s, lams), before, cur)
+        old, before = x, cur
+        x = step(x, forecast(x0s[:2], [nxt.lam, *lams[:2]]), cur, nxt)
+        yield x
+
+
+SAMPLERS = {"ddim": ddim, "ddpm": ddpm, "ddpm_large": partial(ddpm, variance="large"), "heun": heun, "dpm_2s": dpm_2s,
+            "dpmpp_2m": dpmpp_2m, "dpmpp_2m_sde": partial(dpmpp_2m, eta=1.0), "unipc": unipc, "dpmpp_3m": dpmpp_3m}
