@@ -164,3 +164,8 @@ def read(path: str | Path) -> list[Record]:
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"line {number} of {path} is not a record ({error}): mend or delete that line") from None
     return records
+
+
+def latest(path: str | Path) -> dict[str, Record]:
+    """Of every technique in a file its last record, by name, in the order in which the names first came."""
+    return {record.technique: record for record in read(path)}

@@ -1,9 +1,11 @@
-"""The course's figures: one style, and the four pictures that every lab needs.
+"""The course's figures: one style, and the five pictures that every lab needs.
 
-Nothing is told by colour alone: an entry of PALETTE is a colour of Okabe and Ito's set (safe for colour-blind readers),
-a marker and a line style. What has an order (a timestep) takes `ordered`, samples of viridis, which also darkens.
-  images  a batch as tiles              curve   a line with its interval
-  film    a sampler's states over time  pareto  cost against quality, with the front that nothing beats
+Nothing is told by colour alone: an entry of PALETTE is a colour of Okabe and Ito's set (safe for colour-blind readers;
+its yellow, pale on white, gives way to Tol's wine), a marker and a line style. What has an order (a timestep) takes
+`ordered`, samples of viridis, which also darkens.
+  images  a batch as tiles              curve     a line with its interval
+  film    a sampler's states over time  pareto    cost against quality, with the front that nothing beats
+                                        tradeoff  the same for many counts of steps: a curve for each sampler
 All of them draw on axes they are given; opening, showing and closing a figure belongs to the caller.
 Left out: time in milliseconds on an axis. It is a property of one machine, so `pareto` draws the ratio within one run.
 """
@@ -12,6 +14,7 @@ from contextlib import AbstractContextManager
 from typing import Callable, Iterable, NamedTuple, Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from cycler import cycler
 from matplotlib.axes import Axes
@@ -27,6 +30,7 @@ class Look(NamedTuple):
 PALETTE = (
     Look("#0072B2", "o", "-"), Look("#D55E00", "s", "--"), Look("#009E73", "^", "-."), Look("#CC79A7", "D", ":"),
     Look("#000000", "v", (0, (6, 2))), Look("#56B4E9", "P", (0, (3, 1, 1, 1))), Look("#E69F00", "X", (0, (1, 1))),
+    Look("#882255", "*", (0, (5, 1, 1, 1, 1, 1))),
 )
 MUTED = "#767676"
 
@@ -153,3 +157,54 @@ def pareto(ax: Axes, records: Sequence, x: str = "nfe", y: str = "frechet", labe
                     yerr=[[score["value"] - score["low"]], [score["high"] - score["value"]]], label=record.technique)
     ax.set(xscale="log", xlabel=COSTS[x][0], ylabel=label or y)
     ax.legend()
+
+
+def _logarithmic(ax: Axes, scores: list[dict]) -> None:
+    """A logarithmic y axis; near 0 a linear one, if some values do not lie above it."""
+    least = min(score["value"] for score in scores)
+    if least > 0:
+        ax.set_yscale("log")
+        ax.set_ylim(bottom=least / 2)
+    else:
+        ax.set_yscale("symlog", linthresh=max(-least, min(score["high"] - score["low"] for score in scores)))
+
+
+def _arms(score: dict) -> list[list[float]]:
+    return [[score["value"] - score["low"]], [score["high"] - score["value"]]]
+
+
+def _curves(ax: Axes, points: Sequence, y: str) -> None:
+    """The front, and a curve with intervals for each sampler, in the order in which the samplers come."""
+    spots = [(r.nfe, r.quality[y]["value"]) for r in points]
+    ribbon = [spots[i] for i in front(spots)]
+    ax.plot(*zip(*ribbon), color=MUTED, linewidth=6, alpha=0.3, zorder=1, label="Pareto front")
+    for k, name in enumerate(dict.fromkeys(r.settings["sampler"] for r in points)):
+        color, marker, line = look(k)
+        mine = sorted((r for r in points if r.settings["sampler"] == name), key=lambda r: r.nfe)
+        ax.errorbar([r.nfe for r in mine], [r.quality[y]["value"] for r in mine], label=name, color=color, marker=marker,
+                    yerr=np.hstack([_arms(r.quality[y]) for r in mine]), linestyle=line, linewidth=1.3, elinewidth=1,
+                    markersize=5)
+
+
+def tradeoff(ax: Axes, records: Iterable, y: str = "frechet", own: Sequence = (), label: str = "") -> None:
+    """Evaluations against an error: a curve with intervals for each sampler, the front, and the floor as a band.
+
+    records: with .nfe, .settings["sampler"] and .quality[y]; those without that quality are left out, and one whose nfe
+    is None is the floor. own: further records, each drawn as a large open circle with its name.
+    """
+    records = [r for r in records if y in r.quality]
+    points, floors = ([r for r in records if bool(r.nfe) is measured] for measured in (True, False))
+    if not points and not own:
+        raise ValueError(f"none of the records holds the quality {y!r} of a sampler")
+    if points:
+        _curves(ax, points, y)
+    for k, r in enumerate(own):
+        ax.errorbar(r.nfe, r.quality[y]["value"], _arms(r.quality[y]), fmt=look(k).marker, color="black", mfc="white",
+                    markersize=11, capsize=4, zorder=5, label=r.technique)
+    for r in floors:
+        ax.axhspan(r.quality[y]["low"], r.quality[y]["high"], color=MUTED, alpha=0.25, linewidth=0)
+        ax.axhline(r.quality[y]["value"], color=MUTED, linestyle=":", label=r.technique)
+    _logarithmic(ax, [r.quality[y] for r in [*records, *own]])
+    ax.set(xscale="log", xlabel=COSTS["nfe"][0], ylabel=label or y)
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.legend(fontsize=8)

@@ -6,6 +6,8 @@ It is biased upwards at small n, so it is read beside a floor of two real sets o
 KID (Binkowski et al. 2018, eq. 4): the squared maximum mean discrepancy under k(x, y) = (x y / D + 1)^3, without the
 diagonals, hence unbiased: it is 0 on average for equal distributions, and negative half of the time.
 Neither is called FID, which is the Frechet distance in the features of one certain Inception network.
+Two sets made from the same noise are compared by the difference of their distances, pairs being resampled together:
+  frechet(a, real) - frechet(b, real),  which takes what they share, the picture behind each x_T, out of the interval.
 Left out: precision and recall, density and coverage.
 """
 from typing import Callable, NamedTuple
@@ -43,12 +45,16 @@ def frechet(a: Tensor, b: Tensor) -> float:
     return ((a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross).item()
 
 
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    base = x @ y.T / x.shape[1] + 1
+    return base * base * base                   # a power is ten times slower
+
+
 def kid(a: Tensor, b: Tensor) -> float:
     """The unbiased kernel inception distance of features a (N, D) and b (M, D), whole sets, cubic kernel."""
     a, b = _checked(a, b)
-    kernel = lambda x, y: (x @ y.T / x.shape[1] + 1) ** 3
     within = lambda k: (k.sum() - k.trace()) / (len(k) * (len(k) - 1))
-    return (within(kernel(a, a)) + within(kernel(b, b)) - 2 * kernel(a, b).mean()).item()
+    return (within(_kernel(a, a)) + within(_kernel(b, b)) - 2 * _kernel(a, b).mean()).item()
 
 
 def nearest(a: Tensor, b: Tensor) -> Tensor:
@@ -63,15 +69,52 @@ def evenness(labels: Tensor, classes: int) -> float:
     return (torch.special.entr(share).sum() / torch.tensor(classes).log()).item()
 
 
+def _resampled(sets: tuple[Tensor, ...], rounds: int, seed: int) -> list[list[Tensor]]:
+    """For each round and each set the rows of a bootstrap sample of it."""
+    rng = torch.Generator().manual_seed(seed)
+    return [[torch.randint(len(s), (len(s),), generator=rng).to(s.device) for s in sets] for _ in range(rounds)]
+
+
+def _estimate(value: float, draws: Tensor, n: int) -> Estimate:
+    low, high = (draws - draws.mean() + value).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return Estimate(value, low, high, n)
+
+
 def bootstrap(statistic: Callable[..., float], *sets: Tensor, rounds: int = 200, seed: int = 0) -> Estimate:
     """statistic(*sets) with a 95% bootstrap interval; each set is resampled by itself, along its first dimension.
 
     Resampling repeats rows, which adds a bias to distances between sets. So the percentiles are shifted to where their
     mean is the value: the interval shows the spread, and says nothing of a bias at this n.
     """
-    rng = torch.Generator().manual_seed(seed)
-    draw = lambda s: s[torch.randint(len(s), (len(s),), generator=rng).to(s.device)]
-    value = float(statistic(*sets))
-    draws = torch.tensor([float(statistic(*map(draw, sets))) for _ in range(rounds)], dtype=torch.float64)
-    low, high = (draws - draws.mean() + value).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return Estimate(value, low, high, len(sets[0]))
+    draws = [float(statistic(*(s[r] for s, r in zip(sets, rows)))) for rows in _resampled(sets, rounds, seed)]
+    return _estimate(float(statistic(*sets)), torch.tensor(draws, dtype=torch.float64), len(sets[0]))
+
+
+def kid_interval(a: Tensor, b: Tensor, rounds: int = 200, seed: int = 0) -> Estimate:
+    """bootstrap(kid, a, b), every kernel computed once: a resampled set is a row of counts, a sum over it a product."""
+    value, sets = kid(a, b), _checked(a, b)
+    rows = _resampled(sets, rounds, seed)
+    count = [torch.stack([r[i].bincount(minlength=len(s)) for r in rows]).double() for i, s in enumerate(sets)]
+    total = lambda kernel, w, v: ((w @ kernel) * v).sum(1)                                       # (rounds,)
+    within = lambda k, w: (total(k, w, w) - w @ k.diag()) / (len(k) * (len(k) - 1))
+    (x, y), (w, v) = sets, count
+    draws = within(_kernel(x, x), w) + within(_kernel(y, y), v) - 2 * total(_kernel(x, y), w, v) / (len(x) * len(y))
+    return _estimate(value, draws.cpu(), len(a))
+
+
+def paired(distance: Callable[[Tensor, Tensor], float], a: Tensor, b: Tensor, real: Tensor, rounds: int = 200,
+           seed: int = 0) -> Estimate:
+    """distance(a, real) - distance(b, real) with its interval; a and b (N, ...) are resampled by the same rows."""
+    gap = lambda pairs, other: distance(pairs[:, 0], other) - distance(pairs[:, 1], other)
+    return bootstrap(gap, torch.stack([a, b], 1), real, rounds=rounds, seed=seed)
+
+
+def separable(difference: Estimate, own: float, share: float = 0.2) -> bool | None:
+    """Whether two distances differ, given their paired difference and the reference's own distance.
+
+    True if the interval leaves out 0; False ("not separable") if it holds 0 and is narrower than `share` of `own`; None
+    if it holds 0 but is too wide to say so.
+    """
+    if not difference.low <= 0 <= difference.high:
+        return True
+    return False if difference.high - difference.low < share * own else None

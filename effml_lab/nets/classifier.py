@@ -1,12 +1,15 @@
 """A small convolutional classifier: the frozen judge whose features the course measures distances in.
 
-Convolution, group norm and SiLU, three times at each width, a stride of 2 between widths; the mean over the pixels that
-are left is projected to `features` numbers, and those, linearly, to the logits. Distances are measured on the features:
-few of them, so that a covariance can be estimated from some hundred images. The idea of judging with a small classifier
-of one's own, instead of Inception, is common in courses; what comes out is never called FID.
+Convolution, group norm and SiLU, three times at each width, a stride of 2 between widths; the means over a coarse grid
+of `pool` x `pool` cells (1: over all pixels, so that place does not matter) are projected to `features` numbers, and
+those, linearly, to the logits. Distances are measured on the features: few of them, so that a covariance can be
+estimated from some hundred images. A stem of s > 1 trades s x s pixels for channels first, as in the UNet. The idea of
+judging with a small classifier of one's own, instead of Inception, is common in courses; what comes out is never called
+FID.
 Left out: anything that a judge of 8x8 to 32x32 images does not need.
 """
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -18,19 +21,21 @@ class Classifier(nn.Module):
     """net(x) -> logits (B, classes); net.features(x) -> (B, features). x: (B, C, H, W)."""
 
     def __init__(self, classes: int, channels_in: int = 1, widths: tuple[int, ...] = (32, 64), features: int = 32,
-                 dropout: float = 0.0):
+                 dropout: float = 0.0, stem: int = 1, pool: int = 1):
         super().__init__()
-        layers, inner = [], channels_in
+        self.stem, self.pool = stem, pool
+        layers, inner = [], channels_in * stem**2
         for i, width in enumerate(widths):
             layers += [layer(inner, width, stride=2 if i else 1), layer(width, width), layer(width, width)]
             inner = width
         self.body = nn.Sequential(*layers)
-        self.narrow = nn.Sequential(nn.Linear(inner, features), nn.SiLU())
+        self.narrow = nn.Sequential(nn.Linear(inner * pool**2, features), nn.SiLU())
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(features, classes))
         self.to(memory_format=torch.channels_last)
 
     def features(self, x: Tensor) -> Tensor:
-        return self.narrow(self.body(x).mean((2, 3)))
+        seen = self.body(F.pixel_unshuffle(x, self.stem))
+        return self.narrow(F.adaptive_avg_pool2d(seen, self.pool).flatten(1))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x))
