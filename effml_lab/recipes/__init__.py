@@ -1,8 +1,11 @@
 """What ties the wings together: checkpoints by name, the recipes that made them, and what was measured on them."""
-from . import digits, judge, measured, versus
+from . import digits, judge, loop, measured, race, reader, shapes, speed, versus
 from .models import denoiser, features, load, read_classes, recognizable
-from .point import measure
+from .point import measure, recorded
+from .reader import attributes
 from .store import card, data_folder, home
 
-TRAIN = {"digits_judge": judge.train, "digits": digits.train}        # each (device, out, steps, minutes) -> a path
-BENCH = {"digits": measured.digits, "unet": versus.unet}             # each (out, device) -> where it was recorded
+TRAIN = {"digits_judge": judge.train, "digits": digits.train,       # each (device, out, steps, minutes) -> a path
+         "shapes_judge": reader.train, "shapes": shapes.train}
+BENCH = {"digits": measured.digits, "samplers": speed.samplers,      # each (out, device) -> where it was recorded
+         "loop": loop.loop, "unet": versus.unet, "race": race.race}

@@ -14,7 +14,7 @@ from ..diffusion import levels
 from ..diffusion.denoise import loss as noise_loss
 from ..diffusion.train import Run
 from ..nets.unet import UNet
-from . import measured, models, store, training
+from . import models, samples, store, training
 
 NET = {"widths": [32, 64], "blocks": 1, "attention": [False, True], "dropout": 0.1}
 SEED, BATCH, STEPS, LR = 0, 64, 5000, 1e-3
@@ -40,6 +40,6 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
 
 def examine(folder: Path, n: int = 360, steps: int = 50) -> dict:
     """A quick look at the stored weights: the share of recognizable digits among n samples of a short DDIM run."""
-    images = measured.batch("digits", "ddim", steps, n, 1, 0, folder)
+    images = samples.batch(samples.Plan("digits", "ddim", steps, "trailing", n, 1, folder))
     share = models.recognizable(images).double().mean().item()
     return {"quality": {f"recognizable, ddim {steps}": {"value": share, "n": n}}}

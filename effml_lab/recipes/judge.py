@@ -33,9 +33,9 @@ def averages(images: Tensor, labels: Tensor, n: int, rng: torch.Generator, least
     return torch.lerp(images[first], images[second], weight)
 
 
-def noise(n: int, rng: torch.Generator) -> Tensor:
-    """n images of noise within [-1, 1], (n, 1, 8, 8): half Gaussian of a random size, half uniform."""
-    normal = torch.randn(n, 1, digits.SIZE, digits.SIZE, generator=rng) * (0.3 + torch.rand(n, 1, 1, 1, generator=rng))
+def noise(n: int, rng: torch.Generator, shape: tuple[int, ...] = (1, digits.SIZE, digits.SIZE)) -> Tensor:
+    """n images of noise within [-1, 1], (n, *shape): half Gaussian of a random size, half uniform."""
+    normal = torch.randn(n, *shape, generator=rng) * (0.3 + torch.rand(n, 1, 1, 1, generator=rng))
     uniform = torch.rand(normal.shape, generator=rng) * 2 - 1
     return torch.where(torch.rand(n, 1, 1, 1, generator=rng) < 0.5, normal.clamp(-1, 1), uniform)
 

@@ -11,8 +11,8 @@ from ..nets.unet import UNet
 from . import store
 
 NETS = {"unet": UNet, "classifier": Classifier}
-SCHEDULES = {"linear": levels.linear}
-JUDGES = {"digits": "digits_judge"}             # data set -> the classifier whose features measure it
+SCHEDULES = {"linear": levels.linear, "cosine": levels.cosine}
+JUDGES = {"digits": "digits_judge", "shapes": "shapes_judge"}        # data set -> the classifier whose features measure it
 
 
 def build(card: dict) -> nn.Module:
@@ -58,9 +58,14 @@ def features(data: str, images: Tensor, folder: Path | str | None = None) -> Ten
 
 
 @torch.no_grad()
+def logits(data: str, images: Tensor, folder: Path | str | None = None) -> Tensor:
+    """What the judge of a data set says of images (N, C, H, W) in [-1, 1]: its raw outputs, (N, outputs)."""
+    return _seeing(data, images, folder)(images.float())
+
+
 def read_classes(images: Tensor, data: str = "digits", folder: Path | str | None = None) -> tuple[Tensor, Tensor]:
     """The judge's most likely class of each image and its probability, (N,) each; "none of them" is no class."""
-    chance = _seeing(data, images, folder)(images.float()).softmax(1)[:, :-1]      # its last class is "none of them"
+    chance = logits(data, images, folder).softmax(1)[:, :-1]                       # its last class is "none of them"
     return chance.argmax(1), chance.max(1).values
 
 

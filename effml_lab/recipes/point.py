@@ -1,26 +1,37 @@
 """A point on the course's plot for anybody's sampler: network evaluations, and how far its pictures are from real ones.
 
 KID rather than the Frechet distance, since KID is unbiased: a few hundred samples of a student and the recorded
-thousands stand on the same plot. Its interval says how much the few hundred are worth.
+thousands stand on the same plot. Its interval says how much the few hundred are worth. A model with classes is asked
+for all of them in turn. Noise that the sampler draws comes from the global generator, which is seeded.
 """
 from typing import Callable
 
-from .. import datasets
 from ..diffusion import samplers
 from ..measure import bench, quality
-from . import models, store
+from . import models, real, samples, store
+
+SPACINGS = {"digits": "leading", "shapes": samples.SPACING}
 
 
 def measure(technique: str, sampler: Callable, steps: int, n: int = 360, data: str = "digits",
-            spacing: str = "leading", seed: int = 0) -> bench.Record:
-    """The Record of a sampler, called as sampler(denoise, x, grid, rng=rng), on the course's model of a data set."""
-    denoise, schedule = models.denoiser(data)
+            spacing: str | None = None, seed: int = 0) -> bench.Record:
+    """The Record of a sampler, called as sampler(denoise, x, grid), on the course's model of a data set.
+
+    data: "digits" or "shapes". spacing: of the grid, by default the one that the plot's other points have.
+    """
+    if data not in SPACINGS:
+        raise ValueError(f"there is no course model of {data!r}: choose one of {', '.join(SPACINGS)}")
+    plan = samples.Plan(data, technique, steps, spacing or SPACINGS[data], n, seed)
+    denoise, told, x, grid = samples.prepared(plan)
     denoise.net = bench.Counted(denoise.net)
-    grid, rng = schedule.grid(steps, spacing), store.seeded(seed)
-    x = samplers.start((n, *store.card(data)["shape"]), grid, rng)
-    images = samplers.last(sampler(denoise, x, grid, rng=rng))
-    held = datasets.load(data, "test")[0]
-    distance = quality.bootstrap(quality.kid, models.features(data, images), models.features(data, held))
-    settings = {"steps": steps, "spacing": spacing, "seed": seed}
+    with samples.global_seed(seed):
+        images = samplers.last(sampler(told, x, grid))
+    distance = quality.kid_interval(models.features(data, images), models.features(data, real.IMAGES[data]()))
+    settings = {"data": data, "steps": steps, "spacing": plan.spacing, "seed": seed}
     return bench.Record(technique, nfe=denoise.net.nfe(n), bytes=store.card(data)["bytes"],
                         quality={"kid": distance._asdict()}, settings=settings)
+
+
+def recorded(name: str) -> dict[str, bench.Record]:
+    """The recorded results that come with the course, data/results/`name`.jsonl: the last row of each technique."""
+    return bench.latest(store.data_folder() / "results" / f"{name}.jsonl")
