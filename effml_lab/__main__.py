@@ -35,7 +35,7 @@ class OneSentence(click.Group):
 
 
 def sentence(error: Exception) -> str:
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ModuleNotFoundError) and error.name:
         return f"{error.name} is not installed: pip install -r requirements.txt."
     return error.format_message() if isinstance(error, click.ClickException) else str(error)
 

@@ -136,7 +136,7 @@ def built(cls: type[nn.Module], weights: dict[str, Tensor], **arguments) -> nn.M
 def prediction(id: str, title: str) -> Exercise:
     """A number said before it is measured: its points are earned by being made."""
     made = "a number was predicted"
-    return Exercise(id, title, {made: 1}, lambda rng: [{}], _as_number, lambda case, out: [_finite(made, out)], "value")
+    return Exercise(id, title, {made: 1}, lambda rng: [{}], as_number, lambda case, out: [finite(made, out)], "value")
 
 
 def reading(id: str, title: str, interval: Callable[[], tuple[float, float]],
@@ -145,17 +145,19 @@ def reading(id: str, title: str, interval: Callable[[], tuple[float, float]],
     read = "the value read"
 
     def verify(case, out):
-        row = _finite(read, out)
+        row = finite(read, out)
         return [within(read, out, *interval(), slips()) if row.passed else row]
-    return Exercise(id, title, {read: 1}, lambda rng: [{}], _as_number, verify, "value")
+    return Exercise(id, title, {read: 1}, lambda rng: [{}], as_number, verify, "value")
 
 
-def _finite(name: str, out: Tree) -> Property:
-    finite = isinstance(out, (int, float)) and math.isfinite(out)
-    return Property(name, finite, f"the text {out!r}" if isinstance(out, str) else number(out), "a finite number")
+def finite(name: str, out: Tree) -> Property:
+    """Whether a value is a finite number."""
+    good = isinstance(out, (int, float)) and math.isfinite(out)
+    return Property(name, good, f"the text {out!r}" if isinstance(out, str) else number(out), "a finite number")
 
 
-def _as_number(impl, case: Tree) -> float:
+def as_number(impl, case: Tree) -> float | str:
+    """The `run` of a value: a plain number of whatever holds one; a text or a truth value stays a text, to be refused."""
     if isinstance(impl, (str, bool)):
         return str(impl)
     try:

@@ -20,9 +20,8 @@ from . import marks
 from .exercises import of_lab
 from .judge import SESSION, find
 from .table import html_table
-from .. import __version__
+from .. import __version__, recipes
 from ..measure import bench, plots
-from ..recipes import store
 
 LAB = {"name": ""}      # the notebook that runs, for summary()
 COLAB = "In Colab: Runtime, Change runtime type, T4 GPU, then run from the top."
@@ -97,15 +96,28 @@ def summary(point: bench.Record | None = None) -> None:
     display(HTML(html_table(("Exercise", "Points"), [*rows, ("All that were run", f"{earned:g} of {of:g}")])))
     if point:
         marks.note("pareto.jsonl", bench.asdict(point))
-    pareto([r for r in bench.read(store.data_folder() / "results" / "digits.jsonl") if r.nfe], own=point)
+    course_plot(point)
 
 
-def pareto(recorded: list[bench.Record], own: bench.Record | None = None, y: str = "kid") -> None:
-    """The course's plot from recorded results, and one's own point."""
-    records = [*recorded, *([own] if own else [])]
-    if not records:
+def course_plot(own: bench.Record | None = None, y: str = "kid") -> None:
+    """Cost against quality as recorded on the model of this lab, and one's own point; nothing if there is neither."""
+    file, draw, label = PLOTS[MODELS.get(LAB["name"], "shapes")]
+    recorded = [r for r in recipes.recorded(file).values() if y in r.quality]
+    points = [*(r for r in recorded if r.nfe), *([own] if own else [])]
+    if not points:
         return
-    alt = "Network evaluations per image against the kernel distance to real digits: " + "; ".join(
-        f"{r.technique} {r.nfe:g} evaluations, distance {r.quality[y]['value']:.3g}" for r in records)
+    front = [points[i] for i in plots.front([(r.nfe, r.quality[y]["value"]) for r in points])]
+    alt = f"Network evaluations per image against {label}: " + "; ".join(
+        f"{r.technique} {r.nfe:g} evaluations, distance {r.quality[y]['value']:.3g}"
+        for r in [*(r for r in front if r is not own), *([own] if own else [])])
     with figure(alt, height=3.6) as ax:
-        plots.pareto(ax, records, y=y, label="KID to held-out digits")
+        draw(ax, recorded, [own] if own else [], y=y, label=label)
+
+
+MODELS = {"01_ddpm": "digits"}          # which model a lab measures on, where it is not the shapes'
+PLOTS = {                               # model -> recorded results, the figure, the name of its y axis
+    "digits": ("digits", lambda ax, rows, own, **axis: plots.pareto(ax, [r for r in [*rows, *own] if r.nfe], **axis),
+               "KID to held-out digits"),
+    "shapes": ("samplers", lambda ax, rows, own, **axis: plots.tradeoff(ax, rows, own=own, **axis),
+               "KID to real shapes"),
+}

@@ -1,8 +1,9 @@
 """The README's figure and its table of measured numbers, drawn from data/results; nothing in them is typed.
 
-The figure: digits coming out of noise, made by the shipped model, and quality against cost of each sampler with the floor
-that real digits reach. The table: what graders catch, what labs take, how good the model is, how fast the net. Of every
-kind of row the latest counts; a row that was never recorded is left out.
+The first figure: digits coming out of noise, made by the shipped model, and quality against cost of each sampler with
+the floor that real digits reach. The second: the course model's shapes by a few samplers from the same noise, and all
+of them at many numbers of steps. The table: what graders catch, what labs take, how good the models are, what few steps
+are worth, how fast the net and the loop. Of every kind of row the latest counts; what was never recorded is left out.
 """
 import json
 import re
@@ -13,22 +14,33 @@ import matplotlib.pyplot as plt
 from .. import recipes
 from ..diffusion import samplers
 from ..measure import bench, plots
+from ..recipes import findings
+from ..recipes.speed import FLOOR
 
-FIGURE = "data/results/readme.png"
+FIGURE, SPEED = "data/results/readme.png", "data/results/samplers.png"
 ALT = ("Left: six handwritten digits forming out of noise over the steps of a sampler. "
        "Right: distance to real digits against the number of network evaluations, for each sampler.")
+SPEED_ALT = ("Left: six shapes from the same noise by DDIM and 2M with 5 and 10 steps and by DDPM with 1000. Right: "
+             "distance to real shapes against the number of network evaluations, a curve with intervals for each "
+             "sampler, the Pareto front and the floor of real shapes.")
+SHOWN = ("ddim, 5 steps", "dpmpp_2m, 5 steps", "ddim, 10 steps", "dpmpp_2m, 10 steps", "ddpm, 1000 steps")
 
 
 def redraw(root: Path) -> list[Path]:
     """Draw the figure, put it and the table between the marks of README.md; return the files that changed."""
-    points = latest(root / "data/results/digits.jsonl")
+    points = bench.latest(root / "data/results/digits.jsonl")
     if not points:
         raise ValueError("There are no results of the digits yet: run `python -m effml_lab bench digits --out data/results`.")
     picture(root / FIGURE, points)
+    drawn = {FIGURE: ALT}
+    if recorded := bench.latest(root / "data/results/samplers.jsonl"):
+        speed(root / SPEED, recorded)
+        drawn[SPEED] = SPEED_ALT
     readme, old = root / "README.md", (root / "README.md").read_text(encoding="utf-8")
-    new = between(between(old, "figure", f"![{ALT}]({FIGURE})"), "numbers", table(root / "data/results", points))
+    figures = "\n\n".join(f"![{alt}]({file})" for file, alt in drawn.items())
+    new = between(between(old, "figure", figures), "numbers", table(root / "data/results", points))
     readme.write_text(new, encoding="utf-8")
-    return [root / FIGURE] + [readme] * (new != old)
+    return [root / file for file in drawn] + [readme] * (new != old)
 
 
 def between(text: str, mark: str, content: str) -> str:
@@ -38,10 +50,6 @@ def between(text: str, mark: str, content: str) -> str:
     if found != 1:
         raise ValueError(f"README.md must hold the mark `<!-- measured: {mark} -->` once, and an end after it.")
     return new
-
-
-def latest(path: Path) -> dict[str, bench.Record]:
-    return {record.technique: record for record in bench.read(path)}
 
 
 def rows(path: Path) -> list[dict]:
@@ -73,15 +81,29 @@ def picture(path: Path, points: dict[str, bench.Record]) -> None:
         plt.close(fig)
 
 
+def speed(path: Path, recorded: dict[str, bench.Record]) -> None:
+    """The course model's samples by a few samplers, and speed against quality of all of them."""
+    columns = [recipes.samples.batch(findings.plan_of(recorded[name], size=6)) for name in SHOWN]
+    with plots.style():
+        fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4), width_ratios=[1, 1.4])
+        plots.film(left, columns, [name.replace(", ", "\n") for name in SHOWN])
+        left.set(title="The same noise, six kinds of shape")
+        left.tick_params(labelsize=8)
+        plots.tradeoff(right, recorded.values(), label="Fréchet distance, classifier features")
+        right.set(title=f"Speed against quality, n = {recorded[findings.FULL].quality['frechet']['n']}")
+        fig.savefig(path, dpi=130, metadata={"Software": None})
+        plt.close(fig)
+
+
 def table(results: Path, points: dict[str, bench.Record]) -> str:
-    found = [*graders(results), *labs(results), *model(points), *judge(), *net(results)]
+    found = [*graders(results), *labs(results), *model(points), *judge(), *few(results), *beside(results)]
     return "\n".join(["| what | measured |", "|---|---|", *(f"| {what} | {value} |" for what, value in found)])
 
 
 def graders(results: Path):
     for row in rows(results / "graders.jsonl")[-1:]:
         yield "Graders", (f"{row['wrong told']} of {row['wrong']} wrong answers caught, {row['right told']} of "
-                          f"{row['right']} right ones accepted; answers in code on 100 seeds each")
+                          f"{row['right']} right ones accepted; answers in code on {row.get('seeds', 100)} seeds each")
 
 
 def labs(results: Path):
@@ -112,6 +134,33 @@ def judge():
                                                    for name, share in passing.items() if " that pass" in name)
 
 
-def net(results: Path):
-    for record in latest(results / "unet.jsonl").values():
-        yield f"UNet, {record.technique}", f"{interval(record.quality['ratio'])} of their time ({record.device})"
+def few(results: Path):
+    """What few steps are worth on the course model: the thousand, the fewest that are not separable, 2M beside DDIM."""
+    recorded = bench.latest(results / "samplers.jsonl")
+    if findings.FULL not in recorded:
+        return
+    full, floor = recorded[findings.FULL], recorded[FLOOR]
+    n = full.quality["frechet"]["n"]
+    yield f"Shapes, Fréchet distance to fresh renders ({full.technique}, n = {n})", (
+        f"{interval(full.quality['frechet'])}; real shapes {interval(floor.quality['frechet'])}")
+    yield f"Shapes, share that shows the wanted kind ({full.technique})", interval(full.quality["wanted"])
+    yield "Fewest evaluations whose distance is not separable from that", same(recorded)
+    ratio = recorded[findings.ORDER].quality["ratio"]
+    yield "Error of 2M over DDIM's, both with 10 steps, to 500 steps from the same noise", interval(ratio)
+
+
+def same(recorded: dict[str, bench.Record]) -> str:
+    """The fewest evaluations that will do, with the difference and the speed-up; or that none will."""
+    found = recorded[findings.FEWEST]
+    if found.nfe is None:
+        return f"none of {sum(findings.AGAINST in record.quality for record in recorded.values()) - 1} points"
+    point = recorded[found.settings["point"]]
+    return (f"{found.nfe:g} ({point.technique}; difference {interval(point.quality[findings.AGAINST])}); "
+            f"{interval(found.quality['speedup'])} times as fast")
+
+
+def beside(results: Path):
+    """Ratios to diffusers' code: the loop, a training step, the loss after equal time."""
+    for file, what in (("loop", "Loop of 50 steps"), ("unet", "UNet")):
+        for record in bench.latest(results / f"{file}.jsonl").values():
+            yield f"{what}, {record.technique}", f"{interval(record.quality['ratio'])} times theirs ({record.device})"

@@ -8,12 +8,11 @@ from torch import Tensor
 
 from .common import betas, drawn, integer, repeated
 from .ddpm_reverse import PAPER, posterior_at
-from .gaussian import clean_end, gaussian_case, guess, real
+from .gaussian import clean_end, gaussian_case, guess
 from .moments import noise_size, reused, step_mean, step_noise
-from ..exercise import Exercise, Property, known, same_form
+from .retrace import FORM, STARTS, WALKED, Step, noting, retraced
+from ..exercise import Exercise, Property
 from ...diffusion.samplers import ddim, ddpm, step
-
-WALKED, STARTS = "t runs from T - 1 down to 0", "the walk starts at x and goes on from each new state"
 
 CLIPPED = "the mean is clipped to -1 ... 1, which eq. 11 does not ask for"
 
@@ -24,46 +23,23 @@ def ancestral_cases(rng):
 
 def ancestral_run(impl, case):
     abar, walks = (1 - case["betas"]).cumprod(0), []
-
-    def predict_eps(x, t):
-        t = int(torch.as_tensor(t).flatten()[0])
-        walks[-1].append((t, real(x).clone()))
-        a = abar[t]
-        return (x - a.sqrt() * guess(case, x, a)) / (1 - a).sqrt()
+    eps = lambda x, t: (x - abar[t].sqrt() * guess(case, x, abar[t])) / (1 - abar[t]).sqrt()
 
     def call(rng):
         walks.append([])
-        return impl(predict_eps, case["x"], case["betas"], rng)
+        return impl(noting(walks[-1], len(abar), "predict_eps", eps), case["x"], case["betas"], rng)
 
     out = repeated(call, case["seed"])
     return {**out, "ts": [t for t, _ in walks[0]], "xs": [x for _, x in walks[0]]}
 
 
 def ancestral_verify(case, out):
-    ts, xs, start = out["ts"], out["xs"], case["x"]
-    form = same_form("shape and dtype of x", out["out"], start)
-    down = list(range(len(case["betas"])))[::-1]
-    walked = Property(WALKED, ts == down, f"t = {ts}", f"t = {down}", known({
-        tuple(down[::-1]): "sampling starts at the noisy end: t falls", tuple(down[:-1]): "the last step, t = 0, is missing",
-        tuple(down[1:]): "the first step, t = T - 1, is missing",
-        tuple(down[:1]): "only one step was made: does `return` stand inside the loop?"}, tuple(ts)))
-    if not form.passed:
-        return [form]
-    if not walked.passed or any(x.shape != start.shape for x in xs):
-        return [form, walked._replace(passed=False)]
-    begun, stuck = torch.equal(xs[0], start), torch.equal(xs[1], start)
-    starts = Property(STARTS, begun and not stuck, "the same x in two steps" if stuck else "another start", "the x handed in, once",
-                      ("predict_eps is shown the first x every time: show it the state",) if stuck else ())
-    if stuck:
-        return [form, walked, starts._replace(passed=False)]
-    if begun:
-        starts = starts._replace(observed="as expected")
-    walk = list(zip(ts, xs, [*xs[1:], out["out"]]))
-    return [form, walked, starts, *steps(case, walk[:-1]), last_step(case, *walk[-1][1:]),
+    rows, walk = retraced(out, case["x"], len(case["betas"]), "predict_eps")
+    return rows if not walk else [*rows, *steps(case, walk[:-1]), last_step(case, *walk[-1][1:]),
             drawn("rng draws the noise, and nothing else does", out["out"], out["again"], out["other"])]
 
 
-def steps(case, walk: list[tuple[int, Tensor, Tensor]]) -> list[Property]:
+def steps(case, walk: list[Step]) -> list[Property]:
     abar = (1 - case["betas"]).cumprod(0)
     means = [posterior_at(abar, t).mean(x, guess(case, x, abar[t])) for t, x, _ in walk]
     used = reused([(x, y, mean) for (_, x, y), mean in zip(walk, means)])
@@ -115,7 +91,7 @@ def last_step(case, x: Tensor, y: Tensor) -> Property:
 
 EXERCISES = (
     Exercise("01-ancestral", "The ancestral sampler", {
-        "shape and dtype of x": 0, WALKED: 1, STARTS: 0.5, "the mean of each step": 2, "the noise of each step": 1.5,
+        FORM: 0, WALKED: 1, STARTS: 0.5, "the mean of each step": 2, "the noise of each step": 1.5,
         "the last step adds no noise": 1, "rng draws the noise, and nothing else does": 0.5},
         ancestral_cases, ancestral_run, ancestral_verify, own=(ddpm, ddim, step)),
 )

@@ -12,7 +12,8 @@ from .common import drawn, integer, repeated
 from .ddpm_reverse import Posterior
 from .gaussian import clean_end, gaussian_case, guess, real
 from .moments import noise_size, reused, step_mean, step_noise
-from ..exercise import Exercise, Property, Unanswered, kind, known, prediction, reading, same_form
+from .walks import formed, iterable
+from ..exercise import Exercise, Property, prediction, reading
 from ...diffusion import levels as schedules
 from ...diffusion.levels import Level, Schedule
 from ...diffusion.oracle import gaussian_run
@@ -52,44 +53,19 @@ def ddpm_run(impl, case):
     return {"out": out["out"]} | {name: out[name][-1:] for name in ("again", "other")}
 
 
-def iterable(answer):
-    if isinstance(answer, Tensor) or not hasattr(answer, "__iter__"):
-        got = "nothing (None)" if answer is None else kind(answer)
-        raise Unanswered(f"Yield the state after each step; your function returned {got}.")
-    return answer
-
-
 def ddpm_verify(case, out):
     grid, states, x = kept(case), out["out"], case["x"]
-    shaped = "every state shaped like x"
-    forms = [same_form(shaped, state, x) for state in states] or [Property(shaped, False, "no state")]
-    form = next((row for row in forms if not row.passed), forms[0])
-    count = counted(grid, states, x) if form.passed else form
-    if not form.passed or not count.passed:
-        return [form] if not form.passed else [form, count]
+    form = formed(grid, states, x)
+    if not all(row.passed for row in form):
+        return form
     walk = list(zip(itertools.pairwise(grid), [x, *states], states))
     (cur, _), x, y = walk[-1]
     late = noise_size(*walk[0][1:]) < 1e-5 < noise_size(*walk[1][1:])       # then the end has the noise of the step before
     end = clean_end("the step to the clean level adds no noise", x, y, guess(case, x, cur.alpha**2),
                     () if late else (cur.sigma, cur.sigma**2),
                     "noise is added on the last step too: where nxt.sigma is 0 the mean is the picture")
-    return [form, count, *steps(case, walk[:-1]), end,
+    return [*form, *steps(case, walk[:-1]), end,
             drawn("rng draws the noise, and nothing else does", *(out[k][-1] for k in ("out", "again", "other")))]
-
-
-def counted(grid: list[Level], states: list[Tensor], x: Tensor) -> Property:
-    n, name = len(grid) - 1, "one state a step"
-    if len(states) != n:
-        return Property(name, False, f"{len(states)} states", f"{n} states", known({
-            1: "only one state was yielded: does `yield` stand outside the loop, or `return` inside it?",
-            n + 1: "the start was yielded too: the first state is after step one",
-            n - 1: "the last step, to the clean level, is missing"}, len(states)))
-    if torch.equal(states[0], x):
-        early = "x is yielded before its step: yield it after"
-        return Property(name, False, "the start first", "the state after step one", (early,))
-    alike = all(torch.equal(a, b) for a, b in itertools.pairwise(states))
-    return Property(name, not alike, f"{n} states" + ", all the same" * alike, f"{n} states", (
-        "all states are one tensor, changed in place (x *= ..., x += ...): build a new one each step",) if alike else ())
 
 
 def steps(case, walk) -> list[Property]:

@@ -1,0 +1,128 @@
+"""Lab 02: what a sampler is run on: data, levels, and a denoiser that remembers what it was asked.
+
+Each number of a picture is drawn by itself from two hills, N(place, width^2) and N(-place, width^2), so its exact guess
+E[x0 | x] is curved and elementwise, at any level and for pictures of any shape. Grids are uneven, of all three
+families. Every state and every call is kept, so that each step is judged by itself: from the state before it, whatever
+that was.
+"""
+import itertools
+from functools import lru_cache
+from typing import Callable, Iterable
+
+import torch
+from torch import Generator, Tensor
+
+from .common import integer
+from ..exercise import Property, Unanswered, close, kind, known, near, same_form
+from ...diffusion import levels
+from ...diffusion.levels import CLEAN, Level, Schedule
+
+SHAPED, COUNTED = "every state shaped like x", "one state a step"
+ENDLESS = "where nxt.sigma is 0 the step needs a rule of its own: no division by it, and lambda is infinite there"
+
+
+@lru_cache
+def family(name: str) -> Schedule:
+    return {"vp": levels.linear, "edm": levels.edm, "flow": levels.flow}[name]()
+
+
+def rows(name: str, lams: Tensor, clean: bool = False) -> Tensor:
+    """The levels of a family at these lams as rows (t, alpha, sigma) of a case, (n, 3); the clean one comes on top."""
+    kept = torch.stack([family(name).to_t(lams), *family(name).split(lams)], -1)
+    return torch.cat([kept, kept.new_tensor([CLEAN])]) if clean else kept
+
+
+def uneven(rng: Generator, name: str, clean: bool) -> Tensor:
+    """Rows of 5 or 6 levels whose lams are 0.4 to 1.4 apart."""
+    gaps = 0.4 + torch.rand(integer(rng, 5, 7), generator=rng, dtype=torch.float64)
+    return rows(name, gaps.cumsum(0) - 3.5, clean)
+
+
+def walk_case(rng: Generator, name: str, clean: bool, dtype: torch.dtype, shape: tuple[int, ...]) -> dict:
+    x, grid = torch.randn(shape, generator=rng, dtype=dtype), uneven(rng, name, clean)
+    size = 1.0 if name == "vp" else grid[0, 2].item()
+    return {"grid": grid, "x": size * x, "place": 1.1 + 0.5 * torch.rand((), generator=rng).item(),
+            "width": 0.2 + 0.3 * torch.rand((), generator=rng).item()}
+
+
+def levels_of(case: dict) -> list[Level]:
+    return [Level(*row) for row in case["grid"].tolist()]
+
+
+def guess(case: dict, x: Tensor, level: Level) -> Tensor:
+    """The exact E[x0 | x]: the hill that x comes from, weighed, and within it a Gaussian's guess."""
+    width, place = level.alpha * case["width"], level.alpha * case["place"]
+    total = width**2 + level.sigma**2
+    hill = torch.tanh(x * (place / total))
+    return hill * (case["place"] * (1 - width**2 / total)) + x * (width * case["width"] / total)
+
+
+def moved(x: Tensor, x0: Tensor, cur: Level, nxt: Level) -> Tensor:
+    """From cur to nxt along the line through the guess x0: DDIM's step."""
+    return nxt.alpha * x0 + nxt.sigma * (x - cur.alpha * x0) / cur.sigma
+
+
+def asked(case: dict, grid: list[Level], at: list[int], seen: list[Tensor]) -> Callable:
+    """A denoiser that notes the place in the grid (-1 if none) and the state of each call."""
+    def denoise(x, level):
+        if not isinstance(x, Tensor) or not isinstance(level, Level):
+            got = f"a {type(x).__name__} and a {type(level).__name__}"
+            raise Unanswered(f"denoise(x, level) takes a state and a Level of the grid, like cur; it was given {got}.")
+        at.append(grid.index(level) if level in grid else -1)
+        seen.append(x.detach().clone())
+        return guess(case, x, level)
+    return denoise
+
+
+def walked(impl: Callable, case: dict) -> dict:
+    """The states of a sampler, and what it asked of the denoiser: the `run` of an exercise."""
+    grid, at, seen = levels_of(case), [], []
+    states = iterable(impl(asked(case, grid, at, seen), case["x"], grid))
+    return {"states": list(itertools.islice(states, len(grid) + 2)), "at": at, "seen": seen}
+
+
+def iterable(answer):
+    if isinstance(answer, Tensor) or not hasattr(answer, "__iter__"):
+        got = "nothing (None)" if answer is None else kind(answer)
+        raise Unanswered(f"Yield the state after each step; your function returned {got}.")
+    return answer
+
+
+def each(name: str, steps: Iterable[tuple[Tensor, Tensor, dict[str, Callable]]], tol: float) -> list[Property]:
+    """`close` for every step: (got, want, slips). A slip that fails to explain one is not tried on the next."""
+    told, left = [], None
+    for got, want, slips in steps:
+        told.append(close(name, got, want, slips if left is None else {said: slips[said] for said in left}, tol))
+        left = left if told[-1].passed else told[-1].causes
+    return told
+
+
+def formed(grid: list[Level], states: list, x: Tensor, seen: list[Tensor] | None = None) -> list[Property]:
+    """Whether there is one state a step, shaped like x: one row if a state is not, else two.
+
+    seen: the states that the denoiser was shown, once a step, which tell a state yielded early from a step that leaves
+    x as it is.
+    """
+    forms = [same_form(SHAPED, state, x) for state in states] or [Property(SHAPED, False, "no state")]
+    form = next((row for row in forms if not row.passed), forms[0])
+    if form.passed:
+        return [form, counted(grid, states, x, seen)]
+    into_clean = form is forms[-1] and len(states) == len(grid) - 1 and not grid[-1].sigma
+    return [form._replace(causes=(ENDLESS,)) if into_clean and form.observed.startswith("NaN") else form]
+
+
+def counted(grid: list[Level], states: list[Tensor], x: Tensor, seen: list[Tensor] | None = None) -> Property:
+    n, name = len(grid) - 1, COUNTED
+    if len(states) != n:
+        return Property(name, False, f"{len(states)} states", f"{n} states", known({
+            1: "only one state was yielded: does `yield` stand outside the loop, or `return` inside it?",
+            n + 1: "the start was yielded too: the first state is after step one",
+            n - 1: "the last step, to grid[-1], is missing"}, len(states)))
+    if not near(states[0], x, 1e-9) and all(near(a, b, 1e-9) for a, b in itertools.pairwise(states)):
+        return Property(name, False, f"{n} states, all the same", f"{n} states", (
+            "all states are one tensor, changed in place (x *= ..., x += ...): build a new one each step",))
+    moved_on = n > 1 and not near(states[1], x, 1e-4)
+    if torch.equal(states[0], x) and moved_on and (seen is None or near(seen[-1], states[-1], 1e-9)):
+        early = "x is yielded before its step: yield it after"
+        return Property(name, False, "the start first", "the state after step one", (early,))
+    return Property(name, True, f"{n} states", f"{n} states")
