@@ -1,0 +1,124 @@
+import math
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from effml_lab.diffusion.guess import forecast
+
+EXERCISE = "02-third-order"
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
+
+
+def right_letters(x0s, lams):
+    """As published, with the 2."""
+    return letters(x0s, lams)
+
+
+def letters(x0s, lams, factor=2.0, mix=None, ratios=lambda h, h0, h1: (h0 / h, h1 / h), sign=-1, corrected=True):
+    m0, m1, m2 = x0s
+    h, h0, h1 = (a - b for a, b in pairwise(lams))
+    (r0, r1), e = ratios(h, h0, h1), math.expm1(sign * h)
+    near, far = (m0 - m1) / r0, (m1 - m2) / r1
+    d1 = near + (mix(r0, r1) if mix else r0 / (r0 + r1)) * (near - far)
+    d2 = factor * (near - far) / (r0 + r1)
+    return m0 - (e / h + 1) / e * d1 + ((e + h) / h**2 - 0.5) / e * d2
+
+
+def right_newton(x0s, lams):
+    return newton(x0s, lams)
+
+
+def newton(x0s, lams, mean=lambda h: h / -math.expm1(-h) - 1, square=lambda h, u: h**2 / -math.expm1(-h) - 2 * u,
+           cross=1.0, half=1.0):
+    nxt, cur, one, two = lams
+    slope = (x0s[0] - x0s[1]) / (cur - one)
+    bend = half * (slope - (x0s[1] - x0s[2]) / (one - two)) / (cur - two)
+    u = mean(nxt - cur)
+    return x0s[0] + slope * u + bend * (square(nxt - cur, u) + cross * (cur - one) * u)
+
+
+def right_weights(x0s, lams):
+    """Three weights that are right for 1, u and u^2."""
+    h, at = lams[0] - lams[1], np.array(lams[1:]) - lams[1]
+    u = h / -math.expm1(-h) - 1
+    weights = np.linalg.solve(np.stack([at**0, at, at**2]), [1, u, h**2 / -math.expm1(-h) - 2 * u])
+    return sum(float(w) * x0 for w, x0 in zip(weights, x0s))
+
+
+def right_sum(x0s, lams):
+    """Gauss's rule over Lagrange's parabola, no closed form: float64 inside."""
+    at = lams[1] + (lams[0] - lams[1]) * (NODES + 1) / 2
+    weights = WEIGHTS * np.exp(at - lams[0])
+    total = torch.zeros_like(x0s[0], dtype=torch.float64)
+    for i, x0 in enumerate(x0s):
+        others = [lam for j, lam in enumerate(lams[1:]) if j != i]
+        basis = np.prod([(at - lam) / (lams[1 + i] - lam) for lam in others], axis=0)
+        total = total + float((weights * basis).sum() / weights.sum()) * x0.double()
+    return total.to(x0s[0].dtype)
+
+
+def wrong_2m(x0s, lams):
+    nxt, cur, one, _ = lams
+    return x0s[0] + (nxt - cur) / (cur - one) / 2 * (x0s[0] - x0s[1])
+
+
+def wrong_line(x0s, lams):
+    nxt, cur, one, _ = lams
+    return x0s[0] + ((nxt - cur) / -math.expm1(cur - nxt) - 1) * (x0s[0] - x0s[1]) / (cur - one)
+
+
+def wrong_order_of_guesses(x0s, lams):
+    return right_newton(x0s[::-1], lams)
+
+
+def wrong_only_now(x0s, lams):
+    return x0s[0].clone()
+
+
+def wrong_calls(x0s, lams):
+    return forecast(x0s, lams)
+
+
+def wrong_in_place(x0s, lams):
+    right = right_newton(x0s, lams)
+    x0s[0].copy_(right)
+    return x0s[0]
+
+
+RIGHT = [right_letters, right_newton, right_weights, right_sum]
+WRONG = [
+    (partial(letters, factor=1.0), ["published rule"]),
+    (partial(letters, factor=4.0), ["twice the weight"]),
+    (partial(letters, factor=-2.0), ["the sign of the last"]),
+    (partial(letters, factor=0.0), ["last term is missing"]),
+    (partial(letters, factor=1.5), []),
+    (partial(letters, mix=lambda r0, r1: 0.0), ["is not that at cur"]),
+    (partial(letters, mix=lambda r0, r1: r1 / (r0 + r1)), ["the share in D1"]),
+    (partial(letters, mix=lambda r0, r1: -r0 / (r0 + r1)), ["the sign in"]),
+    (partial(letters, ratios=lambda h, h0, h1: (h1 / h, h0 / h)), ["are swapped"]),
+    (partial(letters, ratios=lambda h, h0, h1: (h / h0, h / h1)), ["upside down"]),
+    (partial(letters, ratios=lambda h, h0, h1: (1.0, 1.0)), ["taken for equal"]),
+    (partial(letters, ratios=lambda h, h0, h1: (h0 / h, h0 / h)), ["taken for the latest"]),
+    (partial(letters, ratios=lambda h, h0, h1: (h0 / h, (h0 + h1) / h)), ["reaches back to cur"]),
+    (partial(letters, sign=1), ["e^h where"]),
+    (partial(newton, half=0.5), ["half of the second difference"]),
+    (partial(newton, half=2.0), ["is doubled"]),
+    (partial(newton, cross=0.0), ["is not that at cur"]),
+    (partial(newton, cross=-1.0), ["the sign in"]),
+    (partial(newton, mean=lambda h: h / -math.expm1(-h)), ["lacks its - 1"]),
+    (partial(newton, mean=lambda h: h / math.expm1(h) - 1), []),
+    (partial(newton, square=lambda h, u: h**2 / -math.expm1(-h)), ["lacks its - 2"]),
+    (partial(newton, square=lambda h, u: u**2), ["square of the mean"]),
+    (partial(newton, mean=lambda h: h / 2, square=lambda h, u: h**2 / 3), ["the plain mean"]),
+    (partial(newton, mean=lambda h: h / 2, square=lambda h, u: h**2 / 4), ["half way"]),
+    (partial(newton, mean=lambda h: h, square=lambda h, u: h**2), ["value at nxt"]),
+    (wrong_2m, ["2M's guess"]),
+    (wrong_line, ["a line through two"]),
+    (wrong_order_of_guesses, []),
+    (wrong_only_now, []),
+    (wrong_calls, []),
+    (wrong_in_place, []),
+    (forecast, []),
+]
