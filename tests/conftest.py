@@ -1,6 +1,7 @@
 """What a run of the tests says at its end: how many wrong answers the graders caught, how many right ones they accepted.
 
-`pytest tests/test_mutants.py --record data/results` also keeps the row from which the README is drawn.
+`pytest tests/test_mutants.py -m "slow or not slow" --record data/results` also keeps the row from which the README is
+drawn.
 """
 import json
 import os
@@ -16,12 +17,14 @@ def pytest_addoption(parser):
 
 
 def counted(reporter) -> dict[str, int]:
-    """How many answers were judged, and how many of them as they should be."""
-    judged = lambda outcome, part: sum(part in report.nodeid for report in reporter.stats.get(outcome, ())
-                                       if getattr(report, "when", "") == "call")
-    row = {}
+    """How many answers were judged, how many of them as they should be on all their seeds, and on how many seeds."""
+    judged = lambda outcome, part: [report.nodeid for report in reporter.stats.get(outcome, ())
+                                    if part in report.nodeid and getattr(report, "when", "") == "call"]
+    row, answers = {"seeds": 20}, lambda nodes: {node.removesuffix("-more]").removesuffix("]") for node in nodes}
     for kind, part in KINDS.items():
-        row |= {kind: judged("passed", part) + judged("failed", part), f"{kind} told": judged("passed", part)}
+        passed, failed = judged("passed", part), judged("failed", part)
+        row |= {kind: len(answers(passed + failed)), f"{kind} told": len(answers(passed) - answers(failed))}
+        row["seeds"] = 100 if any(node.endswith("-more]") for node in passed) else row["seeds"]
     return row
 
 
@@ -30,7 +33,7 @@ def pytest_terminal_summary(terminalreporter, config):
     if not row["wrong"]:
         return
     terminalreporter.write_line(f"graders: {row['wrong told']} of {row['wrong']} wrong answers caught, "
-                                f"{row['right told']} of {row['right']} right ones accepted")
+                                f"{row['right told']} of {row['right']} right ones accepted, {row['seeds']} seeds each")
     if config.getoption("record"):
         from effml_lab.measure import bench
         path = Path(config.getoption("record")) / "graders.jsonl"

@@ -18,7 +18,7 @@ from effml_lab.course.attempt import attempt
 from effml_lab.course.codec import decode, encode
 from effml_lab.course.exercise import Exercise, built, close, same_form
 from effml_lab.course.report import Report
-from effml_lab.diffusion import denoise, levels, samplers
+from effml_lab.diffusion import denoise, guess, levels, oracle, samplers, sde
 from effml_lab.measure import bench
 
 judge_module = importlib.import_module("effml_lab.course.judge")
@@ -216,11 +216,28 @@ def by_sampler(predict_eps, x, betas, rng):
     return samplers.last(samplers.ddpm(net, x, schedule.grid(len(betas), "leading"), "large", rng))
 
 
+def by_mixture(x, means, std, alpha, sigma):
+    return oracle.GaussianMixture(means, std).score(x, levels.Level(0.0, alpha, sigma))
+
+
+def by_sde(score, x, betas, rng, walk=sde.euler_maruyama):
+    denoise = lambda x, level: (x + level.sigma**2 * score(x, int(level.t))) / level.alpha
+    times = [float(t) for t in reversed(range(len(betas)))]
+    return samplers.last(walk(denoise, x, levels.from_betas(betas), times, rng))
+
+
 @pytest.mark.parametrize("id, impl, name", [
     ("01-levels", by_schedule, "from_alphas_cumprod"), ("01-loss", by_loss, "loss"), ("01-posterior", by_step, "step"),
     ("01-forward", lambda x0, t, abar, eps: denoise.noised(x0, levels.Level(t, 1.0, 0.0), eps), "noised"),
     ("01-invert", (by_denoiser, lambda x, t, abar, x0: x), "Denoiser.__call__"), ("01-ancestral", by_sampler, "ddpm"),
-    ("01-latency", lambda fn, warmup, repeats, clock, sync: bench.timed(fn, warmup, repeats, sync, clock)[:2], "timed")])
+    ("01-latency", lambda fn, warmup, repeats, clock, sync: bench.timed(fn, warmup, repeats, sync, clock)[:2], "timed"),
+    ("02-score", by_mixture, "GaussianMixture.denoise"), ("02-reverse-sde", by_sde, "euler_maruyama"),
+    ("02-pf-ode", lambda score, x, betas: by_sde(score, x, betas, None, sde.pf_ode), "pf_ode"),
+    ("02-ddim", lambda denoise, x, grid: samplers.ddim(denoise, x, grid), "ddim"),
+    ("02-grid", lambda n, high, low, rho=7: [level.sigma for level in levels.edm(high, low).grid(n, "karras")], "Schedule.grid"),
+    ("02-heun", lambda denoise, x, grid: samplers.heun(denoise, x, grid), "heun"),
+    ("02-dpmpp-2m", lambda denoise, x, grid: list(samplers.SAMPLERS["dpmpp_2m"](denoise, x, grid)), "dpmpp_2m"),
+    ("02-third-order", lambda x0s, lams: guess.forecast(x0s, lams), "forecast")])
 def test_every_exercise_watches_the_packages_version(id, impl, name):
     report = judge(find(id), impl, 5, 0)
     assert repr(report) == "0" and f"the package's own `{name}`" in report.note

@@ -11,7 +11,7 @@ from effml_lab.diffusion import levels
 from effml_lab.diffusion.samplers import last, ddim, start
 
 TABLES = {"linear": levels.linear(), "scaled_linear": levels.scaled_linear(), "cosine": levels.cosine()}
-SCHEDULES = TABLES | {"edm": levels.edm(), "flow": levels.flow()}
+SCHEDULES = TABLES | {"edm": levels.edm(), "flow": levels.flow(), "vp_sde": levels.vp_sde()}
 
 
 def test_constants_of_the_published_schedules():
@@ -110,7 +110,9 @@ def test_zero_terminal_snr():
     betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
     root = torch.cumprod(1 - betas, 0).sqrt()
     root = (root - root[-1]) * root[0] / (root[0] - root[-1])           # keep the first, bring the last to 0
-    schedule = levels.from_alphas_cumprod(root**2)
+    schedule = levels.zero_snr(levels.linear())
+    given = schedule(torch.arange(1000), like=root).alpha
+    torch.testing.assert_close(given, root, rtol=0, atol=1e-12)
     assert schedule(999) == (999.0, 0.0, 1.0) and schedule(999).lam == -math.inf
     assert all(math.isfinite(lam) for lam in schedule.lams) and schedule.at(schedule.lams[0]).t == pytest.approx(998)
     grid = schedule.grid(10, "trailing")
@@ -128,6 +130,8 @@ def test_zero_terminal_snr():
     (lambda: levels.linear().grid(0), "at least one step"),
     (lambda: levels.linear().grid(4, "uniform"), "unknown spacing 'uniform': choose one of leading, "),
     (lambda: levels.linear().grid(4, "leading", clean=False), "leave clean=True"),
+    (lambda: levels.linear().grid(4, lam=(3, -5)), "from the noisy end up to the clean one"),
+    (lambda: levels.linear().grid(4, lam=(-20, 3)), "outside this schedule"),
     (lambda: levels.linear().grid(1001, "trailing"), "at least 1001 times"),
     (lambda: levels.linear().grid(1000, "linspace"), "at least 1001 times"),
     (lambda: levels.flow().grid(4, "leading"), "use spacing='lambda'"),

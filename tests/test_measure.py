@@ -73,6 +73,30 @@ def test_bootstrap_covers_the_mean_and_is_repeatable():
     assert again[0] == again[1]
 
 
+def test_the_interval_of_kid_is_the_bootstraps():
+    a, b = normal(40, 3, 0), normal(30, 3, 1, mean=0.2)
+    plain = quality.bootstrap(quality.kid, a, b, rounds=50, seed=3)
+    assert quality.kid_interval(a, b, rounds=50, seed=3) == pytest.approx(plain)
+
+
+def test_pairs_from_the_same_noise_tell_apart_what_single_intervals_do_not():
+    real, noise = normal(300, 3, 0), normal(300, 3, 1)
+    good, bad = noise, noise + 0.02                             # every picture a little off
+    difference = quality.paired(quality.frechet, bad, good, real)
+    assert difference.value == pytest.approx(quality.frechet(bad, real) - quality.frechet(good, real))
+    single = quality.bootstrap(quality.frechet, good, real)
+    assert difference.high - difference.low < 0.2 * (single.high - single.low)
+    unpaired = quality.paired(quality.frechet, bad[torch.randperm(300)], good, real)
+    assert unpaired.high - unpaired.low > 2 * (difference.high - difference.low)
+    assert quality.paired(quality.frechet, good, good, real)[:3] == (0, 0, 0)
+
+
+@pytest.mark.parametrize("low, high, verdict", [
+    (0.1, 0.2, True), (-0.3, -0.1, True), (-0.05, 0.1, False), (0.0, 0.19, False), (-0.1, 0.1, None), (-1.0, 2.0, None)])
+def test_separable_needs_a_narrow_interval_about_0_to_be_denied(low, high, verdict):
+    assert quality.separable(quality.Estimate((low + high) / 2, low, high, 10), own=1.0) is verdict
+
+
 GOOD = normal(5, 3, 0)
 
 
@@ -159,6 +183,9 @@ def test_records_come_back_as_written(tmp_path):
     for row in rows:
         bench.append(path, row)
     assert bench.read(path) == rows
+    bench.append(path, bench.Record("ddim", 20))
+    assert [(name, row.nfe) for name, row in bench.latest(path).items()] == [("ddim", 20), ("ddpm", None)]
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
     path.write_text(path.read_text() + '{"nfe": 3}\n')
     with pytest.raises(ValueError, match="line 3 of .* is not a record"):
         bench.read(path)

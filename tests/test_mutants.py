@@ -1,4 +1,7 @@
-"""Every grader is itself tested: wrong answers lose points, with a true cause or none; right ones keep them all; 100 seeds."""
+"""Every grader is itself tested: wrong answers lose points, with a true cause or none; right ones keep them all; 100 seeds.
+
+Of a wrong answer's 100 seeds the last 80 are marked slow, so that a plain run stays short; `.ci/run` runs them all.
+"""
 import importlib.util
 from pathlib import Path
 
@@ -22,13 +25,20 @@ def banks():
 
 BANKS = dict(banks())
 CODED = [id for id, exercise in EXERCISES.items() if exercise.kind != "value"]
-WRONG = [pytest.param(id, *pair, id=f"{id}-{i}") for id, (_, wrong) in BANKS.items() for i, pair in enumerate(wrong)]
-RIGHT = [pytest.param(id, answer, id=f"{id}-{i}") for id, (right, _) in BANKS.items() for i, answer in enumerate(right)]
+SEEDS, FEW = range(100), range(20)
 
 
-def seeds(id):
-    """A reading has no random inputs."""
-    return range(100) if id in CODED else range(1)
+def wrong():
+    """Every wrong answer with its seeds: the few and the many more for code, one for a reading, which has no inputs."""
+    for id, (_, answers) in BANKS.items():
+        for i, (answer, true) in enumerate(answers):
+            yield pytest.param(id, answer, true, FEW if id in CODED else range(1), id=f"{id}-{i}")
+            if id in CODED:
+                yield pytest.param(id, answer, true, SEEDS[len(FEW):], id=f"{id}-{i}-more", marks=pytest.mark.slow)
+
+
+RIGHT = [pytest.param(id, answer, SEEDS if id in CODED else range(1), id=f"{id}-{i}")
+         for id, (right, _) in BANKS.items() for i, answer in enumerate(right)]
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +49,9 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("id, answer, true", WRONG)
-def test_wrong_answers_lose_points(id, answer, true):
-    for seed in seeds(id):
+@pytest.mark.parametrize("id, answer, true, seeds", wrong())
+def test_wrong_answers_lose_points(id, answer, true, seeds):
+    for seed in seeds:
         report = judge(find(id), answer, 10, seed)
         assert report.points < 10, f"seed {seed} let it pass:\n{report}"
         named = [cause for row, _ in report.rows for cause in row.causes]
@@ -49,9 +59,9 @@ def test_wrong_answers_lose_points(id, answer, true):
         assert not false, f"seed {seed} named a false cause:\n{report}"
 
 
-@pytest.mark.parametrize("id, answer", RIGHT)
-def test_right_answers_keep_all_points(id, answer):
-    for seed in seeds(id):
+@pytest.mark.parametrize("id, answer, seeds", RIGHT)
+def test_right_answers_keep_all_points(id, answer, seeds):
+    for seed in seeds:
         report = judge(find(id), answer, 10, seed)
         assert repr(report) == "10", f"seed {seed} refused it:\n{report}"
 

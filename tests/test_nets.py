@@ -86,7 +86,7 @@ def test_weight_for_weight_diffusers_unet():
     pytest.importorskip("diffusers")
     widths = (16, 32, 32)
     ours = stirred(UNet(3, widths, 2, (False, True, True), dropout=0.1))
-    peer = versus.peer(16, 3, widths).eval()
+    peer = versus.peer(16, 3, widths, 2, (False, True, True), dropout=0.1).eval()
     given = {}
     for key, value in ours.state_dict().items():
         name = theirs_of(key, len(widths), 2)

@@ -52,6 +52,28 @@ def test_pareto_names_every_point_and_joins_the_front(ax):
     assert list(ax.lines[0].get_xdata()) == [1, 100]
 
 
+def point(name: str, sampler: str | None, nfe: int | None, value: float) -> SimpleNamespace:
+    row = record(name, nfe or 1, value)
+    row.nfe, row.settings = nfe, {"sampler": sampler}
+    return row
+
+
+def test_tradeoff_draws_a_curve_for_each_sampler_with_front_and_floor(ax):
+    rows = [point("floor", None, None, 0.2), point("a, 10", "a", 10, 2.0), point("a, 5", "a", 5, 4.0),
+            point("b, 5", "b", 5, 3.0)]
+    finding = point("finding", None, 5, 1.0)
+    finding.quality = {"ratio": {"value": 1, "low": 1, "high": 1}}
+    plots.tradeoff(ax, [*rows, finding], own=[point("mine", None, 7, 5.0)])
+    names = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert sorted(names) == ["Pareto front", "a", "b", "floor", "mine"] and ax.get_yscale() == "log"
+    front, first = ax.lines[0], ax.containers[0].lines[0]
+    assert list(front.get_xdata()) == [5, 10] and list(front.get_ydata()) == [3.0, 2.0]
+    assert list(first.get_xdata()) == [5, 10] and list(first.get_ydata()) == [4.0, 2.0]
+    plots.tradeoff(ax, [point("a", "a", 5, 1.0), point("b", "b", 5, -0.5)])
+    assert ax.get_yscale() == "symlog"
+    plots.tradeoff(ax, [], own=[point("mine", None, 7, 5.0)])       # nothing recorded yet
+
+
 def test_palette_differs_in_more_than_colour():
     for field in zip(*plots.PALETTE):
         assert len(set(field)) == len(plots.PALETTE)
@@ -66,5 +88,7 @@ def test_bad_input_is_one_sentence(ax):
         plots.pareto(ax, [record("a", 1, 5.0)], x="ms")
     with pytest.raises(ValueError, match="different devices"):
         plots.pareto(ax, [record("a", 1, 5.0), record("b", 2, 4.0, "another")], x="time")
+    with pytest.raises(ValueError, match="none of the records holds the quality 'kid' of a sampler"):
+        plots.tradeoff(ax, [point("a", "a", 5, 1.0)], y="kid")
     with pytest.raises(ValueError, match="none of the records"):
         plots.pareto(ax, [record("a", 1, 5.0)], y="kid")

@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from effml_lab.course import readme
 from effml_lab.measure import bench
+from effml_lab.recipes import findings
 
 ROOT = Path(__file__).parent.parent
 FIGURES = ("frechet", "kid", "recognizable", "nearest")
@@ -31,10 +33,52 @@ def results(tmp_path) -> Path:
 
 def test_the_table_holds_the_latest_rows(results, monkeypatch):
     monkeypatch.setattr(readme, "judge", lambda: [])
-    text = readme.table(results, readme.latest(results / "digits.jsonl"))
+    text = readme.table(results, bench.latest(results / "digits.jsonl"))
     for words in ("7 of 8 wrong", "4 of 4 right", "40 s, slowest cell 10 s", "3 (1.5 to 6); real digits 0.5", "n = 100"):
         assert words in text
-    assert "9 (" not in text and "UNet" not in text
+    assert "9 (" not in text and "UNet" not in text and "hapes" not in text
+
+
+def few_steps(folder: Path, **found) -> dict[str, str]:
+    """The table's rows of the course model, from three recorded points and a finding."""
+    estimate = lambda value: {"value": value, "low": value / 2, "high": value * 2, "n": 100}
+    row = lambda name, nfe, **values: bench.append(folder / "samplers.jsonl", bench.Record(
+        name, nfe=nfe, quality={key: estimate(value) for key, value in values.items()}))
+    row(readme.FLOOR, None, frechet=0.5)
+    row(findings.FULL, 1000, frechet=3.0, wanted=0.9, frechet_less_ddpm_1000=0.0)
+    row("dpmpp_2m, 8 steps", 8, frechet=3.1, frechet_less_ddpm_1000=0.1)
+    row(findings.ORDER, None, ratio=0.4)
+    bench.append(folder / "samplers.jsonl", bench.Record(findings.FEWEST, quality={"speedup": estimate(124.0)}, **found))
+    return dict(readme.few(folder))
+
+
+def test_the_fewest_steps_are_told_with_their_speed_up(tmp_path):
+    text = "; ".join(few_steps(tmp_path, nfe=8, settings={"point": "dpmpp_2m, 8 steps"}).values())
+    for words in ("3 (1.5 to 6); real shapes 0.5", "0.9 (0.45 to 1.8)",
+                  "8 (dpmpp_2m, 8 steps; difference 0.1 (0.05 to 0.2))", "124 (62 to 248) times as fast", "0.4 (0.2 to 0.8)"):
+        assert words in text
+
+
+def test_where_no_point_will_do_the_table_says_so(tmp_path):
+    assert "none of 1 points" in few_steps(tmp_path, nfe=None, settings={"point": None}).values()
+
+
+def test_ratios_to_the_peer_are_told_by_file(tmp_path):
+    ratio = {"ratio": {"value": 0.25, "low": 0.2, "high": 0.3, "n": 5}}
+    for file in ("loop", "unet"):
+        bench.append(tmp_path / f"{file}.jsonl", bench.Record(f"{file} row", quality=ratio, device="a machine"))
+    assert list(readme.beside(tmp_path)) == [("Loop of 50 steps, loop row", "0.25 (0.2 to 0.3) times theirs (a machine)"),
+                                             ("UNet, unet row", "0.25 (0.2 to 0.3) times theirs (a machine)")]
+
+
+def test_the_speed_figure_is_drawn_from_rows(tmp_path, monkeypatch):
+    estimate = {"value": 2.0, "low": 1.0, "high": 3.0, "n": 100}
+    rows = {name: bench.Record(name, nfe=5, quality={"frechet": estimate}, settings={"sampler": "ddim"})
+            for name in (*readme.SHOWN, findings.FULL)}
+    monkeypatch.setattr(readme.findings, "plan_of", lambda record, size: size)
+    monkeypatch.setattr(readme.recipes.samples, "batch", lambda size: torch.zeros(size, 3, 32, 32))
+    readme.speed(tmp_path / "speed.png", rows)
+    assert (tmp_path / "speed.png").stat().st_size > 10_000
 
 
 def test_only_what_stands_between_the_marks_changes():
@@ -51,7 +95,7 @@ def test_without_results_one_sentence(tmp_path):
 
 def test_the_readme_is_up_to_date():
     results = ROOT / "data" / "results"
-    assert readme.table(results, readme.latest(results / "digits.jsonl")) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.table(results, bench.latest(results / "digits.jsonl")) in (ROOT / "README.md").read_text(encoding="utf-8")
     assert (ROOT / readme.FIGURE).is_file()
 
 

@@ -10,7 +10,7 @@ from effml_lab.datasets import digits
 from effml_lab.diffusion.train import Run
 from effml_lab.measure import bench
 from effml_lab.nets.unet import UNet
-from effml_lab.recipes import judge, measured, store, training, versus
+from effml_lab.recipes import judge, measured, samples, store, training, versus
 
 
 @pytest.fixture(autouse=True)
@@ -161,7 +161,7 @@ def test_averages_are_of_different_classes():
 
 
 def test_the_model_of_digits_draws_digits_that_are_new():
-    images = measured.batch("digits", "ddim", 25, 100, seed=9, index=0)
+    images = samples.batch(samples.Plan("digits", "ddim", 25, "trailing", 100, 9))
     assert recipes.recognizable(images).double().mean() >= 0.9
     row = measured.judged("digits", images)
     assert row["nearest"]["value"] >= 0.9 and row["evenness"]["value"] > 0.9
@@ -176,12 +176,6 @@ def test_the_recorded_bars_are_met_by_what_ships():
     assert full.quality["nearest"]["value"] >= 0.9 and full.quality["evenness"]["value"] >= 0.95
 
 
-def test_samples_are_kept_and_read_back(monkeypatch):
-    first = measured.draw("digits", 5, "ddpm", 3, size=4)
-    monkeypatch.setattr(measured, "batch", None)
-    assert first.shape == (5, 1, 8, 8) and torch.equal(first, measured.draw("digits", 5, "ddpm", 3, size=4))
-
-
 def test_benchmarks_write_records(tmp_path, monkeypatch):
     monkeypatch.setattr(measured, "judged", lambda data, images: {"n": {"value": len(images)}})
     assert str(tmp_path) in measured.digits(tmp_path, n=5, runs=[("ddim", 2)])
@@ -193,7 +187,8 @@ def test_benchmarks_write_records(tmp_path, monkeypatch):
 
 def test_the_unet_is_timed_beside_its_peer(tmp_path, monkeypatch):
     pytest.importorskip("diffusers")
-    versus.unet(tmp_path, rounds=2, cases=[("tiny", (2, 1, 8, 8), (8, 32))])
+    net = {"channels_in": 1, "widths": (8, 32), "blocks": 1, "attention": (False, True), "classes": 2}
+    versus.unet(tmp_path, rounds=2, cases={"tiny": ((2, 1, 8, 8), net, torch.bfloat16)})
     rows = bench.read(tmp_path / "unet.jsonl")
     assert len(rows) == 2 and all(r.settings["parameters"][0] == r.settings["parameters"][1] for r in rows)
     monkeypatch.setitem(sys.modules, "diffusers", None)

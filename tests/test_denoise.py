@@ -1,0 +1,121 @@
+"""What a network predicts, what it is trained on, and how a Denoiser turns that into a guess of x0."""
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from beds import ABAR, DEVICES, LINEAR, abar_at, normal, seeded
+
+from effml_lab.diffusion import denoise as dn
+from effml_lab.diffusion import levels
+from effml_lab.diffusion.levels import Level
+
+
+def outputs(x0, eps, alpha: float, sigma: float) -> dict:
+    """The five targets from their definitions; EDM: F = (x0 - c_skip x) / c_out with sigma_data = 1/2."""
+    skip, out = 0.25 / (sigma**2 + 0.25), sigma * 0.5 / math.sqrt(sigma**2 + 0.25)
+    return {"eps": eps, "x0": x0, "v": alpha * eps - sigma * x0, "flow": eps - x0,
+            "edm": (x0 - skip * (x0 + sigma * eps)) / out}
+
+
+@pytest.mark.parametrize("pred", list(dn.PREDICTIONS))
+@pytest.mark.parametrize("alpha, sigma", [(0.8, 0.6), (0.3, 0.7), (0.01, 1.0), (1.0, 0.5), (1.0, 40.0), (0.9, 0.9)])
+def test_a_denoiser_recovers_x0_from_any_prediction(pred, alpha, sigma):
+    alpha = 1.0 if pred == "edm" else alpha
+    x0, eps, level = normal(5, 1, 4, 4), normal(5, 1, 4, 4, seed=1), Level(123.5, alpha, sigma)
+    x, seen = alpha * x0 + sigma * eps, {}
+
+    def net(given, t):
+        seen.update(given=given, t=t)
+        return outputs(x0, eps, alpha, sigma)[pred]
+    torch.testing.assert_close(dn.Denoiser(net, pred)(x, level), x0, rtol=0, atol=1e-12)
+    scale = 1 / math.sqrt(sigma**2 + 0.25) if pred == "edm" else 1.0
+    torch.testing.assert_close(seen["given"], scale * x)
+    assert seen["t"].tolist() == [123.5] * 5
+    torch.testing.assert_close(dn.PREDICTIONS[pred].target(x0, eps, level), outputs(x0, eps, alpha, sigma)[pred])
+
+
+def test_a_denoiser_takes_a_level_for_each_row():
+    """In training and in consistency models each image has its own time."""
+    x, t = normal(3, 1, 2, 2), torch.tensor([5.0, 500.0, 900.0])
+    denoise = dn.Denoiser(lambda x, t: torch.tanh(x + t.reshape(-1, 1, 1, 1) / 1000))
+    rows = torch.cat([denoise(x[i:i + 1], LINEAR(t[i].item())) for i in range(3)])
+    torch.testing.assert_close(denoise(x, LINEAR(t.reshape(-1, 1, 1, 1), like=x)), rows, rtol=0, atol=1e-6)
+
+
+def test_losses_differ_by_powers_of_the_signal_to_noise_ratio():
+    """|d eps|^2 = SNR |d x0|^2 and |d v|^2 = (1 + SNR) |d x0|^2: what training on each output weighs."""
+    level, x, guess, other = LINEAR(400), normal(64), normal(64, seed=1), normal(64, seed=2)
+    snr = abar_at(400) / (1 - abar_at(400))
+    gap = {}
+    for pred in ("eps", "v", "x0"):
+        to_x0 = dn.Denoiser(lambda x, t: guess, pred)(x, level) - dn.Denoiser(lambda x, t: other, pred)(x, level)
+        gap[pred] = ((guess - other).square().sum() / to_x0.square().sum()).item()
+    assert (gap["eps"], gap["v"], gap["x0"]) == (pytest.approx(snr), pytest.approx(1 + snr), pytest.approx(1))
+
+
+@pytest.mark.parametrize("pred", list(dn.PREDICTIONS))
+def test_loss_is_zero_for_a_net_that_knows_the_answer_and_one_for_predicting_zero(pred):
+    """The net sees only (x, t) and one known image: it can solve for eps. Zero output leaves E|target|^2."""
+    image = torch.linspace(-1, 1, 16, dtype=torch.float64).reshape(1, 1, 4, 4)
+    edm = replace(levels.edm(), span=(-1.5, 1.0))                # the preconditioning is defined at alpha = 1
+    schedule = {"flow": levels.flow(), "edm": edm}.get(pred, LINEAR)
+
+    def knows(x, t):
+        level = schedule(t.reshape(-1, 1, 1, 1), like=x)
+        scale = 1 / (level.sigma**2 + 0.25).sqrt() if pred == "edm" else 1.0
+        eps = (x / scale - level.alpha * image) / level.sigma
+        skip, out = 0.25 / (level.sigma**2 + 0.25), level.sigma * 0.5 / (level.sigma**2 + 0.25).sqrt()
+        return {"eps": eps, "x0": image + 0 * x, "v": level.alpha * eps - level.sigma * image, "flow": eps - image,
+                "edm": (image - skip * (image + level.sigma * eps)) / out}[pred]
+    batch = image.expand(64, -1, -1, -1)
+    assert dn.loss(knows, batch, schedule, pred, seeded()).item() < 1e-16
+    if pred == "eps":
+        zero = dn.loss(lambda x, t: torch.zeros_like(x), batch, schedule, rng=seeded())
+        assert zero.item() == pytest.approx(1, abs=0.1)
+
+
+def test_loss_draws_t_evenly_over_the_table_and_pairs_it_with_its_level():
+    seen = []
+
+    def net(x, t):
+        seen.append((x, t))
+        return torch.zeros_like(x)
+    dn.loss(net, torch.zeros(20000, 1, 2, 2), LINEAR, rng=seeded(1))
+    x, t = seen[0]
+    assert t.shape == (20000,) and (t == t.round()).all() and 0 <= t.min() and t.max() <= 999
+    counts = torch.histc(t, 10, 0, 1000)
+    assert ((counts - 2000).abs() < 5 * math.sqrt(2000)).all() and {0, 999} <= set(t.int().tolist())
+    late = t > 900
+    assert x[late].var().item() == pytest.approx((1 - ABAR[t[late].long()]).mean().item(), rel=0.05)
+
+
+def test_forward_process_has_the_moments_of_eq_4():
+    x0, n = 0.7, 200_000
+    for t in (0, 300, 999):
+        x = dn.noised(torch.full((n,), x0, dtype=torch.float64), LINEAR(t), normal(n, seed=t))
+        mean, var = math.sqrt(abar_at(t)) * x0, 1 - abar_at(t)
+        assert x.mean().item() == pytest.approx(mean, abs=4 * math.sqrt(var / n))
+        assert x.var().item() == pytest.approx(var, rel=4 * math.sqrt(2 / n))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_a_denoiser_casts_to_the_net_and_back(device, dtype):
+    seen = {}
+
+    class Net(torch.nn.Conv2d):
+        def forward(self, x, t):
+            seen.update(x=x, t=t)
+            return super().forward(x)
+    denoise = dn.Denoiser(Net(1, 1, 1).to(device, dtype))
+    for own in (torch.float32, torch.float64):
+        x = torch.ones(2, 1, 4, 4, device=device, dtype=own)
+        with torch.no_grad():
+            assert denoise(x, LINEAR(999)).dtype == own
+        assert seen["x"].dtype == dtype and seen["t"].tolist() == [999.0, 999.0]        # bfloat16 would make it 1000
+
+
+def test_clipping_is_a_denoiser_too():
+    denoise = dn.clipped(lambda x, level: 3 * x)
+    assert denoise(torch.tensor([-1.0, 0.1, 1.0]), LINEAR(5)).tolist() == pytest.approx([-1, 0.3, 1])
