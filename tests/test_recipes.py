@@ -73,7 +73,8 @@ def test_each_recipe_stops_goes_on_and_stores_what_it_trained(name, tmp_path, mo
     path = recipes.TRAIN[name](out=tmp_path, steps=3)
     assert path == tmp_path / f"{name}.safetensors" and not training.state_path(name).exists()
     card, shipped = recipes.card(name, tmp_path), recipes.card(name)
-    assert card["steps"] == 3 and card.keys() == shipped.keys() and card["net"] == shipped["net"]
+    assert card["steps"] == 3 and card["net"] == shipped["net"]
+    assert card.keys() == shipped.keys() - {"continued"}            # said of a training whose state was lost on the way
 
 
 def small(folder, name="small"):

@@ -6,7 +6,7 @@ from effml_lab import recipes
 from effml_lab.datasets import shapes as scenes_of
 from effml_lab.diffusion import samplers
 from effml_lab.diffusion.guidance import guided
-from effml_lab.recipes import reader, shapes, store
+from effml_lab.recipes import judge, reader, shapes, store
 
 
 def renders(n: int, seed: int) -> tuple[torch.Tensor, reader.Attributes]:
@@ -29,6 +29,11 @@ def test_the_judge_does_not_take_junk_for_a_shape():
         assert (recipes.attributes(bad).kind != reader.NO_SHAPE).double().mean() <= 0.1, name
 
 
+def test_averages_of_one_kind_are_refused():
+    with pytest.raises(ValueError, match="two classes or more"):
+        judge.averages(torch.zeros(3, 3, 32, 32), torch.ones(3), 2, store.seeded(0))
+
+
 def test_blocks_are_shuffled_and_nothing_is_lost():
     image = torch.arange(2 * 3 * 32 * 32.0).view(2, 3, 32, 32)
     moved = reader.shuffled(image, store.seeded(0))
@@ -49,7 +54,7 @@ def drawn():
 
 def test_the_model_draws_the_wanted_kind(drawn):
     images, wanted = drawn
-    assert (recipes.attributes(images).kind == wanted).double().mean() >= 0.6        # an intermediate state: the final one has a bar of 0.9
+    assert (recipes.attributes(images).kind == wanted).double().mean() >= 0.75
 
 
 def test_without_a_class_it_draws_all_kinds():
@@ -65,9 +70,9 @@ def test_batches_drop_one_condition_in_ten():
     assert images.shape == (2000, 3, 32, 32) and 0.07 < (kinds == shapes.CLASSES).double().mean() < 0.13
 
 
-@pytest.mark.parametrize("recipe, name", [(shapes, "shapes"), (reader, "shapes_judge")])
-def test_a_training_that_was_stopped_ends_with_the_same_bits(recipe, name, tmp_path, monkeypatch):
-    monkeypatch.setattr(recipe, "BATCH", 8)
+@pytest.mark.parametrize("recipe, name, batch", [(shapes, "shapes", 8), (reader, "shapes_judge", 48)])
+def test_a_training_that_was_stopped_ends_with_the_same_bits(recipe, name, batch, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "BATCH", batch)
     monkeypatch.setattr(recipe, "examine", lambda folder: {})
     whole = recipe.train(out=tmp_path / "whole", steps=4)
     assert recipe.train(out=tmp_path / "parts", steps=4, minutes=0) is None

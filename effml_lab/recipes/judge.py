@@ -25,6 +25,8 @@ PASSING_AVERAGES = 0.035
 
 def averages(images: Tensor, labels: Tensor, n: int, rng: torch.Generator, least: float = 0.5) -> Tensor:
     """n means of two images of different classes, (n, 1, 8, 8); the weights are drawn from [least, 1 - least]."""
+    if (labels == labels[0]).all():
+        raise ValueError(f"averages need images of two classes or more: all {len(labels)} are of one")
     first = torch.randint(len(images), (n,), generator=rng)
     second = torch.randint(len(images), (n,), generator=rng)
     while (same := labels[first] == labels[second]).any():
