@@ -59,7 +59,7 @@ def test_speed_is_measured_against_quality(monkeypatch):
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")           # one of the plugins is nbval
     out = bare(f"""
 import pytest
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", {SPEED!r}]))
+sys.exit(pytest.main(["-q", "-o", "addopts=", "-p", "no:cacheprovider", {SPEED!r}]))
 """)
     assert out.returncode == 0 and "1 passed" in out.stdout, out.stdout[-2000:] + out.stderr[-2000:]
 
