@@ -29,7 +29,7 @@ from .samples import SPACING, Plan
 FEW = (3, 4, 5, 6, 8, 10, 15, 20)
 TABLE = {       # sampler -> steps; a step is one evaluation, but for Heun's, which takes two, and one on the last
     "ddpm": (5, 8, 10, 15, 20, 50, 100, 1000),
-    "ddim": (*FEW, 50),
+    "ddim": (*FEW, 50, 100),
     "dpmpp_2m": (*FEW, 30),
     "unipc": FEW,
     "dpmpp_3m": FEW,
