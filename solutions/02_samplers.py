@@ -148,7 +148,7 @@ slider(field, 0, 600, 60, height=3.2)
 
 # %%
 def euler_maruyama(score, x, betas, rng):
-    """The sample. score(x, t): t one whole number; x: (B, D) noise; betas: (T,); rng draws the noise."""
+    """The sample. score(x, t): t one whole number; x: (B, ...) noise; betas: (T,); rng draws the noise."""
     ### BEGIN SOLUTION
     for t in reversed(range(len(betas))):
         x = x + betas[t] / 2 * x + betas[t] * score(x, t)
@@ -194,7 +194,7 @@ with figure("A cloud of points at five times, round at first, on eight hills in 
 
 # %%
 def pf_ode(score, x, betas):
-    """The sample. score(x, t): t one whole number; x: (B, D) noise; betas: (T,)."""
+    """The sample. score(x, t): t one whole number; x: (B, ...) noise; betas: (T,)."""
     ### BEGIN SOLUTION
     for t in reversed(range(len(betas))):
         x = x + betas[t] / 2 * (x + score(x, t))

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogFormatter
 from torch import Tensor
 
 
@@ -165,6 +166,7 @@ def _logarithmic(ax: Axes, scores: list[dict]) -> None:
     if least > 0:
         ax.set_yscale("log")
         ax.set_ylim(bottom=least / 2)
+        ax.yaxis.set(major_formatter=LogFormatter(), minor_formatter=LogFormatter(labelOnlyBase=False))   # 0.3, not 3 x 10^-1
     else:
         ax.set_yscale("symlog", linthresh=max(-least, min(score["high"] - score["low"] for score in scores)))
 
