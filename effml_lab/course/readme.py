@@ -96,7 +96,7 @@ def speed(path: Path, recorded: dict[str, bench.Record]) -> None:
 
 
 def table(results: Path, points: dict[str, bench.Record]) -> str:
-    found = [*graders(results), *labs(results), *model(points), *judge(), *few(results), *beside(results)]
+    found = [*graders(results), *labs(results), *model(points), *judge(), *few(results), *beside(results), *layers(results)]
     return "\n".join(["| what | measured |", "|---|---|", *(f"| {what} | {value} |" for what, value in found)])
 
 
@@ -164,3 +164,18 @@ def beside(results: Path):
     for file, what in (("loop", "Loop of 50 steps"), ("unet", "UNet")):
         for record in bench.latest(results / f"{file}.jsonl").values():
             yield f"{what}, {record.technique}", f"{interval(record.quality['ratio'])} times theirs ({record.device})"
+
+
+def layers(results: Path):
+    """What 4-bit layers cost: errors with and without outliers, and bytes by width."""
+    recorded = bench.latest(results / "quant.jsonl")
+    for mode, outliers in (("w4a4", 8), ("w4a8", 8), ("w4a4", 0)):
+        told = [f"{way} {interval(row.quality['error'])}" for way in ("rounded", "smoothing only", "SVDQuant")
+                if (row := recorded.get(f"{way}, {mode}, {outliers} outliers"))]
+        if told:
+            yield f"Error of a {mode} layer, {outliers or 'no'} outlier channels of 512 (simulated)", "; ".join(told)
+    for mode in ("w4a4", "w4a8"):
+        told = [f"{row.settings['of 16 bits']:.2f} at width {name.rpartition(' ')[2]}" for name, row in recorded.items()
+                if name.startswith(f"bytes, {mode}")]
+        if told:
+            yield f"Bytes of 16-bit weights over those of a {mode} layer with its branch", ", ".join(told)

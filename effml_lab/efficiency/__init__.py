@@ -1,0 +1,1 @@
+"""One technique a file: what makes a trained model cheaper."""

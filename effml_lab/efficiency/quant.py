@@ -1,0 +1,195 @@
+"""Quantization: tensors as small whole numbers with shared scales, stored two 4-bit codes a byte.
+
+  q = clip(round(x / scale) + zero),     x ~ scale (q - zero)
+A symmetric grid has zero = 0 and as many steps below 0 as above it: -7..7 with 4 bit, -127..127 with 8. An asymmetric
+one reaches from the least value to the greatest and uses every code. Who shares a scale:
+  tensor          all of it
+  channel, token  a row: of weights (outputs, inputs) a channel, of activations (..., features) a token
+  group           64 neighbours along a row (the last group padded with zeros)
+Scales found while running are dynamic; those found beforehand on a calibration set are static, given as `fixed`.
+Scales are rounded to the 16 bits they are stored in *before* the codes are made from them, so nothing is hidden.
+
+Layout of packed codes ("group-pair planar"): rows are padded to 128; byte j of pair i holds element 128 i + j in its low
+and 128 i + 64 + j in its high nibble, so a plane of nibbles is a whole group and a kernel never shuffles.
+References: Jacob et al. 2018 (the affine grid); Nagel et al. 2021, a survey. Left out: rounding that is learned.
+"""
+from typing import NamedTuple, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+GROUP, PAIR = 64, 128
+PER = {     # -> (rows, blocks, size): the numbers of a block share a scale
+    "tensor": lambda x: x.reshape(1, 1, -1),
+    "channel": lambda x: x.reshape(-1, 1, x.shape[-1]),
+    "token": lambda x: x.reshape(-1, 1, x.shape[-1]),
+    "group": lambda x: padded(x, GROUP).reshape(-1, -(-x.shape[-1] // GROUP), GROUP),
+}
+LEAST = 2.0**-24                # the least number above 0 in 16 bits: the scale of a block of zeros
+
+
+class Codes(NamedTuple):
+    """A quantized tensor: int8 codes (rows, blocks, size), float16 scale and int8 zero for each block, and its shape."""
+    q: Tensor
+    scale: Tensor       # (rows, blocks, 1)
+    zero: Tensor        # (rows, blocks, 1)
+    shape: torch.Size
+
+
+def padded(x: Tensor, multiple: int) -> Tensor:
+    """x with its last dimension filled up with zeros to a multiple."""
+    return F.pad(x, (0, -x.shape[-1] % multiple))
+
+
+def limits(bits: int, symmetric: bool = True) -> tuple[int, int]:
+    """The least and the greatest code."""
+    if bits not in (4, 8):
+        raise ValueError(f"codes of {bits} bits are not stored here: choose 4 or 8")
+    top = 2 ** (bits - 1) - 1
+    return (-top if symmetric else -top - 1), top
+
+
+def blocks(x: Tensor, per: str) -> Tensor:
+    """x in float32 as (rows, blocks, size), the numbers of a block sharing a scale."""
+    if per not in PER:
+        raise ValueError(f"there is no scale per {per!r}: choose one of {', '.join(PER)}")
+    if not x.isfinite().all():
+        raise ValueError("this tensor holds NaN or infinity and cannot be quantized: look at what made it")
+    return PER[per](x.float())
+
+
+def fit(x: Tensor, bits: int = 8, per: str = "channel", symmetric: bool = True) -> tuple[Tensor, Tensor]:
+    """The (scale, zero) of each block of x that just reach its extremes, float16 and int8, (rows, blocks, 1)."""
+    low, high = limits(bits, symmetric)
+    part = blocks(x, per)
+    if symmetric:
+        scale = stored(part.abs().amax(-1, keepdim=True) / high)
+        return scale, torch.zeros_like(scale, dtype=torch.int8)
+    least, most = part.amin(-1, keepdim=True).clamp(max=0), part.amax(-1, keepdim=True).clamp(min=0)
+    scale = stored((most - least) / (high - low))
+    return scale, (low - (least / scale.float()).round()).clamp(low, high).to(torch.int8)
+
+
+def stored(scale: Tensor) -> Tensor:
+    """A scale as it is stored: 16 bits, above 0 and finite."""
+    return scale.clamp(LEAST, torch.finfo(torch.float16).max).half()
+
+
+def quantize(x: Tensor, bits: int = 8, per: str = "channel", symmetric: bool = True,
+             fixed: tuple[Tensor, Tensor] | None = None) -> Codes:
+    """The codes of x (..., features). fixed: a static (scale, zero) of `fit`; else they are found from x itself."""
+    scale, zero = fit(x, bits, per, symmetric) if fixed is None else fixed
+    q = (blocks(x, per) / scale.float()).round() + zero
+    return Codes(q.clamp(*limits(bits, symmetric)).to(torch.int8), scale, zero, x.shape)
+
+
+def dequantize(codes: Codes) -> Tensor:
+    """The tensor that codes stand for, in float32."""
+    x = (codes.scale.float() * (codes.q.float() - codes.zero)).flatten(1)
+    return (x if x.numel() == codes.shape.numel() else x[:, :codes.shape[-1]]).reshape(codes.shape)
+
+
+def rounded(x: Tensor, bits: int = 8, per: str = "channel", symmetric: bool = True,
+            fixed: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """x as it comes back from its codes, in its own dtype."""
+    return dequantize(quantize(x, bits, per, symmetric, fixed)).to(x.dtype)
+
+
+def pack(q: Tensor, offset: int = 0) -> Tensor:
+    """Codes (rows, K) of 4 bits, K a multiple of 128, to bytes (rows, K / 2). offset: 0 two's complement, 8 for -8..7."""
+    if q.shape[-1] % PAIR or q.min() < -8 or q.max() > 7:
+        raise ValueError(f"4-bit codes from -8 to 7 are packed in rows of a multiple of {PAIR}, got {tuple(q.shape)} "
+                         f"from {q.min()} to {q.max()}")
+    low, high = ((q.to(torch.int16) + offset) & 15).unflatten(-1, (-1, 2, GROUP)).unbind(-2)
+    return (low | high << 4).to(torch.uint8).flatten(-2)
+
+
+def unpack(packed: Tensor, offset: int = 0) -> Tensor:
+    """Bytes (rows, K / 2) back to codes (rows, K), int8."""
+    pair = packed.to(torch.int16).unflatten(-1, (-1, GROUP))
+    nibbles = torch.stack([pair & 15, pair >> 4], -2).flatten(-3)
+    return (nibbles - offset if offset else (nibbles ^ 8) - 8).to(torch.int8)
+
+
+class Stored(nn.Module):
+    """A weight in memory as codes: `weight()` is the tensor that they stand for, in float32."""
+
+    def __init__(self, weight: Tensor, bits: int = 8, per: str = "channel", symmetric: bool = True):
+        super().__init__()
+        codes = quantize(weight.detach().flatten(1), bits, per, symmetric)
+        self.bits, self.cut, self.shape = bits, codes.q.shape, weight.shape
+        q = codes.q.flatten(1)
+        self.register_buffer("codes", pack(padded(q, PAIR)) if bits == 4 else q)
+        self.register_buffer("scale", codes.scale)
+        self.register_buffer("zero", None if symmetric else codes.zero)
+
+    def weight(self) -> Tensor:
+        q = unpack(self.codes) if self.bits == 4 else self.codes
+        zero = 0 if self.zero is None else self.zero
+        flat = torch.Size((self.shape[0], self.shape[1:].numel()))
+        return dequantize(Codes(q[:, :self.cut[1:].numel()].view(self.cut), self.scale, zero, flat)).view(self.shape)
+
+
+class Rounded(nn.Module):
+    """Inputs rounded on the way into a layer: with scales found in each of them or, if `seen` is given, fitted to that."""
+
+    def __init__(self, settings: dict, seen: Tensor | None = None):
+        super().__init__()
+        if seen is not None and settings.get("per") != "tensor":
+            raise ValueError("a static scale serves every token: give the inputs per='tensor'")
+        self.settings = settings
+        scale, zero = (None, None) if seen is None else fit(seen, **settings)
+        self.register_buffer("scale", scale)
+        self.register_buffer("zero", zero)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return rounded(x, **self.settings, fixed=None if self.scale is None else (self.scale, self.zero))
+
+
+class QuantLinear(nn.Module):
+    """A linear layer whose weights are stored in 4 or 8 bits, and whose inputs are rounded too where `act` says how.
+
+    act: arguments of `quantize` for the inputs. seen: inputs of a calibration; with them their scales are static.
+    parts: widths of inputs that were concatenated; each gets scales of its own, for weights and inputs (Li et al. 2023,
+    Q-Diffusion, section 3.3). The storage is real; the products are simulated, in the input's own dtype.
+    """
+    axis = -1       # of the input's features
+
+    def __init__(self, layer: nn.Module, bits: int = 8, per: str = "channel", symmetric: bool = True,
+                 act: dict | None = None, seen: Tensor | None = None, parts: Sequence[int] = ()):
+        super().__init__()
+        self.parts, self.bias = list(parts) or [layer.weight.shape[1]], layer.bias
+        self.stored = nn.ModuleList(Stored(w, bits, per, symmetric) for w in layer.weight.split(self.parts, 1))
+        examples = seen.split(self.parts, self.axis) if seen is not None else [None] * len(self.parts)
+        self.inputs = nn.ModuleList(Rounded(act, part) if act else nn.Identity() for part in examples)
+
+    def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs and weights as they are multiplied."""
+        x = torch.cat([enter(part) for enter, part in zip(self.inputs, x.split(self.parts, self.axis))], self.axis)
+        return x, torch.cat([part.weight() for part in self.stored], 1).to(x.dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(*self.both(x), self.bias)
+
+
+class QuantConv2d(QuantLinear):
+    """The same for a convolution; a group runs along the weights of an output, input channels outermost."""
+    axis = 1
+
+    def __init__(self, layer: nn.Conv2d, *args, **settings):
+        super().__init__(layer, *args, **settings)
+        if layer.groups != 1 or layer.padding_mode != "zeros":
+            raise ValueError("only convolutions with one group, padded with zeros, are quantized")
+        if settings.get("act") and settings["act"].get("per") != "tensor":
+            raise ValueError("the inputs of a convolution share one scale: give them per='tensor'")
+        self.moves = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(*self.both(x), self.bias, **self.moves)
+
+
+def bytes_of(module: nn.Module) -> int:
+    """Bytes of all that a module keeps: parameters and buffers as they are stored."""
+    kept = [*module.parameters(), *module.buffers()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in kept)

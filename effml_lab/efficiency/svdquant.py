@@ -1,0 +1,211 @@
+"""SVDQuant: 4-bit linear layers whose outliers go through a thin branch in 16 bits (Li et al. 2025).
+
+Few input channels carry values tens of times as large as the rest, and a shared scale wastes all codes on them. Two
+moves, both exact in real numbers:
+  smooth    x W^T = (x / s) (W s)^T: with one s a channel, the difficulty moves from the inputs into the weights
+  split     W s = L + R, with L = up down' of rank r, the best by SVD: the branch takes what the weights got too much of
+Only the rest is rounded:  y ~ Q(x / s) Q(R)^T + (x down^T) up^T + bias,  down = down' / s, which reads x as it comes.
+s = amax(x)^a / amax(W)^b is searched for the least error of the layer *with the branch in the loop* (SmoothQuant, Xiao
+et al. 2023, has no branch and another optimum); the split is refined by turns, L = SVD_r(W s - Q(R)), best one kept.
+
+Two modes, as the kernels read them; both have 4-bit weights in groups of 64.
+  w4a4   codes -7..7, a 16-bit scale a group; inputs as well, dynamically: the paper's INT4
+  w4a8   codes -8..7 times a whole number 1..16 a group, a scale a channel (QServe, Lin et al. 2024): code times number
+         fits 8 bits, so the sum over K stays whole; inputs in 8 bits, dynamically, a scale a token
+Left out: GPTQ on the residual, unsigned inputs after GELU, NVFP4.
+"""
+from typing import NamedTuple, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import quant
+from .quant import GROUP, PAIR, padded
+
+RANKS = 16                      # ranks are filled up to a multiple: what tensor cores multiply at once
+TOP = 16                        # the largest multiplier of a group
+EXPONENTS = [None] + [(k / 20, b) for k in range(1, 20) for b in (0.0, 1 - k / 20)]     # (a, b), 39 in all
+
+
+class Weights(NamedTuple):
+    """4-bit weights (N, K padded to 128): codes int8 (N, K); scale float16 and multiplier uint8, for groups or channels."""
+    codes: Tensor
+    scale: Tensor                   # w4a4 (N, K / 64), w4a8 (N, 1)
+    multiplier: Tensor | None       # w4a8 (N, K / 64)
+
+    def dense(self) -> Tensor:
+        """The weights that the codes stand for, (N, K padded), float32."""
+        each = self.scale.float() if self.multiplier is None else self.scale.float() * self.multiplier
+        return (self.codes.unflatten(1, (-1, GROUP)) * each[..., None]).flatten(1)
+
+
+def grouped(w: Tensor) -> Weights:
+    """Weights (N, K) in w4a4: codes -7..7, a float16 scale a group."""
+    codes = quant.quantize(padded(w, PAIR), 4, "group")
+    return Weights(codes.q.flatten(1), codes.scale[..., 0], None)
+
+
+def two_level(w: Tensor) -> Weights:
+    """Weights (N, K) in w4a8: codes -8..7, a multiplier 1..16 a group (that of least squared error), a scale a channel."""
+    part = padded(w.float(), PAIR).unflatten(1, (-1, GROUP))                            # (N, groups, 64)
+    scale = quant.stored(part.abs().amax((1, 2)) / (7 * TOP))[:, None]                  # (N, 1)
+    best, least = torch.ones(part.shape[:2], dtype=torch.uint8, device=w.device), torch.full(part.shape[:2], torch.inf).to(w)
+    for m in range(1, TOP + 1):
+        each = scale.float()[..., None] * m
+        error = ((part / each).round().clamp(-8, 7) * each - part).square().sum(-1)
+        best, least = best.where(error >= least, m), torch.minimum(error, least)
+    codes = (part / (scale.float() * best)[..., None]).round().clamp(-8, 7).to(torch.int8)
+    return Weights(codes.flatten(1), scale, best)
+
+
+MODES = {"w4a4": grouped, "w4a8": two_level}
+INPUTS = {"w4a4": {"bits": 4, "per": "group"}, "w4a8": {"bits": 8, "per": "token"}}
+OFFSET = {"w4a4": 0, "w4a8": 8}     # of the stored nibbles
+
+
+def smooth_scale(x: Tensor, w: Tensor, a: float = 0.5, b: float | None = None, share: int = 1) -> Tensor:
+    """s (K,) = amax |x|^a / amax |w|^b for inputs (rows, K) and weights (N, K); b is 1 - a unless given.
+
+    share: so many neighbours have one s, as the pixels of an unfolded channel do. s is rounded to the 16 bits it is
+    stored in, and kept within 1e-4 and 1e4.
+    """
+    amax = lambda t: t.detach().float().abs().amax(0).view(-1, share).amax(1).clamp(min=1e-5)
+    s = amax(x) ** a / amax(w) ** (1 - a if b is None else b)
+    return s.clamp(1e-4, 1e4).half().float().repeat_interleave(share)
+
+
+def lowrank(w: Tensor, rank: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """(up (N, rank), down (rank, K)) whose product is the best of that rank; randomized (Halko et al. 2011), by a seed."""
+    if not 0 <= rank <= min(w.shape):
+        raise ValueError(f"a weight of {tuple(w.shape)} has no branch of rank {rank}: choose 0 to {min(w.shape)}")
+    if rank == 0:
+        return w.new_zeros(len(w), 0), w.new_zeros(0, w.shape[1])
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        u, s, v = torch.svd_lowrank(w, min(rank + 16, *w.shape), niter=4)
+    half = s[:rank].sqrt()
+    return u[:, :rank] * half, (v[:, :rank] * half).T
+
+
+def lowrank_residual(w: Tensor, rank: int, mode: str = "w4a4", rounds: int = 20) -> tuple[Tensor, Tensor, Weights]:
+    """(up, down, codes of the rest) of weights (N, K): by turns the branch of what the codes miss, and the codes."""
+    best, least, base, k = None, float("inf"), w, w.shape[1]
+    for _ in range(rounds if rank else 1):
+        up, down = lowrank(base, rank)
+        rest = MODES[mode](w - up @ down)
+        base = w - rest.dense()[:, :k]
+        error = (base - up @ down).square().sum().item()
+        if error >= least:
+            break
+        best, least = (up, down, rest), error
+    return best
+
+
+class Split(NamedTuple):
+    """A smoothed, split layer before it is stored: s (K,), the branch, and the codes of the rest."""
+    smooth: Tensor
+    up: Tensor
+    down: Tensor
+    rest: Weights
+
+
+def apply(x: Tensor, split: Split, mode: str) -> Tensor:
+    """The layer's output (rows, N) without its bias, in float32, for inputs (rows, K)."""
+    k = x.shape[-1]
+    told = quant.rounded(padded(x / split.smooth, PAIR), **INPUTS[mode])
+    return told @ split.rest.dense().T + (x / split.smooth) @ split.down[:, :k].T @ split.up.T
+
+
+def relative(got: Tensor, want: Tensor) -> float:
+    """The root of the squared error over that of what is wanted."""
+    return ((got - want).norm() / want.norm().clamp(min=1e-30)).item()
+
+
+def search(w: Tensor, x: Tensor, rank: int = 32, mode: str = "w4a4", exponents: Sequence = EXPONENTS,
+           rounds: int = 20, share: int = 1) -> Split:
+    """The best split of weights (N, K) for inputs (rows, K): exponents tried with the branch in the loop, then refined."""
+    if mode not in MODES:
+        raise ValueError(f"there is no mode {mode!r}: choose one of {', '.join(MODES)}")
+    w, x = w.detach().float(), x.detach().float()
+    want = x @ w.T
+
+    def tried(pair, turns=1) -> Split:
+        s = torch.ones_like(w[0]) if pair is None else smooth_scale(x, w, *pair, share)
+        return Split(s, *lowrank_residual(w * s, rank, mode, turns))
+
+    best = min(exponents, key=lambda pair: relative(apply(x, tried(pair), mode), want))
+    return tried(best, rounds)
+
+
+class SVDQuantLinear(nn.Module):
+    """A linear layer in 4 bits with its branch: `from_linear` makes it of a real one.
+
+    codes (N, K / 2) bytes, K padded to 128; scale and multiplier as in Weights; smooth (K,); up (N, R), down (R, K) and bias
+    in 16 bits, R a multiple of 16.
+    """
+
+    def __init__(self, split: Split, bias: Tensor | None, mode: str, dtype: torch.dtype = torch.float16):
+        super().__init__()
+        self.mode, self.width = mode, len(split.smooth)
+        down, extra = split.down / split.smooth, -split.up.shape[1] % RANKS                   # reads x as it comes
+        self.register_buffer("codes", quant.pack(split.rest.codes, OFFSET[mode]))
+        self.register_buffer("scale", split.rest.scale)
+        self.register_buffer("multiplier", split.rest.multiplier)
+        self.register_buffer("smooth", split.smooth.half())
+        self.up = nn.Parameter(F.pad(split.up, (0, extra)).to(dtype))
+        self.down = nn.Parameter(F.pad(down, (0, 0, 0, extra)).to(dtype))
+        self.bias = None if bias is None else nn.Parameter(bias.detach().to(dtype))
+
+    @classmethod
+    def from_linear(cls, linear: nn.Linear, activations: Tensor, rank: int = 32, mode: str = "w4a4", **how):
+        """Weights and bias of a linear layer, converted for inputs like `activations` (..., K). how: see `search`."""
+        dtype = linear.weight.dtype if linear.weight.dtype == torch.bfloat16 else torch.float16
+        split = search(linear.weight, activations.flatten(0, -2), rank, mode, **how)
+        return cls(split, linear.bias, mode, dtype)
+
+    def weights(self) -> Weights:
+        return Weights(quant.unpack(self.codes, OFFSET[self.mode]), self.scale, self.multiplier)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.float().flatten(0, -2)
+        told = quant.rounded(padded(rows / self.smooth, PAIR), **INPUTS[self.mode])
+        y = told @ self.weights().dense().T + rows @ self.down.float().T @ self.up.float().T
+        y = y if self.bias is None else y + self.bias
+        return y.to(x.dtype).view(*x.shape[:-1], -1)
+
+    def add_lora(self, a: Tensor, b: Tensor) -> None:
+        """Add a (N, r) b (r, K) to the weights by putting them beside the branch; nothing is quantized again."""
+        extra = -a.shape[1] % RANKS
+        self.up = nn.Parameter(torch.cat([self.up, F.pad(a, (0, extra)).to(self.up)], 1))
+        self.down = nn.Parameter(torch.cat([self.down, F.pad(b, (0, 0, 0, extra)).to(self.down)], 0))
+
+
+class SVDQuantConv2d(SVDQuantLinear):
+    """A convolution as the linear layer that it is on unfolded inputs, (C kh kw) numbers a pixel; one s a channel."""
+
+    @classmethod
+    def from_conv(cls, conv: nn.Conv2d, images: Tensor, rank: int = 0, mode: str = "w4a4", keep: int = 1024, **how):
+        """Weights and bias of a convolution, converted for inputs like `images` (B, C, H, W). keep: pixels looked at."""
+        if conv.groups != 1 or conv.padding_mode != "zeros":
+            raise ValueError("only convolutions with one group, padded with zeros, are quantized")
+        pixels = unfolded(conv, images).flatten(0, 1)
+        pixels = pixels[:: max(1, len(pixels) // keep)]
+        dtype = conv.weight.dtype if conv.weight.dtype == torch.bfloat16 else torch.float16
+        split = search(conv.weight.flatten(1), pixels, rank, mode, share=conv.weight[0, 0].numel(), **how)
+        made = cls(split, conv.bias, mode, dtype)
+        made.kernel_size, made.stride, made.padding, made.dilation = (getattr(conv, key) for key in MOVES)
+        return made
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in
+                zip(x.shape[2:], self.padding, self.dilation, self.kernel_size, self.stride)]
+        return super().forward(unfolded(self, x)).transpose(1, 2).unflatten(2, size)
+
+
+MOVES = ("kernel_size", "stride", "padding", "dilation")
+
+
+def unfolded(conv: nn.Module, images: Tensor) -> Tensor:
+    """What a convolution multiplies at each place of images (B, C, H, W): (B, places, C kh kw)."""
+    return F.unfold(images, conv.kernel_size, conv.dilation, conv.padding, conv.stride).transpose(1, 2)
