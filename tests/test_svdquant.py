@@ -7,7 +7,7 @@ from torch import nn
 
 from effml_lab.diffusion import levels
 from effml_lab.diffusion.denoise import Denoiser
-from effml_lab.efficiency import calibrate, quant, svdquant
+from effml_lab.efficiency import calibrate, quant, svdlinear, svdquant
 from effml_lab.nets.unet import UNet
 
 COARSE = [None] + [(a, 1 - a) for a in (0.3, 0.5, 0.8, 0.95)]
@@ -101,16 +101,16 @@ def test_bytes_are_those_of_the_closed_form(width, mode):
     split = svdquant.Split(torch.ones(width), torch.zeros(width, rank), torch.zeros(rank, width),
                            svdquant.MODES[mode](torch.ones(1, width)))
     rest = svdquant.Weights(*(part if part is None else part.expand(width, -1) for part in split.rest))
-    layer = svdquant.SVDQuantLinear(split._replace(rest=rest), linear.bias, mode)
+    layer = svdlinear.SVDQuantLinear(split._replace(rest=rest), linear.bias, mode)
     scales = {"w4a4": 2 * width * width // 64, "w4a8": width * width // 64 + 2 * width}[mode]
     assert quant.bytes_of(layer) == width * width // 2 + scales + 2 * width + 2 * rank * 2 * width + 2 * width
 
 
 def test_padding_is_stored_and_changes_nothing():
     linear, x = nn.Linear(200, 30), randn(9, 200)
-    layer = svdquant.SVDQuantLinear.from_linear(linear, x, 20, "w4a8", exponents=COARSE)
+    layer = svdlinear.SVDQuantLinear.from_linear(linear, x, 20, "w4a8", exponents=COARSE)
     assert layer.codes.shape == (30, 128) and layer.up.shape == (30, 32) and layer.down.shape == (32, 200)
-    codes = layer.weights().codes
+    codes = quant.unpack(layer.codes, 8)
     assert not codes[:, 200:].any() and svdquant.relative(layer(x), linear(x)) < 0.1
 
 
@@ -119,19 +119,19 @@ def test_the_module_is_what_was_searched_and_keeps_its_bias(mode):
     w, fitted, held = bed(8, 256)
     linear = nn.Linear(256, 256)
     linear.weight.data, split = w, svdquant.search(w, fitted, 16, mode, COARSE)
-    layer = svdquant.SVDQuantLinear.from_linear(linear, fitted, 16, mode, exponents=COARSE)
+    layer = svdlinear.SVDQuantLinear.from_linear(linear, fitted, 16, mode, exponents=COARSE)
     want = svdquant.apply(held, split, mode) + linear.bias
     assert svdquant.relative(layer(held), want) < 2e-3                  # the branch is kept in 16 bits
     assert layer(held.view(4, 256, 256)).shape == (4, 256, 256)
     torch.testing.assert_close(layer.bias.float(), linear.bias, atol=1e-3, rtol=0)
-    again = svdquant.SVDQuantLinear(split, linear.bias, mode)
+    again = svdlinear.SVDQuantLinear(split, linear.bias, mode)
     again.load_state_dict(layer.state_dict())
     assert torch.equal(again(held), layer(held))
 
 
 def test_rank_zero_no_bias_and_bfloat16():
     linear, x = nn.Linear(128, 40, bias=False, dtype=torch.bfloat16), randn(6, 128).bfloat16()
-    layer = svdquant.SVDQuantLinear.from_linear(linear, x, 0, exponents=COARSE)
+    layer = svdlinear.SVDQuantLinear.from_linear(linear, x, 0, exponents=COARSE)
     assert layer.bias is None and layer.up.shape == (40, 0) and layer.up.dtype == torch.bfloat16
     assert layer(x).dtype == torch.bfloat16 and svdquant.relative(layer(x).float(), linear(x).float()) < 0.3
 
@@ -140,7 +140,7 @@ def test_a_lora_is_ranks_beside_the_branch():
     w, fitted, held = bed(8, 256)
     linear = nn.Linear(256, 256)
     linear.weight.data = w
-    layer = svdquant.SVDQuantLinear.from_linear(linear, fitted, 16, exponents=COARSE)
+    layer = svdlinear.SVDQuantLinear.from_linear(linear, fitted, 16, exponents=COARSE)
     before, codes = layer(held), layer.codes.clone()
     a, b = (0.1 * randn(256, 4)).half().float(), (0.1 * randn(4, 256, seed=1)).half().float()
     layer.add_lora(a, b)
@@ -152,7 +152,7 @@ def test_a_lora_is_ranks_beside_the_branch():
     (lambda: svdquant.search(randn(8, 16), randn(4, 16), rank=9), "choose 0 to 8"),
     (lambda: svdquant.search(randn(8, 16), randn(4, 16), mode="w3"), "choose one of w4a4, w4a8"),
     (lambda: svdquant.search(randn(8, 16), randn(4, 16).fill_(torch.nan), rank=0), "NaN"),
-    (lambda: svdquant.SVDQuantConv2d.from_conv(nn.Conv2d(4, 4, 3, groups=2), randn(1, 4, 8, 8)), "one group"),
+    (lambda: svdlinear.SVDQuantConv2d.from_conv(nn.Conv2d(4, 4, 3, groups=2), randn(1, 4, 8, 8)), "one group"),
     (lambda: calibrate.chosen([], "best"), "choose one of noise"),
     (lambda: calibrate.swap(nn.Sequential(nn.Linear(4, 4)), {}), "never reached 0")])
 def test_bad_input_gets_one_sentence(call, told):
@@ -214,7 +214,7 @@ def test_a_whole_net_is_swapped(make, mode):
     assert {row.name for row in rows} == named and len(rows) > 5
     for row in rows:
         old, new = net.get_submodule(row.name), made.get_submodule(row.name)
-        assert isinstance(new, svdquant.SVDQuantLinear) and 0 < row.error < 0.5
+        assert isinstance(new, svdlinear.SVDQuantLinear) and 0 < row.error < 0.5
         assert row.bytes < row.before or old.weight[0].numel() < 64     # which are filled up to 128
         assert new.bias is not None and torch.allclose(new.bias.float(), old.bias, atol=1e-3)
     x, t = randn(2, 3, 8, 8, seed=4), torch.tensor([10.0, 900.0])

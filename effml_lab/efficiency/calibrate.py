@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from ..diffusion.levels import Level
 from ..diffusion.samplers import ddim
 from .quant import bytes_of
-from .svdquant import SVDQuantConv2d, SVDQuantLinear, relative
+from .svdlinear import SVDQuantConv2d, SVDQuantLinear
+from .svdquant import relative
 
 Visit = tuple[Tensor, Level]
 PICK = {       # (number of visits, how many, rng) -> which of them, from noise to picture

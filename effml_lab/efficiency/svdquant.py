@@ -1,4 +1,4 @@
-"""SVDQuant: 4-bit linear layers whose outliers go through a thin branch in 16 bits (Li et al. 2025).
+"""SVDQuant: 4-bit weights whose outliers go through a thin branch in 16 bits (Li et al. 2025); the layer is svdlinear.py.
 
 Few input channels carry values tens of times as large as the rest, and a shared scale wastes all codes on them. Two
 moves, both exact in real numbers:
@@ -17,13 +17,11 @@ Left out: GPTQ on the residual, unsigned inputs after GELU, NVFP4.
 from typing import NamedTuple, Sequence
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import quant
 from .quant import GROUP, PAIR, padded
 
-RANKS = 16                      # ranks are filled up to a multiple: what tensor cores multiply at once
 TOP = 16                        # the largest multiplier of a group
 EXPONENTS = [None] + [(k / 20, b) for k in range(1, 20) for b in (0.0, 1 - k / 20)]     # (a, b), 39 in all
 
@@ -136,76 +134,3 @@ def search(w: Tensor, x: Tensor, rank: int = 32, mode: str = "w4a4", exponents: 
 
     best = min(exponents, key=lambda pair: relative(apply(x, tried(pair), mode), want))
     return tried(best, rounds)
-
-
-class SVDQuantLinear(nn.Module):
-    """A linear layer in 4 bits with its branch: `from_linear` makes it of a real one.
-
-    codes (N, K / 2) bytes, K padded to 128; scale and multiplier as in Weights; smooth (K,); up (N, R), down (R, K) and bias
-    in 16 bits, R a multiple of 16.
-    """
-
-    def __init__(self, split: Split, bias: Tensor | None, mode: str, dtype: torch.dtype = torch.float16):
-        super().__init__()
-        self.mode, self.width = mode, len(split.smooth)
-        down, extra = split.down / split.smooth, -split.up.shape[1] % RANKS                   # reads x as it comes
-        self.register_buffer("codes", quant.pack(split.rest.codes, OFFSET[mode]))
-        self.register_buffer("scale", split.rest.scale)
-        self.register_buffer("multiplier", split.rest.multiplier)
-        self.register_buffer("smooth", split.smooth.half())
-        self.up = nn.Parameter(F.pad(split.up, (0, extra)).to(dtype))
-        self.down = nn.Parameter(F.pad(down, (0, 0, 0, extra)).to(dtype))
-        self.bias = None if bias is None else nn.Parameter(bias.detach().to(dtype))
-
-    @classmethod
-    def from_linear(cls, linear: nn.Linear, activations: Tensor, rank: int = 32, mode: str = "w4a4", **how):
-        """Weights and bias of a linear layer, converted for inputs like `activations` (..., K). how: see `search`."""
-        dtype = linear.weight.dtype if linear.weight.dtype == torch.bfloat16 else torch.float16
-        split = search(linear.weight, activations.flatten(0, -2), rank, mode, **how)
-        return cls(split, linear.bias, mode, dtype)
-
-    def weights(self) -> Weights:
-        return Weights(quant.unpack(self.codes, OFFSET[self.mode]), self.scale, self.multiplier)
-
-    def forward(self, x: Tensor) -> Tensor:
-        rows = x.float().flatten(0, -2)
-        told = quant.rounded(padded(rows / self.smooth, PAIR), **INPUTS[self.mode])
-        y = told @ self.weights().dense().T + rows @ self.down.float().T @ self.up.float().T
-        y = y if self.bias is None else y + self.bias
-        return y.to(x.dtype).view(*x.shape[:-1], -1)
-
-    def add_lora(self, a: Tensor, b: Tensor) -> None:
-        """Add a (N, r) b (r, K) to the weights by putting them beside the branch; nothing is quantized again."""
-        extra = -a.shape[1] % RANKS
-        self.up = nn.Parameter(torch.cat([self.up, F.pad(a, (0, extra)).to(self.up)], 1))
-        self.down = nn.Parameter(torch.cat([self.down, F.pad(b, (0, 0, 0, extra)).to(self.down)], 0))
-
-
-class SVDQuantConv2d(SVDQuantLinear):
-    """A convolution as the linear layer that it is on unfolded inputs, (C kh kw) numbers a pixel; one s a channel."""
-
-    @classmethod
-    def from_conv(cls, conv: nn.Conv2d, images: Tensor, rank: int = 0, mode: str = "w4a4", keep: int = 1024, **how):
-        """Weights and bias of a convolution, converted for inputs like `images` (B, C, H, W). keep: pixels looked at."""
-        if conv.groups != 1 or conv.padding_mode != "zeros":
-            raise ValueError("only convolutions with one group, padded with zeros, are quantized")
-        pixels = unfolded(conv, images).flatten(0, 1)
-        pixels = pixels[:: max(1, len(pixels) // keep)]
-        dtype = conv.weight.dtype if conv.weight.dtype == torch.bfloat16 else torch.float16
-        split = search(conv.weight.flatten(1), pixels, rank, mode, share=conv.weight[0, 0].numel(), **how)
-        made = cls(split, conv.bias, mode, dtype)
-        made.kernel_size, made.stride, made.padding, made.dilation = (getattr(conv, key) for key in MOVES)
-        return made
-
-    def forward(self, x: Tensor) -> Tensor:
-        size = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in
-                zip(x.shape[2:], self.padding, self.dilation, self.kernel_size, self.stride)]
-        return super().forward(unfolded(self, x)).transpose(1, 2).unflatten(2, size)
-
-
-MOVES = ("kernel_size", "stride", "padding", "dilation")
-
-
-def unfolded(conv: nn.Module, images: Tensor) -> Tensor:
-    """What a convolution multiplies at each place of images (B, C, H, W): (B, places, C kh kw)."""
-    return F.unfold(images, conv.kernel_size, conv.dilation, conv.padding, conv.stride).transpose(1, 2)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..efficiency import quant, svdquant
+from ..efficiency import quant, svdlinear, svdquant
 from ..measure import bench, quality
 from . import store
 
@@ -46,7 +46,7 @@ def bits(width: int, mode: str, rank: int = RANK) -> tuple[int, float]:
     """Bytes of a stored layer without bias, and how many times fewer than with 16 bits a weight."""
     filler = svdquant.MODES[mode](torch.ones(width, width))
     split = svdquant.Split(torch.ones(width), torch.zeros(width, rank), torch.zeros(rank, width), filler)
-    stored = quant.bytes_of(svdquant.SVDQuantLinear(split, None, mode))
+    stored = quant.bytes_of(svdlinear.SVDQuantLinear(split, None, mode))
     return stored, 2 * width**2 / stored
 
 

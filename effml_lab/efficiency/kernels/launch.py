@@ -1,0 +1,55 @@
+"""How kernels are launched: which cards they run on, and a committed table of tile sizes instead of autotuning.
+
+configs.json holds, for each kernel and architecture, rows [largest M, settings]; the first row whose M suffices is taken,
+and an architecture that is not listed takes the nearest one below. The table is filled from measurements on a GPU by
+`bench kernels`; a first call never searches.
+"""
+import json
+from functools import cache
+from importlib.resources import files
+
+import torch
+from torch import Tensor
+from triton import knobs
+
+INTERPRETED = bool(knobs.runtime.interpret)
+DTYPES = (torch.float16, torch.bfloat16)
+
+
+@cache
+def table() -> dict:
+    return json.loads(files(__package__).joinpath("configs.json").read_text(encoding="utf-8"))
+
+
+def power(n: int) -> int:
+    """The least power of two from 16 on that is not below n: what a tile can be wide."""
+    return max(16, 1 << (n - 1).bit_length()) if n else 16
+
+
+def architecture(device: torch.device | str) -> int:
+    """Compute capability as one number, 90 for 9.0; the interpreter takes what is written for 80."""
+    return 80 if INTERPRETED else 10 * (cc := torch.cuda.get_device_capability(device))[0] + cc[1]
+
+
+def settings(kernel: str, cc: int, m: int) -> dict:
+    """Tile sizes, warps and stages of a kernel on an architecture for m rows."""
+    rows = table()[kernel]
+    known = [int(arch) for arch in rows if int(arch) <= cc]
+    return next(how for most, how in rows[str(max(known))] if most is None or m <= most)
+
+
+def config(device: torch.device | str, kernel: str, m: int) -> dict:
+    return settings(kernel, architecture(device), m)
+
+
+def covered(x: Tensor) -> None:
+    """Refuse what the fused kernels cannot take, in one sentence."""
+    if x.dtype not in DTYPES:
+        raise ValueError(f"the kernels take float16 and bfloat16 inputs, got {x.dtype}")
+    if INTERPRETED:
+        return
+    if not x.is_cuda:
+        raise ValueError("the kernels run on a GPU, and this tensor is on the CPU: the layer itself runs on both")
+    if architecture(x.device) < 80:
+        raise ValueError(f"Triton does not reach the tensor cores of {torch.cuda.get_device_name(x.device)} (it needs "
+                         "compute capability 8.0): the layer dequantizes and uses cuBLAS there")

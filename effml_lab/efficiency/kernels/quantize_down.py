@@ -1,0 +1,134 @@
+"""Kernel 1: quantize the inputs and project them down to the branch, both from one read of x.
+
+For a tile of rows, group by group of 64 columns:  la += x down^T on the raw x (1 / s is folded into `down` beforehand), and
+x / s -> scale -> codes. In w4a4 every group has a scale of its own, so one pass does it: two groups make 64 bytes
+("group-pair planar", see quant.py). In w4a8 a token has one scale, known only at the row's end: a second pass makes the
+codes, and finds x in the cache. A fused branch costs the bytes of `down` and `la`; a separate one reads x again.
+The fusion is Nunchaku's (Li et al. 2025, section 4.3). Left out: fusing with whatever came before.
+"""
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from .. import quant
+from .launch import INTERPRETED, config, covered, power
+
+HALF: tl.constexpr = tl.constexpr(64)
+LEAST: tl.constexpr = tl.constexpr(2.0**-24)
+MOST: tl.constexpr = tl.constexpr(65504.0)
+
+
+@triton.jit
+def rounded(x):
+    """To the nearest whole number, ties to even, for |x| < 2^22."""
+    return (x + 12582912.0) - 12582912.0
+
+
+@triton.jit
+def stored(scale):
+    """A scale in the 16 bits it is stored in, above 0 and finite."""
+    return tl.minimum(tl.maximum(scale, LEAST), MOST).to(tl.float16)
+
+
+@triton.jit
+def tile(x, smooth, rows, cols, M, K, stride):
+    """x (rows, cols) as it is, and x / s in float32; zeros beyond the edges."""
+    inside = (rows[:, None] < M) & (cols[None, :] < K)
+    raw = tl.load(x + rows[:, None].to(tl.int64) * stride + cols[None, :], mask=inside, other=0.0)
+    s = tl.load(smooth + cols, mask=cols < K, other=1.0).to(tl.float32)
+    return raw, raw.to(tl.float32) / s[None, :]
+
+
+@triton.jit
+def projected(raw, down, cols, la, K, R: tl.constexpr, RP: tl.constexpr, UP32: tl.constexpr):
+    """la + raw down^T over these columns."""
+    if R > 0:
+        ranks = tl.arange(0, RP)
+        inside = (ranks[None, :] < R) & (cols[:, None] < K)
+        d = tl.load(down + ranks[None, :] * K + cols[:, None], mask=inside, other=0.0)               # (64, R)
+        if UP32:                                            # the interpreter cannot multiply bfloat16
+            la = tl.dot(raw.to(tl.float32), d.to(tl.float32), la, input_precision="ieee")
+        else:
+            la = tl.dot(raw, d, la)
+    return la
+
+
+@triton.jit
+def kept(la_ptr, la, rows, M, R: tl.constexpr, RP: tl.constexpr):
+    if R > 0:
+        ranks = tl.arange(0, RP)
+        tl.store(la_ptr + rows[:, None] * R + ranks[None, :], la, mask=(rows[:, None] < M) & (ranks[None, :] < R))
+
+
+@triton.jit
+def w4a4(x, smooth, down, codes, scales, la_ptr, M, K, stride, pairs,
+         R: tl.constexpr, RP: tl.constexpr, BM: tl.constexpr, UP32: tl.constexpr):
+    rows, half = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, HALF)
+    la = tl.zeros((BM, RP), tl.float32)
+    for pair in range(pairs):
+        low = tl.zeros((BM, HALF), tl.int32)
+        for plane in tl.static_range(2):
+            cols = (2 * pair + plane) * HALF + half
+            raw, v = tile(x, smooth, rows, cols, M, K, stride)
+            la = projected(raw, down, cols, la, K, R, RP, UP32)
+            scale = stored(tl.max(tl.abs(v), 1) / 7.0)
+            q = tl.minimum(tl.maximum(rounded(v / scale.to(tl.float32)[:, None]), -7.0), 7.0).to(tl.int32) & 15
+            tl.store(scales + rows * (2 * pairs) + 2 * pair + plane, scale, mask=rows < M)
+            low = q if plane == 0 else low | (q << 4)
+        place = codes + rows[:, None].to(tl.int64) * (pairs * HALF) + pair * HALF + half[None, :]
+        tl.store(place, low.to(tl.uint8), mask=rows[:, None] < M)
+    kept(la_ptr, la, rows, M, R, RP)
+
+
+@triton.jit
+def w4a8(x, smooth, down, codes, scales, la_ptr, M, K, stride, pairs,
+         R: tl.constexpr, RP: tl.constexpr, BM: tl.constexpr, UP32: tl.constexpr):
+    rows, half, groups = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, HALF), 2 * pairs
+    la = tl.zeros((BM, RP), tl.float32)
+    most = tl.zeros([BM], tl.float32)
+    for group in range(0, groups):
+        cols = group * HALF + half
+        raw, v = tile(x, smooth, rows, cols, M, K, stride)
+        la = projected(raw, down, cols, la, K, R, RP, UP32)
+        most = tl.maximum(most, tl.max(tl.abs(v), 1))
+    scale = stored(most / 127.0)
+    tl.store(scales + rows, scale, mask=rows < M)
+    for group in range(0, groups):
+        cols = group * HALF + half
+        raw, v = tile(x, smooth, rows, cols, M, K, stride)
+        q = tl.minimum(tl.maximum(rounded(v / scale.to(tl.float32)[:, None]), -127.0), 127.0).to(tl.int8)
+        place = codes + rows[:, None].to(tl.int64) * (groups * HALF) + cols[None, :]
+        tl.store(place, q, mask=rows[:, None] < M)
+    kept(la_ptr, la, rows, M, R, RP)
+
+
+KERNELS = {"w4a4": w4a4, "w4a8": w4a8}
+
+
+def reference(x: Tensor, smooth: Tensor, down: Tensor, mode: str) -> tuple[Tensor, Tensor, Tensor]:
+    """What the kernel computes: codes, scales and la of x (M, K)."""
+    v, la = quant.padded(x.float() / smooth.float(), quant.PAIR), x.float() @ down.float().T
+    if mode == "w4a4":
+        got = quant.quantize(v, 4, "group")
+        return quant.pack(got.q.flatten(1)), got.scale[..., 0], la
+    got = quant.quantize(v, 8, "token")
+    return got.q.flatten(1), got.scale[:, 0, 0], la
+
+
+def quantize_down(x: Tensor, smooth: Tensor, down: Tensor, mode: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Codes, float16 scales and la (M, R) float32 of x (M, K), K running along memory; smooth (K,), down (R, K).
+
+    w4a4: packed codes (M, K / 2), K padded to 128, and scales (M, K / 64). w4a8: int8 codes (M, K), scales (M,).
+    """
+    covered(x)
+    x = x if x.stride(1) == 1 else x.contiguous()
+    (m, k), r, pairs = x.shape, len(down), triton.cdiv(x.shape[1], quant.PAIR)
+    shapes = {"w4a4": ((m, pairs * 64), (m, 2 * pairs)), "w4a8": ((m, pairs * 128), (m,))}[mode]
+    codes = torch.empty(shapes[0], dtype=torch.uint8 if mode == "w4a4" else torch.int8, device=x.device)
+    scales, la = torch.empty(shapes[1], dtype=torch.float16, device=x.device), torch.empty(m, r, device=x.device)
+    if m:
+        how = config(x.device, f"quantize_{mode}", m)
+        KERNELS[mode][(triton.cdiv(m, how["BM"]),)](x, smooth, down, codes, scales, la, m, k, x.stride(0), pairs, R=r,
+                                                    RP=power(r), UP32=INTERPRETED, **how)
+    return codes, scales, la
