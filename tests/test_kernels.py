@@ -45,6 +45,16 @@ def test_compiled_ahead_of_time():
     assert any(row["kernel"] == "dequantize" and row["cc"] == 75 for row in rows)
 
 
+@triton
+def test_the_benchmark_runs_at_toy_size(tmp_path):
+    alone("-m", "effml_lab", "bench", "kernels", "--out", str(tmp_path), TRITON_INTERPRET="1")
+    rows = [json.loads(line) for line in (tmp_path / "kernels.jsonl").read_text().splitlines()]
+    assert {row["technique"].split(",")[0] for row in rows} >= {"correct", "linear", "w4a8", "w4a4", "int8"}
+    assert all(row["device"] == "interpreted, toy size" for row in rows)
+    right = [row["settings"] for row in rows if row["technique"].startswith("correct")]
+    assert len(right) == 2 and all(found["codes"] == 0 and found["layer"] < 2e-3 for found in right)
+
+
 def layer(mode="w4a8", bias=True, dtype=torch.float16):
     torch.manual_seed(0)
     made = svdlinear.SVDQuantLinear.from_linear(nn.Linear(200, 48, bias=bias), torch.randn(64, 200), 16, mode,
