@@ -39,7 +39,7 @@ def test_the_table_holds_the_latest_rows(results, monkeypatch):
     assert "9 (" not in text and "UNet" not in text and "hapes" not in text
 
 
-def few_steps(folder: Path, **found) -> dict[str, str]:
+def few_steps(folder: Path, wide: bool = False, **found) -> dict[str, str]:
     """The table's rows of the course model, from three recorded points and a finding."""
     estimate = lambda value: {"value": value, "low": value / 2, "high": value * 2, "n": 100}
     row = lambda name, nfe, **values: bench.append(folder / "samplers.jsonl", bench.Record(
@@ -47,6 +47,9 @@ def few_steps(folder: Path, **found) -> dict[str, str]:
     row(readme.FLOOR, None, frechet=0.5)
     row(findings.FULL, 1000, frechet=3.0, wanted=0.9, frechet_less_ddpm_1000=0.0)
     row("dpmpp_2m, 8 steps", 8, frechet=3.1, frechet_less_ddpm_1000=0.1)
+    if wide:
+        unsure = {"frechet_less_ddpm_1000": {"value": 0.1, "low": -2.0, "high": 2.0, "n": 100}}
+        bench.append(folder / "samplers.jsonl", bench.Record("dpmpp_2m, 10 steps", nfe=10, quality=unsure))
     row(findings.ORDER, None, ratio=0.4)
     bench.append(folder / "samplers.jsonl", bench.Record(findings.FEWEST, quality={"speedup": estimate(124.0)}, **found))
     return dict(readme.few(folder))
@@ -60,7 +63,9 @@ def test_the_fewest_steps_are_told_with_their_speed_up(tmp_path):
 
 
 def test_where_no_point_will_do_the_table_says_so(tmp_path):
-    assert "none of 1 points" in few_steps(tmp_path, nfe=None, settings={"point": None}).values()
+    assert "shown for none" in few_steps(tmp_path, nfe=None, settings={"point": None}).values()
+    told = few_steps(tmp_path, wide=True, nfe=None, settings={"point": None}).values()
+    assert "shown for none; undecided from 10 (dpmpp_2m, 10 steps; difference 0.1 (-2 to 2))" in told
 
 
 def test_ratios_to_the_peer_are_told_by_file(tmp_path):

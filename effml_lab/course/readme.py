@@ -150,10 +150,13 @@ def few(results: Path):
 
 
 def same(recorded: dict[str, bench.Record]) -> str:
-    """The fewest evaluations that will do, with the difference and the speed-up; or that none will."""
+    """The fewest evaluations that will do, with the difference and the speed-up; or the fewest that may."""
     found = recorded[findings.FEWEST]
     if found.nfe is None:
-        return f"none of {sum(findings.AGAINST in record.quality for record in recorded.values()) - 1} points"
+        may = findings.undecided(recorded)
+        return "shown for none" if may is None else (
+            f"shown for none; undecided from {may.nfe:g} ({may.technique}; difference "
+            f"{interval(may.quality[findings.AGAINST])})")
     point = recorded[found.settings["point"]]
     return (f"{found.nfe:g} ({point.technique}; difference {interval(point.quality[findings.AGAINST])}); "
             f"{interval(found.quality['speedup'])} times as fast")

@@ -32,6 +32,12 @@ def fewest(rows: dict[str, bench.Record]) -> bench.Record | None:
     return min(same, key=lambda record: record.nfe, default=None)
 
 
+def undecided(rows: dict[str, bench.Record]) -> bench.Record | None:
+    """The point of fewest evaluations whose difference to DDPM's thousand steps may be 0, but is not known well."""
+    open_ones = [r for name, r in rows.items() if AGAINST in r.quality and name != FULL and verdict(r, rows[FULL]) is None]
+    return min(open_ones, key=lambda record: record.nfe, default=None)
+
+
 def plan_of(record: bench.Record, size: int) -> Plan:
     return Plan("shapes", *(record.settings[key] for key in ("sampler", "steps", "spacing")), size)
 
