@@ -51,6 +51,7 @@ from effml_lab import recipes
 from effml_lab.diffusion import guess, levels, oracle, samplers, sde
 from effml_lab.diffusion.guidance import guided
 from effml_lab.measure import bench, planes, plots, quality
+from effml_lab.recipes import findings
 from effml_lab.recipes.samples import SPACING
 
 torch.set_num_threads(1)            # times repeat better
@@ -801,7 +802,7 @@ if recorded:
 # When is a sampler with few calls as good as DDPM with a thousand? With few samples everything is "not significantly
 # different". The course's rule: **not separable** means that the 95% interval of the paired difference of distances
 # contains 0 *and* is narrower than a fifth of the reference's own distance. If it contains 0 and is wider, the data
-# do not decide. "None" is an allowed answer.
+# do not decide: an interval narrows with the square root of the number of pictures. "None" is an allowed answer.
 
 # %%
 def against(full):
@@ -820,7 +821,8 @@ if recorded:
     fewest = recorded["finding: fewest evaluations not separable from ddpm, 1000 steps"]
     print(f"Not separable with the fewest calls of all: {fewest.nfe:.0f} ({fewest.settings['point']}), "
           f"{told(fewest.quality['speedup'], '.0f')} times as fast." if fewest.nfe else
-          "No sampler of the table is: all are separable from it, or undecided.")
+          f"No sampler of the table is: all are separable from it, or undecided, from "
+          f"{findings.undecided(recorded).nfe:.0f} calls on.")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What steps buy, and what they do not

@@ -728,7 +728,7 @@ if not full:
 else:
     with figure("Over network evaluations, one curve a sampler with intervals: left the paired error, right the "
                 "Fréchet distance, with the Pareto front and the floor", width=10, height=4, cols=2) as (paired, whole):
-        plots.tradeoff(paired, recorded.values(), y="rmse", label="paired error")
+        plots.tradeoff(paired, recorded.values(), y="rmse", label="paired error", legend=False)
         plots.tradeoff(whole, recorded.values(), y="frechet", label="Fréchet distance")
     own = full.quality["frechet"]["value"]
     print(f"ddpm, 1000 steps: {own:.2f}, a fifth of that {own / 5:.2f}. Differences to it whose interval contains 0:")

@@ -161,45 +161,60 @@ def pareto(ax: Axes, records: Sequence, x: str = "nfe", y: str = "frechet", labe
 
 
 def _logarithmic(ax: Axes, scores: list[dict]) -> None:
-    """A logarithmic y axis; near 0 a linear one, if some values do not lie above it."""
+    """A logarithmic y axis; linear across the intervals of those values that are not above 0, if there are such."""
     least = min(score["value"] for score in scores)
     if least > 0:
         ax.set_yscale("log")
         ax.set_ylim(bottom=least / 2)
-        ax.yaxis.set(major_formatter=LogFormatter(), minor_formatter=LogFormatter(labelOnlyBase=False))   # 0.3, not 3 x 10^-1
+        ax.yaxis.set(major_formatter="{x:g}", minor_formatter=Plain(labelOnlyBase=False))
     else:
-        ax.set_yscale("symlog", linthresh=max(-least, min(score["high"] - score["low"] for score in scores)))
+        low = [score["low"] for score in scores if score["value"] <= 0]
+        ax.set_yscale("symlog", linthresh=-min(low), linscale=0.5)
+        ax.set_ylim(bottom=1.5 * min(low))
+
+
+class Plain(LogFormatter):
+    """Labels where LogFormatter puts them, as plain numbers: 0.3, not 3 x 10^-1."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return super().__call__(x, pos) and f"{x:g}"
 
 
 def _arms(score: dict) -> list[list[float]]:
     return [[score["value"] - score["low"]], [score["high"] - score["value"]]]
 
 
-def _curves(ax: Axes, points: Sequence, y: str) -> None:
-    """The front, and a curve with intervals for each sampler, in the order in which the samplers come."""
+def _curves(ax: Axes, points: Sequence, y: str, names: Sequence[str]) -> None:
+    """The front, and a curve with intervals for each sampler, in its own look: that of its place among all `names`."""
     spots = [(r.nfe, r.quality[y]["value"]) for r in points]
     ribbon = [spots[i] for i in front(spots)]
     ax.plot(*zip(*ribbon), color=MUTED, linewidth=6, alpha=0.3, zorder=1, label="Pareto front")
-    for k, name in enumerate(dict.fromkeys(r.settings["sampler"] for r in points)):
+    for k, name in enumerate(names):
         color, marker, line = look(k)
         mine = sorted((r for r in points if r.settings["sampler"] == name), key=lambda r: r.nfe)
+        if not mine:
+            continue
         ax.errorbar([r.nfe for r in mine], [r.quality[y]["value"] for r in mine], label=name, color=color, marker=marker,
                     yerr=np.hstack([_arms(r.quality[y]) for r in mine]), linestyle=line, linewidth=1.3, elinewidth=1,
                     markersize=5)
 
 
-def tradeoff(ax: Axes, records: Iterable, y: str = "frechet", own: Sequence = (), label: str = "") -> None:
+def tradeoff(ax: Axes, records: Iterable, y: str = "frechet", own: Sequence = (), label: str = "",
+             legend: bool = True) -> None:
     """Evaluations against an error: a curve with intervals for each sampler, the front, and the floor as a band.
 
     records: with .nfe, .settings["sampler"] and .quality[y]; those without that quality are left out, and one whose nfe
-    is None is the floor. own: further records, each drawn as a large open circle with its name.
+    is None is the floor. own: further records, each drawn as a large open circle with its name. legend: beside the axes;
+    without it a second picture of the same records can stand beside the first, a sampler having one look in both.
     """
+    records = list(records)
+    names = list(dict.fromkeys(r.settings["sampler"] for r in records if r.nfe and "sampler" in r.settings))
     records = [r for r in records if y in r.quality]
     points, floors = ([r for r in records if bool(r.nfe) is measured] for measured in (True, False))
     if not points and not own:
         raise ValueError(f"none of the records holds the quality {y!r} of a sampler")
     if points:
-        _curves(ax, points, y)
+        _curves(ax, points, y, names)
     for k, r in enumerate(own):
         ax.errorbar(r.nfe, r.quality[y]["value"], _arms(r.quality[y]), fmt=look(k).marker, color="black", mfc="white",
                     markersize=11, capsize=4, zorder=5, label=r.technique)
@@ -209,4 +224,5 @@ def tradeoff(ax: Axes, records: Iterable, y: str = "frechet", own: Sequence = ()
     _logarithmic(ax, [r.quality[y] for r in [*records, *own]])
     ax.set(xscale="log", xlabel=COSTS["nfe"][0], ylabel=label or y)
     ax.xaxis.set_major_formatter("{x:g}")
-    ax.legend(fontsize=8)
+    if legend:
+        ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
