@@ -41,7 +41,7 @@ def counted(reporter) -> dict[str, int]:
 
 def pytest_terminal_summary(terminalreporter, config):
     row = counted(terminalreporter)
-    if not row["wrong"]:
+    if not row["wrong"] or hasattr(config, "workerinput"):          # one of several processes: its parent tells
         return
     terminalreporter.write_line(f"graders: {row['wrong told']} of {row['wrong']} wrong answers caught, "
                                 f"{row['right told']} of {row['right']} right ones accepted, {row['seeds']} seeds each")

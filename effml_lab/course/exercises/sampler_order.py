@@ -12,13 +12,27 @@ ONE, EXACT, SCATTER = "one finite number", "points on a straight line", "points 
 def cases(rng):
     """An exact power law at doubled counts, and one with scatter at uneven counts."""
     draw = lambda n: torch.rand(n, generator=rng, dtype=torch.float64)
-    out = []
-    for noise in (0.0, 0.3):
+
+    def case(noise: float) -> dict:
         k, p = integer(rng, 5, 8), 0.7 + 2.5 * draw(1)
         powers = torch.arange(k).double() + (draw(k) / 2 if noise else 0)
         counts = (16 * 2**powers).round()
-        out.append({"errors": (1 + draw(1)) * counts**-p * (noise * draw(k)).exp(), "counts": counts})
-    return out
+        return {"errors": (1 + draw(1)) * counts**-p * (noise * draw(k)).exp(), "counts": counts}
+
+    scattered = case(0.3)
+    while not telling(scattered):
+        scattered = case(0.3)
+    return [case(0.0), scattered]
+
+
+def telling(case) -> bool:
+    """Whether what is right and what is nearly right are apart in this case."""
+    x, y = case["counts"].log(), -case["errors"].log()
+    u, v = x - x.mean(), y - y.mean()
+    p, steep = (u * v).sum() / u.square().sum(), v.diff() / u.diff()
+    values = torch.stack([p, p.round(), (v[-1] - v[0]) / (u[-1] - u[0]), steep.mean(), steep.median(),
+                          v.diff().mean() / math.log(2), (x * y).sum() / x.square().sum(), (y / x).mean()])
+    return bool((values.sort().values.diff() > 3e-3).all())
 
 
 def run(impl, case) -> float:

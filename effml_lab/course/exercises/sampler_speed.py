@@ -22,18 +22,18 @@ def around(value: float, slack: float) -> list[float]:
 def fewest(rows: dict[str, Record]) -> dict:
     """The fewest network calls that are not separable from DDPM's thousand steps, or 0, and what else may be read."""
     full, others = rows[findings.FULL], [r for r in rows.values() if findings.AGAINST in r.quality and r.nfe]
-    least = lambda said, kept: {said: around(min((r.nfe for r in kept), default=-1.0), 0.5)}
+    least = lambda said, kept: {said: around(min(r.nfe for r in kept), 0.4)} if kept else {}
     gap = lambda r: r.quality[findings.AGAINST]
     bars = lambda r: r.quality["frechet"]
     point = findings.fewest(rows)
-    return {"right": around(point.nfe if point else 0.0, 0.5), "slips": (
+    return {"right": around(point.nfe if point else 0.0, 0.4), "slips": (
         least("its difference's interval holds 0, but is wider than a fifth of the distance: that is \"cannot tell\"",
               [r for r in others if gap(r)["low"] <= 0 <= gap(r)["high"]])
         | least("that the bars overlap is not enough: the interval of the difference has to hold 0",
                 [r for r in others if bars(r)["low"] <= bars(full)["high"] and bars(full)["low"] <= bars(r)["high"]])
         | least("this one's distance is lower, but the question is which are not separable",
                 [r for r in others if gap(r)["high"] < 0])
-        | ({} if point is None else {"there is one: look for intervals that hold 0 and are narrow": around(0.0, 0.5)}))}
+        | ({} if point is None else {"there is one: look for intervals that hold 0 and are narrow": around(0.0, 0.4)}))}
 
 
 def times(rows: dict[str, Record]) -> dict:

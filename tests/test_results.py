@@ -1,0 +1,53 @@
+"""What is recorded in data/results and shipped in data/checkpoints: it belongs together, and keeps what the course says."""
+from pathlib import Path
+
+import pytest
+
+from effml_lab import recipes
+from effml_lab.measure import bench
+from effml_lab.recipes import findings
+from effml_lab.recipes.speed import FLOOR
+
+RESULTS = Path(__file__).parents[1] / "data/results"
+recorded = bench.latest(RESULTS / "samplers.jsonl")
+
+
+def value(row: str, name: str) -> float:
+    return recorded[row].quality[name]["value"]
+
+
+def test_the_samplers_were_measured_on_what_is_shipped():
+    for row in recorded.values():
+        assert row.settings["checkpoint"] == recipes.card("shapes")["sha256"][:12], row.technique
+        assert row.settings["judge"] == recipes.card("shapes_judge")["sha256"][:12]
+
+
+def test_there_are_at_least_eight_counts_of_five_samplers():
+    counts = {}
+    for row in recorded.values():
+        if row.nfe:
+            counts.setdefault(row.settings["sampler"], []).append(row)
+    assert sum(len(rows) >= 8 for rows in counts.values()) >= 5
+    assert all(row.quality["frechet"]["n"] == 2000 for rows in counts.values() for row in rows)
+
+
+def test_a_hundred_deterministic_steps_are_near_real_shapes():
+    assert value("ddim, 100 steps", "frechet") <= 25 * value(FLOOR, "frechet")
+    assert value("ddim, 100 steps", "wanted") >= 0.8 and value(findings.FULL, "wanted") >= 0.9
+
+
+def test_memory_pays():
+    assert value(findings.ORDER, "ratio") <= 0.6
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpmpp_2m"])
+def test_the_loop_costs_a_third_of_the_peers(sampler):
+    rows = bench.latest(RESULTS / "loop.jsonl")
+    assert rows[f"{sampler}, ours to diffusers', a network that costs nothing"].quality["ratio"]["high"] <= 0.35
+
+
+def test_four_bits_with_a_branch():
+    error = lambda name: bench.latest(RESULTS / "quant.jsonl")[name].quality["error"]["value"]
+    plain, smooth, both = (error(f"{way}, w4a4, 8 outliers") for way in ("rounded", "smoothing only", "SVDQuant"))
+    assert both <= 0.25 * plain and both <= 0.5 * smooth
+    assert 0.8 <= error("SVDQuant, w4a4, 0 outliers") / error("rounded, w4a4, 0 outliers") <= 1
