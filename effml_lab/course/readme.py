@@ -143,7 +143,8 @@ def few(results: Path):
     n = full.quality["frechet"]["n"]
     yield f"Shapes, Fréchet distance to fresh renders ({full.technique}, n = {n})", (
         f"{interval(full.quality['frechet'])}; real shapes {interval(floor.quality['frechet'])}")
-    yield f"Shapes, share that shows the wanted kind ({full.technique})", interval(full.quality["wanted"])
+    for row in (full, *(recorded[name] for name in ("ddim, 100 steps",) if name in recorded)):
+        yield f"Shapes, share that shows the wanted kind ({row.technique})", interval(row.quality["wanted"])
     yield "Fewest evaluations whose distance is not separable from that", same(recorded)
     ratio = recorded[findings.ORDER].quality["ratio"]
     yield "Error of 2M over DDIM's, both with 10 steps, to 500 steps from the same noise", interval(ratio)
