@@ -177,7 +177,8 @@ def layers(results: Path):
         told = [f"{way} {interval(row.quality['error'])}" for way in ("rounded", "smoothing only", "SVDQuant")
                 if (row := recorded.get(f"{way}, {mode}, {outliers} outliers"))]
         if told:
-            yield f"Error of a {mode} layer, {outliers or 'no'} outlier channels of 512 (simulated)", "; ".join(told)
+            loud = f"{outliers} outlier channels of 512" if outliers else "no outliers"
+            yield f"Error of a {mode} layer, {loud} (arithmetic simulated)", "; ".join(told)
     for mode in ("w4a4", "w4a8"):
         told = [f"{row.settings['of 16 bits']:.2f} at width {name.rpartition(' ')[2]}" for name, row in recorded.items()
                 if name.startswith(f"bytes, {mode}")]

@@ -169,8 +169,9 @@ def _logarithmic(ax: Axes, scores: list[dict]) -> None:
         ax.yaxis.set(major_formatter="{x:g}", minor_formatter=Plain(labelOnlyBase=False))
     else:
         low = [score["low"] for score in scores if score["value"] <= 0]
-        ax.set_yscale("symlog", linthresh=-min(low), linscale=0.5)
+        ax.set_yscale("symlog", linthresh=10 ** math.ceil(math.log10(-min(low))), linscale=0.5)
         ax.set_ylim(bottom=1.5 * min(low))
+        ax.yaxis.set_major_formatter("{x:g}")
 
 
 class Plain(LogFormatter):
