@@ -9,6 +9,7 @@ from effml_lab.diffusion import levels
 from effml_lab.diffusion.denoise import Denoiser
 from effml_lab.efficiency import calibrate, quant, svdlinear, svdquant
 from effml_lab.nets.unet import UNet
+from effml_lab.recipes import versus
 
 COARSE = [None] + [(a, 1 - a) for a in (0.3, 0.5, 0.8, 0.95)]
 
@@ -191,6 +192,12 @@ class DiT(nn.Module):
         return nn.functional.pixel_shuffle(self.last(tokens).transpose(1, 2).unflatten(2, h.shape[2:]), 2)
 
 
+def peer():
+    """diffusers' UNet2DModel."""
+    pytest.importorskip("diffusers")
+    return versus.Sample(versus.peer(8, 3, (32, 32), 1, attention=(False, True)))
+
+
 def visited(net, shape=(6, 3, 8, 8)):
     denoise, schedule = Denoiser(net, "eps"), levels.linear()
     x = randn(*shape)
@@ -198,7 +205,7 @@ def visited(net, shape=(6, 3, 8, 8)):
 
 
 @pytest.mark.parametrize("mode", list(svdquant.MODES))
-@pytest.mark.parametrize("make", [DiT, lambda: UNet(3, (32, 32), 1, attention=(False, True))], ids=["dit", "unet"])
+@pytest.mark.parametrize("make", [DiT, lambda: UNet(3, (32, 32), 1, attention=(False, True)), peer], ids=["dit", "unet", "peer"])
 def test_a_whole_net_is_swapped(make, mode):
     torch.manual_seed(0)
     net = make()
@@ -206,7 +213,7 @@ def test_a_whole_net_is_swapped(make, mode):
         nn.init.normal_(p, std=0.05)
     denoise, batches = visited(net)
     kept = {key: value.clone() for key, value in net.state_dict().items()}
-    where = lambda name, layer: min(layer.weight.shape[:2]) >= 32 and not name.startswith("time")
+    where = lambda name, layer: min(layer.weight.shape[:2]) >= 32 and "time_" not in name and not name.startswith("time")
     seen = calibrate.calibrate(denoise, net, batches)
     made, rows = calibrate.swap(net, seen, where, rank=16, mode=mode, exponents=COARSE, rounds=2)
     assert all(torch.equal(value, kept[key]) for key, value in net.state_dict().items())
