@@ -7,8 +7,6 @@ import json
 import os
 from pathlib import Path
 
-import pytest
-
 os.environ.setdefault("OMP_NUM_THREADS", "1")       # here and in what the tests start: small nets, busy machines
 
 KINDS = {"wrong": "test_mutants.py::test_wrong_answers_lose_points", "right": "test_mutants.py::test_right_answers_keep_all_points"}
@@ -16,15 +14,6 @@ KINDS = {"wrong": "test_mutants.py::test_wrong_answers_lose_points", "right": "t
 
 def pytest_addoption(parser):
     parser.addoption("--record", metavar="FOLDER", help="append what the run says of the graders to FOLDER/graders.jsonl")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Which tests must meet in one process: a file's, for its fixtures' sake, and of nbgrader's a lab's. Graders need none."""
-    for item in items:
-        if item.path.name != "test_mutants.py":
-            lab = getattr(item, "callspec", None) and item.callspec.params.get("course")
-            item.add_marker(pytest.mark.xdist_group(item.path.stem + (lab or "")))
 
 
 def counted(reporter) -> dict[str, int]:
