@@ -10,6 +10,7 @@ in one table, for x = alpha * x0 + sigma * eps at any (alpha, sigma):
 Left out: learned variances; EDM's own distribution of training levels and its weights.
 """
 import math
+from functools import reduce
 from typing import Callable, NamedTuple
 
 import torch
@@ -61,8 +62,8 @@ class Denoiser:
 
     def __init__(self, net: Callable, pred: str = "eps"):
         self.net, self.pred, self.rule = net, pred, _prediction(pred)
-        weight = next(net.parameters(), None) if isinstance(net, nn.Module) else None
-        self.dtype = None if weight is None else weight.dtype
+        found = {weight.dtype for weight in net.parameters()} if isinstance(net, nn.Module) else ()
+        self.dtype = reduce(torch.promote_types, found) if found else None      # layers in 4 bits keep 16-bit parts
 
     def __call__(self, x: Tensor, level: Level, cond: Condition | None = None) -> Tensor:
         """The network's guess of x0, in the shape and dtype of x."""

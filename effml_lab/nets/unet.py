@@ -28,16 +28,21 @@ def zero(layer: nn.Module) -> nn.Module:
 
 
 class TimeEmbedding(nn.Module):
-    """t (B,), times `scale`, to sines and cosines at frequencies from 1 to 1e-4, then two linear layers; (B, width)."""
+    """t (B,), times `scale`, to sines and cosines at frequencies from 1 to 1e-4, then two linear layers; (B, width).
+
+    Angles are never computed in 16 bits, where 999 and 999.4 are one number and the fast sines are noise.
+    """
 
     def __init__(self, channels: int, width: int, scale: float = 1.0):
         super().__init__()
-        self.register_buffer("freqs", scale * 1e4 ** -torch.linspace(0, 1, channels // 2), persistent=False)
-        self.mlp = nn.Sequential(nn.Linear(channels // 2 * 2, width), nn.SiLU(), nn.Linear(width, width))
+        self.half, self.scale = channels // 2, scale
+        self.mlp = nn.Sequential(nn.Linear(2 * self.half, width), nn.SiLU(), nn.Linear(width, width))
 
-    def forward(self, t: Tensor) -> Tensor:
-        angle = t[:, None].to(self.freqs) * self.freqs                       # (B, channels / 2)
-        return self.mlp(torch.cat([angle.cos(), angle.sin()], 1).to(self.mlp[0].weight))
+    def forward(self, t: Tensor, dtype: torch.dtype) -> Tensor:
+        wide = torch.promote_types(dtype, torch.float32)
+        freqs = self.scale * 1e4 ** -torch.linspace(0, 1, self.half, dtype=wide, device=t.device)
+        angle = t[:, None].to(wide) * freqs                                  # (B, channels / 2)
+        return self.mlp(torch.cat([angle.cos(), angle.sin()], 1).to(dtype))
 
 
 class Residual(nn.Module):
@@ -156,9 +161,9 @@ class UNet(nn.Module):
         self.leave = nn.Sequential(norm(first), nn.SiLU(), zero(nn.Conv2d(first, pixel, 3, padding=1)))
         self.to(memory_format=torch.channels_last)
 
-    def embed(self, t: Tensor, cond: Tensor | None = None) -> Tensor:
+    def embed(self, t: Tensor, cond: Tensor | None, dtype: torch.dtype) -> Tensor:
         """What every block is told: time and class, (B, 4 widths[0])."""
-        emb = self.time(t)
+        emb = self.time(t, dtype)
         if self.label is not None:
             emb = emb + self.label(torch.full_like(t, self.classes, dtype=torch.long) if cond is None else cond)
         elif cond is not None:
@@ -169,7 +174,7 @@ class UNet(nn.Module):
         cell = self.stem * 2 ** (self.levels - 1)
         if x.ndim != 4 or x.shape[2] % cell or x.shape[3] % cell:
             raise ValueError(f"this net takes (B, C, H, W) with H and W multiples of {cell}, got {tuple(x.shape)}")
-        emb = self.embed(t, cond)
+        emb = self.embed(t, cond, x.dtype)
         skips = [self.enter(F.pixel_unshuffle(x, self.stem))]
         for stage in self.down:
             skips.append(stage(skips[-1], emb))
