@@ -213,7 +213,7 @@ def test_a_whole_net_is_swapped(make, mode):
         nn.init.normal_(p, std=0.05)
     denoise, batches = visited(net)
     kept = {key: value.clone() for key, value in net.state_dict().items()}
-    where = lambda name, layer: min(layer.weight.shape[:2]) >= 32 and "time_" not in name and not name.startswith("time")
+    where = lambda name, layer: min(layer.weight.shape[:2]) >= 32 and "time_" not in name       # theirs reads a weight's dtype
     seen = calibrate.calibrate(denoise, net, batches)
     made, rows = calibrate.swap(net, seen, where, rank=16, mode=mode, exponents=COARSE, rounds=2)
     assert all(torch.equal(value, kept[key]) for key, value in net.state_dict().items())
@@ -226,6 +226,8 @@ def test_a_whole_net_is_swapped(make, mode):
         assert new.bias is not None and torch.allclose(new.bias.float(), old.bias, atol=1e-3)
     x, t = randn(2, 3, 8, 8, seed=4), torch.tensor([10.0, 900.0])
     assert made(x, t).isfinite().all() and svdquant.relative(made(x, t), net(x, t)) < 0.5
+    level = batches[0][1]
+    assert svdquant.relative(Denoiser(made)(x, level), denoise(x, level)) < 0.5
 
 
 def test_calibrating_leaves_no_hook_behind_and_thins_out_rows():
@@ -260,3 +262,29 @@ def test_the_table_of_layers_is_recorded(tmp_path, monkeypatch):
     assert rows["bytes, w4a8, width 256"].bytes == 256 * 128 + 4 * 256 + 2 * 256 + 2 * 256 + 4 * 32 * 256
     with pytest.raises(ValueError, match="bench kernels"):
         layers.quantized(tmp_path, "cuda")
+
+
+def test_calibration_over_time_is_recorded(tmp_path):
+    from effml_lab.recipes import overtime
+    assert "calibration.jsonl" in overtime.calibration(tmp_path, images=6, steps=4, visits=4)
+    rows = overtime.bench.latest(tmp_path / "calibration.jsonl")
+    worth = lambda name: rows[name].quality["x0"]["value"]
+    assert 0 < worth("w8a8, two scales, uniform") < worth("w8a8, one scale, uniform") < 0.1
+    assert rows["w8a8, two scales, clean"].quality["to the worse end"]["value"] == 1
+    assert len(rows["along the path"].settings["rmse"]) == 4 and max(rows["ranges over time"].settings["ratios"].values()) > 1
+    with pytest.raises(ValueError, match="leave --device out"):
+        overtime.calibration(tmp_path, "cuda")
+
+
+def test_the_layers_with_a_shortcut_are_found_in_any_unet():
+    from effml_lab.recipes import overtime
+    for net in (UNet(3, (16, 24, 32), 2), UNet(1, (16, 32), 1)):
+        seen, parts = {}, overtime.joined(net)
+        handles = [net.get_submodule(name).register_forward_pre_hook(
+            lambda layer, given, name=name: seen.update({name: given[0]})) for name in parts]
+        deep = [stage.register_forward_hook(lambda layer, given, out: seen.setdefault("out", []).append(out.shape[1]))
+                for stage in [net.middle[-1], *net.up]]
+        net(torch.zeros(1, net.enter.in_channels, 8, 8), torch.zeros(1))
+        for name, (inner, outer) in parts.items():
+            assert inner == seen["out"][int(name.split(".")[1])] and inner + outer == seen[name].shape[1]
+        assert len(parts) == len(net.up) and all(handle.remove() is None for handle in handles + deep)

@@ -96,7 +96,8 @@ def speed(path: Path, recorded: dict[str, bench.Record]) -> None:
 
 
 def table(results: Path, points: dict[str, bench.Record]) -> str:
-    found = [*graders(results), *labs(results), *model(points), *judge(), *few(results), *beside(results), *layers(results)]
+    found = [*graders(results), *labs(results), *model(points), *judge(), *few(results), *beside(results), *layers(results),
+             *overtime(results)]
     return "\n".join(["| what | measured |", "|---|---|", *(f"| {what} | {value} |" for what, value in found)])
 
 
@@ -184,3 +185,19 @@ def layers(results: Path):
                 if name.startswith(f"bytes, {mode}")]
         if told:
             yield f"Bytes of 16-bit weights over those of a {mode} layer with its branch", ", ".join(told)
+
+
+def overtime(results: Path):
+    """What the times of calibration and scales of their own for shortcuts are worth on the course model."""
+    recorded = bench.latest(results / "calibration.jsonl")
+    for width in ("w8a8", "w4a8"):
+        told = [f"{choice} {interval(row.quality['x0'])}" for choice in ("noise", "clean", "uniform", "ndtc")
+                if (row := recorded.get(f"{width}, two scales, {choice}"))]
+        if told:
+            yield f"Error of x0, course model in {width}, static scales from each end of the path or all of it (arithmetic simulated)", (
+                "; ".join(told))
+    ratios = [row.quality["ratio"] for name, row in recorded.items() if name.startswith("two scales over one")]
+    if ratios:
+        least, most = (pick(ratios, key=lambda ratio: ratio["value"]) for pick in (min, max))
+        yield f"Error of a layer with a shortcut, two scales over one, {len(ratios)} layers", (
+            f"from {interval(least)} to {interval(most)}")

@@ -8,14 +8,14 @@ which times they come from is a choice:
 Errors are told on rows that the conversion has not seen. Left out: block reconstruction, learned step sizes.
 """
 import copy
-from typing import Callable, Iterable, NamedTuple
+from typing import Callable, Iterable, NamedTuple, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..diffusion.levels import Level
 from ..diffusion.samplers import ddim
-from .quant import bytes_of
+from .quant import QuantConv2d, QuantLinear, bytes_of
 from .svdlinear import SVDQuantConv2d, SVDQuantLinear
 from .svdquant import relative
 
@@ -78,13 +78,26 @@ class Row(NamedTuple):
     bytes: int
 
 
+def fourbit(name: str, layer: nn.Module, seen: Tensor, rank: int = 32, mode: str = "w4a4", **how) -> nn.Module:
+    """A layer as SVDQuant stores it; one narrower than `rank` gets the rank it has room for. how: see `svdquant.search`."""
+    if isinstance(layer, nn.Conv2d):
+        return SVDQuantConv2d.from_conv(layer, seen, 0, mode, **how)
+    return SVDQuantLinear.from_linear(layer, seen, min(rank, *layer.weight.shape), mode, **how)
+
+
+def static(name: str, layer: nn.Module, seen: Tensor, bits: int = 8, per: str = "channel",
+           parts: dict[str, Sequence[int]] = {}) -> nn.Module:
+    """A layer with rounded weights, and inputs in 8 bits with one scale, fixed now. parts: name -> see `QuantLinear`."""
+    kind = QuantConv2d if isinstance(layer, nn.Conv2d) else QuantLinear
+    return kind(layer, bits, per, act={"bits": 8, "per": "tensor"}, seen=seen, parts=parts.get(name, ()))
+
+
 @torch.no_grad()
 def swap(net: nn.Module, calibration: dict[str, Tensor], where: Callable = lambda name, layer: isinstance(layer, nn.Linear),
-         rank: int = 32, mode: str = "w4a4", **how) -> tuple[nn.Module, list[Row]]:
-    """A copy of the net with the layers that `where(name, layer)` names converted to 4 bits, and a row for each.
+         convert: Callable = fourbit, **how) -> tuple[nn.Module, list[Row]]:
+    """A copy of the net with the layers that `where(name, layer)` names converted, and a row for each.
 
-    Every other input of the calibration is kept for the error. A layer narrower than `rank` gets the rank it has room
-    for. how: see `svdquant.search`.
+    Every other input of the calibration is kept for the error. convert: `fourbit` or `static`, which take the rest.
     """
     chosen_layers = {name: layer for name, layer in layers(net).items() if where(name, layer)}
     if missing := sorted(chosen_layers.keys() - calibration.keys()):
@@ -92,9 +105,7 @@ def swap(net: nn.Module, calibration: dict[str, Tensor], where: Callable = lambd
     made, rows = copy.deepcopy(net), []
     for name, layer in chosen_layers.items():
         fitted, held = calibration[name][::2], calibration[name][1::2]
-        convert, rank_of = ((SVDQuantConv2d.from_conv, 0) if isinstance(layer, nn.Conv2d) else
-                            (SVDQuantLinear.from_linear, min(rank, *layer.weight.shape)))
-        new = convert(layer, fitted, rank_of, mode, **how)
+        new = convert(name, layer, fitted, **how)
         rows.append(Row(name, relative(new(held), layer(held)), bytes_of(layer), bytes_of(new)))
         replace(made, name, new)
     return made, rows
