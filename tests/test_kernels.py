@@ -30,8 +30,9 @@ def test_in_the_interpreter():
 
 
 @triton
-def test_compiled_ahead_of_time():
-    rows = [json.loads(line) for line in alone("ahead.py").splitlines()]
+def test_compiled_ahead_of_time(tmp_path):
+    alone("-m", "effml_lab", "bench", "instructions", "--out", str(tmp_path), TRITON_CACHE_DIR=str(tmp_path), TRITON_INTERPRET="0")
+    rows = [json.loads(line)["settings"] for line in (tmp_path / "instructions.jsonl").read_text().splitlines()]
     assert {(row["kernel"], row["cc"]) for row in rows} >= {
         (f"{kernel}_{mode}", cc) for kernel in ("quantize", "gemm") for mode in svdquant.MODES for cc in SHARED}
     for row in rows:
@@ -40,9 +41,18 @@ def test_compiled_ahead_of_time():
         if row["kernel"].startswith("gemm"):
             whole = ".s32.s8.s8" if row["cc"] == 90 else "mma.sync.aligned.m16n8k32.row.col.satfinite.s32.s8.s8.s32"
             assert whole in products and ("wgmma.mma_async" in products) == (row["cc"] == 90) and "tf32" in products
+            assert row["macs"] == row["how"]["BM"] * row["how"]["BN"] * 128         # the loop that was counted is the loop
+            assert (row["convert"] == 0) == (row["kernel"] == "gemm_w4a8") and row["issue"] > 100
         if row["kernel"].startswith("quantize"):
             assert "bf16" in products
     assert any(row["kernel"] == "dequantize" and row["cc"] == 75 for row in rows)
+
+
+@triton
+def test_without_the_compiler_the_count_is_refused_in_one_sentence():
+    done = subprocess.run([sys.executable, "-m", "effml_lab", "bench", "instructions"], capture_output=True, text=True,
+                          env=os.environ | {"TRITON_INTERPRET": "1"})
+    assert done.returncode == 2 and "TRITON_INTERPRET unset" in done.stderr and "Traceback" not in done.stderr
 
 
 @triton

@@ -97,7 +97,7 @@ def speed(path: Path, recorded: dict[str, bench.Record]) -> None:
 
 def table(results: Path, points: dict[str, bench.Record]) -> str:
     found = [*graders(results), *labs(results), *model(points), *judge(), *few(results), *beside(results), *layers(results),
-             *overtime(results)]
+             *overtime(results), *instructions(results)]
     return "\n".join(["| what | measured |", "|---|---|", *(f"| {what} | {value} |" for what, value in found)])
 
 
@@ -201,3 +201,14 @@ def overtime(results: Path):
         least, most = (pick(ratios, key=lambda ratio: ratio["value"]) for pick in (min, max))
         yield f"Error of a layer with a shortcut, two scales over one, {len(ratios)} layers", (
             f"from {interval(least)} to {interval(most)}")
+
+
+def instructions(results: Path):
+    """The most of the 8-bit peak that the products' main loops could reach, by a count of compiled instructions."""
+    recorded = [row.settings for row in bench.latest(results / "instructions.jsonl").values() if "share" in row.settings]
+    for mode in ("w4a8", "w4a4"):
+        told = [f"{row['cc'] / 10:.1f}: {row['share']:.2f} ({row['tensor']:.0f} tensor, {row['issue']:.0f} issue, "
+                f"{row['convert']:.0f} convert clocks)" for row in recorded if row["kernel"] == f"gemm_{mode}"]
+        if told:
+            yield f"Bound on the share of the 8-bit peak in {mode}, counted, by compute capability (16-bit layers have 0.5)", (
+                "; ".join(told))

@@ -50,7 +50,9 @@ ROUTES = {"plain": plain, "fused": fused, "whole": whole}
 
 
 def unpacked(codes: Tensor, scale: Tensor, multiplier: Tensor | None) -> Weights:
-    return Weights(quant.unpack(codes, OFFSET["w4a4" if multiplier is None else "w4a8"]), scale, multiplier)
+    if multiplier is None:
+        return Weights(quant.unpack(codes, OFFSET["w4a4"]), scale.T, None)
+    return Weights(quant.unpack(codes, OFFSET["w4a8"]), scale.T, multiplier.T)
 
 
 def effective(x, codes, scale, multiplier, smooth, up, down) -> Tensor:
@@ -94,8 +96,8 @@ svdquant_linear.register_autograd(_back, setup_context=_keep)
 class SVDQuantLinear(nn.Module):
     """A linear layer in 4 bits with its branch: `from_linear` makes it of a real one.
 
-    codes (N, K / 2) bytes, K padded to 128; scale and multiplier as in `svdquant.Weights`; smooth (K,); up (N, R),
-    down (R, K) and bias (N,) in 16 bits, R a multiple of 16.
+    codes (N, K / 2) bytes, K padded to 128; scale and multiplier as in `svdquant.Weights`, but transposed: a kernel reads
+    one group of many outputs at a time; smooth (K,); up (N, R), down (R, K), bias (N,) in 16 bits, R a multiple of 16.
     """
 
     def __init__(self, split: Split, bias: Tensor | None, mode: str, dtype: torch.dtype = torch.float16):
@@ -103,8 +105,8 @@ class SVDQuantLinear(nn.Module):
         self.mode = mode
         down, extra = split.down / split.smooth, -split.up.shape[1] % RANKS                   # reads x as it comes
         self.register_buffer("codes", quant.pack(split.rest.codes, OFFSET[mode]))
-        self.register_buffer("scale", split.rest.scale)
-        self.register_buffer("multiplier", split.rest.multiplier)
+        self.register_buffer("scale", split.rest.scale.T.contiguous())
+        self.register_buffer("multiplier", None if (m := split.rest.multiplier) is None else m.T.contiguous())
         self.register_buffer("smooth", split.smooth.half())
         self.up = nn.Parameter(F.pad(split.up, (0, extra)).to(dtype))
         self.down = nn.Parameter(F.pad(down, (0, 0, 0, extra)).to(dtype))

@@ -24,10 +24,10 @@ def kernel(packed, scale, multiplier, smooth, out, N, K, pairs, TWO: tl.constexp
         nibble, group, cols = (byte >> (4 * plane)) & 15, 2 * pair + plane, (2 * pair + plane) * HALF + half
         if TWO:
             each = tl.load(scale + rows, mask=real, other=0.0).to(tl.float32)
-            each *= tl.load(multiplier + rows * (2 * pairs) + group, mask=real, other=0).to(tl.float32)
+            each *= tl.load(multiplier + group * N + rows, mask=real, other=0).to(tl.float32)
             code = nibble - 8
         else:
-            each = tl.load(scale + rows * (2 * pairs) + group, mask=real, other=0.0).to(tl.float32)
+            each = tl.load(scale + group * N + rows, mask=real, other=0.0).to(tl.float32)
             code = (nibble ^ 8) - 8
         s = tl.load(smooth + cols, mask=cols < K, other=1.0).to(tl.float32)
         tl.store(out + rows[:, None].to(tl.int64) * K + cols[None, :],
@@ -39,7 +39,7 @@ def reference(packed: Tensor, scale: Tensor, multiplier: Tensor | None, smooth: 
     """What the kernel computes."""
     codes = quant.unpack(packed, 0 if multiplier is None else 8).unflatten(1, (-1, 64)).float()
     each = scale.float() if multiplier is None else scale.float() * multiplier
-    return ((codes * each[..., None]).flatten(1)[:, :len(smooth)] / smooth.float()).to(dtype)
+    return ((codes * each.T[..., None]).flatten(1)[:, :len(smooth)] / smooth.float()).to(dtype)
 
 
 def dequantize(packed: Tensor, scale: Tensor, multiplier: Tensor | None, smooth: Tensor, dtype: torch.dtype) -> Tensor:

@@ -22,8 +22,15 @@ HALF: tl.constexpr = tl.constexpr(64)
 
 
 @triton.jit
-def sixteenfold(byte):
+def sixteenfold(byte, ASM: tl.constexpr):
     """The two signed nibbles of a byte, each times 16, as int8: low, high."""
+    if ASM:         # four bytes at once
+        return tl.inline_asm_elementwise("""{
+            .reg .b32 up;
+            shl.b32 up, $2, 4;
+            and.b32 $0, up, 0xf0f0f0f0;
+            and.b32 $1, $2, 0xf0f0f0f0;
+        }""", "=r,=r,r", [byte], dtype=(tl.int8, tl.int8), is_pure=True, pack=4)
     return (byte << 4).to(tl.int8, bitcast=True), (byte & 0xF0).to(tl.int8, bitcast=True)
 
 
@@ -61,21 +68,22 @@ def place(M, N, BM: tl.constexpr, BN: tl.constexpr, GROUP_M: tl.constexpr):
 
 @triton.jit
 def w4a4(a, a_scale, w, w_scale, la, up, bias, out, M, N, pairs, R: tl.constexpr, RP: tl.constexpr, BIAS: tl.constexpr,
-         BM: tl.constexpr, BN: tl.constexpr, GROUP_M: tl.constexpr, STAGES: tl.constexpr):
+         BM: tl.constexpr, BN: tl.constexpr, GROUP_M: tl.constexpr, ASM: tl.constexpr):
     rows, cols = place(M, N, BM, BN, GROUP_M)
     half, real, kept = tl.arange(0, HALF), rows < M, cols < N
     a_at = a + rows[:, None].to(tl.int64) * (pairs * HALF) + half[None, :]                          # (BM, 64)
     w_at = w + cols[None, :].to(tl.int64) * (pairs * HALF) + half[:, None]                          # (64, BN)
     acc = tl.zeros((BM, BN), tl.float32)
-    for pair in tl.range(pairs, num_stages=STAGES):
-        a_low, a_high = sixteenfold(tl.load(a_at + pair * HALF, mask=real[:, None], other=0))
-        w_low, w_high = sixteenfold(tl.load(w_at + pair * HALF, mask=kept[None, :], other=0))
+    for pair in range(pairs):
+        a_low, a_high = sixteenfold(tl.load(a_at + pair * HALF, mask=real[:, None], other=0), ASM)
+        w_low, w_high = sixteenfold(tl.load(w_at + pair * HALF, mask=kept[None, :], other=0), ASM)
         for plane in tl.static_range(2):
             group = 2 * pair + plane
-            s = tl.load(a_scale + rows * (2 * pairs) + group, mask=real, other=0.0).to(tl.float32)
-            t = tl.load(w_scale + cols * (2 * pairs) + group, mask=kept, other=0.0).to(tl.float32)
+            s = tl.load(a_scale + group * M + rows, mask=real, other=0.0).to(tl.float32)
+            t = tl.load(w_scale + group * N + cols, mask=kept, other=0.0).to(tl.float32)
             part = tl.dot(a_low, w_low) if plane == 0 else tl.dot(a_high, w_high)
-            acc += part.to(tl.float32) * (s[:, None] * (t * (1 / 256))[None, :])
+            acc += (part.to(tl.float32) * s[:, None]) * t[None, :]
+    acc *= 1 / 256
     ranks = tl.arange(0, RP)
     if R > 0:
         l = tl.load(la + rows[:, None] * R + ranks[None, :], mask=real[:, None] & (ranks[None, :] < R), other=0.0)
@@ -89,17 +97,16 @@ def w4a4(a, a_scale, w, w_scale, la, up, bias, out, M, N, pairs, R: tl.constexpr
 
 @triton.jit
 def w4a8(a, a_scale, w, w_scale, multiplier, la, up, bias, out, M, N, pairs, R: tl.constexpr, RP: tl.constexpr,
-         BIAS: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, GROUP_M: tl.constexpr, STAGES: tl.constexpr,
-         ASM: tl.constexpr):
+         BIAS: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, GROUP_M: tl.constexpr, ASM: tl.constexpr):
     rows, cols = place(M, N, BM, BN, GROUP_M)
     half, real, kept = tl.arange(0, HALF), rows < M, cols < N
     a_at = a + rows[None, :].to(tl.int64) * (pairs * 2 * HALF) + half[:, None]                      # (64, BM)
     w_at = w + cols[:, None].to(tl.int64) * (pairs * HALF) + half[None, :]                          # (BN, 64)
     total = tl.zeros((BN, BM), tl.int32)
-    for pair in tl.range(pairs, num_stages=STAGES):
+    for pair in range(pairs):
         byte = tl.load(w_at + pair * HALF, mask=kept[:, None], other=0)
         for plane in tl.static_range(2):
-            m = tl.load(multiplier + cols * (2 * pairs) + 2 * pair + plane, mask=kept, other=1)
+            m = tl.load(multiplier + (2 * pair + plane) * N + cols, mask=kept, other=1)
             low, high = multiplied(byte, m[:, None].broadcast_to(BN, HALF), ASM)
             inputs = tl.load(a_at + (2 * pair + plane) * HALF, mask=real[None, :], other=0)
             total = tl.dot(low if plane == 0 else high, inputs, total, out_dtype=tl.int32)
@@ -121,10 +128,11 @@ def reference(codes: Tensor, scales: Tensor, la: Tensor, weights: tuple[Tensor, 
     """What the kernel computes, in the precision of `la`; two levels of weight scales mean w4a8."""
     packed, w_scale, multiplier = weights
     if multiplier is None:
-        a, w = (quant.unpack(q).unflatten(1, (-1, 64)).to(la) * s[..., None] for q, s in ((codes, scales), (packed, w_scale)))
+        a, w = (quant.unpack(q).unflatten(1, (-1, 64)).to(la) * s.T[..., None]
+                for q, s in ((codes, scales), (packed, w_scale)))
     else:
         a = codes.unflatten(1, (-1, 64)).to(la) * scales[:, None, None]
-        w = quant.unpack(packed, 8).unflatten(1, (-1, 64)).to(la) * (multiplier * w_scale.to(la))[..., None]
+        w = quant.unpack(packed, 8).unflatten(1, (-1, 64)).to(la) * (multiplier * w_scale.to(la)).T[..., None]
     y = a.flatten(1) @ w.flatten(1).T + la @ up.to(la).T
     return (y if bias is None else y + bias.to(la)).to(dtype)
 
@@ -133,7 +141,8 @@ def gemm_up(codes: Tensor, scales: Tensor, la: Tensor, weights: tuple[Tensor, Te
             bias: Tensor | None, dtype: torch.dtype) -> Tensor:
     """The layer's output (M, N) from what `quantize_down` made of its inputs.
 
-    weights: packed codes (N, K / 2), scales and, in w4a8, multipliers (N, K / 64). up: (N, R), la (M, R), bias (N,).
+    weights: packed codes (N, K / 2); scales (K / 64, N), or (1, N) in w4a8, with multipliers (K / 64, N). up: (N, R),
+    la (M, R), bias (N,).
     """
     packed, w_scale, multiplier = weights
     covered(torch.empty(0, dtype=dtype, device=codes.device))
@@ -143,9 +152,9 @@ def gemm_up(codes: Tensor, scales: Tensor, la: Tensor, weights: tuple[Tensor, Te
         mode = "w4a4" if multiplier is None else "w4a8"
         how = config(codes.device, f"gemm_{mode}", m)
         grid = (triton.cdiv(m, how["BM"]) * triton.cdiv(n, how["BN"]),)
-        given = {"R": r, "RP": power(r), "BIAS": bias is not None, **how}
+        given = {"R": r, "RP": power(r), "BIAS": bias is not None, "ASM": not INTERPRETED, **how}
         if mode == "w4a4":
             w4a4[grid](codes, scales, packed, w_scale, la, up, bias, out, m, n, pairs, **given)
         else:
-            w4a8[grid](codes, scales, packed, w_scale, multiplier, la, up, bias, out, m, n, pairs, ASM=not INTERPRETED, **given)
+            w4a8[grid](codes, scales, packed, w_scale, multiplier, la, up, bias, out, m, n, pairs, **given)
     return out

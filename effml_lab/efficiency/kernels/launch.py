@@ -1,8 +1,9 @@
 """How kernels are launched: which cards they run on, and a committed table of tile sizes instead of autotuning.
 
 configs.json holds, for each kernel and architecture, rows [largest M, settings]; the first row whose M suffices is taken,
-and an architecture that is not listed takes the nearest one below. The table is filled from measurements on a GPU by
-`bench kernels`; a first call never searches.
+and an architecture that is not listed takes the nearest one below. A row is committed only if
+it compiles without spilling (ahead.py); which of those is fastest is measured on a GPU (`bench tune`). A first call never
+searches.
 """
 import json
 from functools import cache
@@ -31,11 +32,15 @@ def architecture(device: torch.device | str) -> int:
     return 80 if INTERPRETED else 10 * (cc := torch.cuda.get_device_capability(device))[0] + cc[1]
 
 
+def buckets(kernel: str, cc: int) -> list:
+    """The rows [largest M, settings] of a kernel on an architecture."""
+    rows = table()[kernel]
+    return rows[str(max(int(arch) for arch in rows if int(arch) <= cc))]
+
+
 def settings(kernel: str, cc: int, m: int) -> dict:
     """Tile sizes, warps and stages of a kernel on an architecture for m rows."""
-    rows = table()[kernel]
-    known = [int(arch) for arch in rows if int(arch) <= cc]
-    return next(how for most, how in rows[str(max(known))] if most is None or m <= most)
+    return next(how for most, how in buckets(kernel, cc) if most is None or m <= most)
 
 
 def config(device: torch.device | str, kernel: str, m: int) -> dict:

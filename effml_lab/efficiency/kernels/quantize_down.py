@@ -74,7 +74,7 @@ def w4a4(x, smooth, down, codes, scales, la_ptr, M, K, stride, pairs,
             la = projected(raw, down, cols, la, K, R, RP, UP32)
             scale = stored(tl.max(tl.abs(v), 1) / 7.0)
             q = tl.minimum(tl.maximum(rounded(v / scale.to(tl.float32)[:, None]), -7.0), 7.0).to(tl.int32) & 15
-            tl.store(scales + rows * (2 * pairs) + 2 * pair + plane, scale, mask=rows < M)
+            tl.store(scales + (2 * pair + plane) * M + rows, scale, mask=rows < M)
             low = q if plane == 0 else low | (q << 4)
         place = codes + rows[:, None].to(tl.int64) * (pairs * HALF) + pair * HALF + half[None, :]
         tl.store(place, low.to(tl.uint8), mask=rows[:, None] < M)
@@ -111,7 +111,7 @@ def reference(x: Tensor, smooth: Tensor, down: Tensor, mode: str) -> tuple[Tenso
     v, la = quant.padded(x.float() / smooth.float(), quant.PAIR), x.float() @ down.float().T
     if mode == "w4a4":
         got = quant.quantize(v, 4, "group")
-        return quant.pack(got.q.flatten(1)), got.scale[..., 0], la
+        return quant.pack(got.q.flatten(1)), got.scale[..., 0].T.contiguous(), la
     got = quant.quantize(v, 8, "token")
     return got.q.flatten(1), got.scale[:, 0, 0], la
 
@@ -119,12 +119,12 @@ def reference(x: Tensor, smooth: Tensor, down: Tensor, mode: str) -> tuple[Tenso
 def quantize_down(x: Tensor, smooth: Tensor, down: Tensor, mode: str) -> tuple[Tensor, Tensor, Tensor]:
     """Codes, float16 scales and la (M, R) float32 of x (M, K), K running along memory; smooth (K,), down (R, K).
 
-    w4a4: packed codes (M, K / 2), K padded to 128, and scales (M, K / 64). w4a8: int8 codes (M, K), scales (M,).
+    w4a4: packed codes (M, K / 2), K padded to 128, and scales (K / 64, M). w4a8: int8 codes (M, K), scales (M,).
     """
     covered(x)
     x = x if x.stride(1) == 1 else x.contiguous()
     (m, k), r, pairs = x.shape, len(down), triton.cdiv(x.shape[1], quant.PAIR)
-    shapes = {"w4a4": ((m, pairs * 64), (m, 2 * pairs)), "w4a8": ((m, pairs * 128), (m,))}[mode]
+    shapes = {"w4a4": ((m, pairs * 64), (2 * pairs, m)), "w4a8": ((m, pairs * 128), (m,))}[mode]
     codes = torch.empty(shapes[0], dtype=torch.uint8 if mode == "w4a4" else torch.int8, device=x.device)
     scales, la = torch.empty(shapes[1], dtype=torch.float16, device=x.device), torch.empty(m, r, device=x.device)
     if m:
