@@ -62,7 +62,26 @@ def test_the_benchmark_runs_at_toy_size(tmp_path):
     assert {row["technique"].split(",")[0] for row in rows} >= {"correct", "linear", "w4a8", "w4a4", "int8"}
     assert all(row["device"] == "interpreted, toy size" for row in rows)
     right = [row["settings"] for row in rows if row["technique"].startswith("correct")]
-    assert len(right) == 2 and all(found["codes"] == 0 and found["layer"] < 2e-3 for found in right)
+    assert len(right) >= 2 and all(found["codes"] == 0 and found["layer"] < 2e-3 for found in right)
+    timed = [row for row in rows if row["ms"]]
+    assert all(len(row["settings"]["ratio"][kind]) == 2 and row["settings"]["graph"]["median"] > 0 for row in timed
+               for kind in ("cold", "graph")) and {row["settings"]["ratio"]["cold"][0] for row in timed
+                                                   if row["technique"].startswith("linear")} == {1.0}
+
+
+@triton
+def test_tuning_at_toy_size_writes_a_table_that_launches(tmp_path):
+    alone("-m", "effml_lab", "bench", "tune", "--out", str(tmp_path), TRITON_INTERPRET="1")
+    table = json.loads((tmp_path / "configs.json").read_text())
+    committed = json.loads((Path(svdlinear.__file__).parent / "kernels/configs.json").read_text())
+    for kernel, rows in table.items():
+        assert [most for most, _ in rows["80"]] == [None] and rows["80"][0][1].keys() == committed[kernel]["80"][-1][1].keys()
+        assert {arch: found for arch, found in rows.items() if arch != "80"} == {
+            arch: found for arch, found in committed[kernel].items() if arch != "80"}
+    timed = [json.loads(line)["settings"] for line in (tmp_path / "tune.jsonl").read_text().splitlines()]
+    best = {kernel: rows["80"][0][1] for kernel, rows in table.items()}
+    for found, how in zip(timed, best.values()):
+        assert how == found["candidates"][found["ms"].index(min(found["ms"]))]
 
 
 def layer(mode="w4a8", bias=True, dtype=torch.float16):
@@ -162,3 +181,20 @@ from effml_lab.efficiency import svdlinear
 made = svdlinear.SVDQuantLinear.from_linear(torch.nn.Linear(64, 32), torch.randn(9, 64), 8, exponents=[None])
 assert made(torch.randn(3, 64)).isfinite().all()
 """)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available() or torch.cuda.get_device_capability() < (8, 0), reason="no such GPU here")
+@pytest.mark.parametrize("mode", list(svdquant.MODES))
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_on_a_gpu_the_layer_is_right_compiled_and_captured(mode, dtype):
+    made, x = layer(mode).to("cuda", dtype), torch.randn(70, 200, device="cuda", dtype=dtype)
+    with torch.no_grad():
+        want = svdlinear.plain(x, made.codes, made.scale, made.multiplier, made.smooth, made.up, made.down, made.bias)
+        assert ((made(x) - want).float().norm() / want.float().norm()).item() < 1e-2
+        torch.testing.assert_close(torch.compile(made, fullgraph=True)(x), made(x))
+        graph, moved = torch.cuda.CUDAGraph(), torch.randn_like(x)
+        with torch.cuda.graph(graph):
+            out = made(x)
+        x.copy_(moved)
+        graph.replay()
+        assert torch.equal(out, made(moved))

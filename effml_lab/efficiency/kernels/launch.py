@@ -1,9 +1,8 @@
 """How kernels are launched: which cards they run on, and a committed table of tile sizes instead of autotuning.
 
 configs.json holds, for each kernel and architecture, rows [largest M, settings]; the first row whose M suffices is taken,
-and an architecture that is not listed takes the nearest one below. A row is committed only if
-it compiles without spilling (ahead.py); which of those is fastest is measured on a GPU (`bench tune`). A first call never
-searches.
+and an architecture that is not listed takes the nearest one below. A row is committed only if it compiles without
+spilling (ahead.py); which of those is fastest is measured on a GPU (`bench tune`). A first call never searches.
 """
 import json
 from functools import cache
