@@ -114,3 +114,17 @@ def test_the_example_runs():
 def test_every_link_leads_somewhere():
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert links and [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_what_a_count_and_a_calibration_found_is_told(tmp_path):
+    estimate = lambda value: {"value": value, "low": value / 2, "high": value * 2, "n": 9}
+    for choice, value in (("clean", 4.0), ("uniform", 1.0)):
+        bench.append(tmp_path / "calibration.jsonl", bench.Record(f"w8a8, two scales, {choice}", quality={"x0": estimate(value)}))
+    bench.append(tmp_path / "calibration.jsonl", bench.Record("two scales over one, up.0", quality={"ratio": estimate(0.5)}))
+    clocks = {"kernel": "gemm_w4a4", "cc": 90, "share": 0.25, "tensor": 100, "issue": 400, "convert": 90}
+    bench.append(tmp_path / "instructions.jsonl", bench.Record("gemm_w4a4, 9.0", settings=clocks))
+    told = " ".join(value for row in (*readme.overtime(tmp_path), *readme.instructions(tmp_path)) for value in row)
+    for words in ("from pictures alone 4 (2 to 8); from the whole path 1 (0.5 to 2)", "1 layers from 0.5 (0.25 to 1)",
+                  "0.25 on 9.0 (bound by instructions)"):
+        assert words in told
+    assert not list(readme.overtime(tmp_path / "none")) and not list(readme.instructions(tmp_path / "none"))

@@ -51,3 +51,30 @@ def test_four_bits_with_a_branch():
     plain, smooth, both = (error(f"{way}, w4a4, 8 outliers") for way in ("rounded", "smoothing only", "SVDQuant"))
     assert both <= 0.25 * plain and both <= 0.5 * smooth
     assert 0.8 <= error("SVDQuant, w4a4, 0 outliers") / error("rounded, w4a4, 0 outliers") <= 1
+
+
+def test_stored_layers_are_small_where_they_are_wide():
+    smaller = {name: row.settings["of 16 bits"] for name, row in bench.latest(RESULTS / "quant.jsonl").items()
+               if name.startswith("bytes")}
+    assert smaller["bytes, w4a8, 3072 -> 12288"] >= 3.6 and smaller["bytes, w4a4, 3072 -> 12288"] >= 3.55
+    assert smaller["bytes, w4a8, 256 -> 256"] < 2                       # what a lab has to say, too
+
+
+def test_calibrating_on_the_whole_path_beats_its_worse_end():
+    rows = bench.latest(RESULTS / "calibration.jsonl")
+    for choice in ("uniform", "ndtc"):
+        row = rows[f"w8a8, two scales, {choice}"]
+        assert row.quality["to the worse end"]["high"] <= 0.5
+        assert row.settings["checkpoint"] == recipes.card("shapes")["sha256"][:12]
+    assert max(rows["ranges over time"].settings["ratios"].values()) >= 3               # or there is nothing to show
+    shared = [row.quality["ratio"]["value"] for name, row in rows.items() if name.startswith("two scales over one")]
+    assert len(shared) == 6 and max(shared) < 1 and min(shared) <= 0.5
+    along = rows["along the path"].settings["rmse"]
+    assert along[0] < along[len(along) // 2] < along[-1]
+
+
+def test_on_hopper_whole_sums_are_the_only_ones_that_can_win():
+    rows = {(row.settings["kernel"], row.settings["cc"]): row.settings
+            for row in bench.latest(RESULTS / "instructions.jsonl").values() if "share" in row.settings}
+    assert rows["gemm_w4a4", 90]["share"] < 0.5 < rows["gemm_w4a8", 90]["share"]
+    assert rows["gemm_w4a4", 89]["share"] > 0.9 and all(rows["gemm_w4a8", cc]["share"] == 1 for cc in (80, 89, 90))

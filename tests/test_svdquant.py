@@ -251,7 +251,7 @@ def test_strategies_pick_their_times():
 
 def test_the_table_of_layers_is_recorded(tmp_path, monkeypatch):
     from effml_lab.recipes import layers
-    monkeypatch.setattr(layers, "WIDTHS", (256,))
+    monkeypatch.setattr(layers, "SIZES", ((256, 256), (256, 512)))
     monkeypatch.setattr(svdquant, "EXPONENTS", COARSE)
     monkeypatch.setattr(layers, "WAYS", {"rounded": (0, [None]), "SVDQuant": (32, COARSE)})
     assert "quant.jsonl" in layers.quantized(tmp_path, width=128, rows=256)
@@ -259,7 +259,8 @@ def test_the_table_of_layers_is_recorded(tmp_path, monkeypatch):
     error = lambda name: rows[name].quality["error"]["value"]
     assert error("SVDQuant, w4a4, 8 outliers") < 0.5 * error("rounded, w4a4, 8 outliers")
     assert error("rounded, w8a8, 0 outliers") < error("rounded, w4a4, 0 outliers")
-    assert rows["bytes, w4a8, width 256"].bytes == 256 * 128 + 4 * 256 + 2 * 256 + 2 * 256 + 4 * 32 * 256
+    assert rows["bytes, w4a8, 256 -> 256"].bytes == 256 * 128 + 4 * 256 + 2 * 256 + 2 * 256 + 4 * 32 * 256
+    assert rows["bytes, w4a4, 256 -> 512"].bytes == 512 * 128 + 8 * 512 + 2 * 256 + 2 * 32 * (256 + 512)
     with pytest.raises(ValueError, match="bench kernels"):
         layers.quantized(tmp_path, "cuda")
 

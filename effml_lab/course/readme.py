@@ -23,6 +23,7 @@ ALT = ("Left: six handwritten digits forming out of noise over the steps of a sa
 SPEED_ALT = ("Left: six shapes from the same noise by DDIM and 2M with 5 and 10 steps and by DDPM with 1000. Right: "
              "distance to real shapes against the number of network evaluations, a curve with intervals for each "
              "sampler, the Pareto front and the floor of real shapes.")
+PARTS = {"tensor": "products", "issue": "instructions", "convert": "conversions"}     # of a loop's clocks
 SHOWN = ("ddim, 5 steps", "dpmpp_2m, 5 steps", "ddim, 10 steps", "dpmpp_2m, 10 steps", "ddpm, 1000 steps")
 
 
@@ -181,8 +182,8 @@ def layers(results: Path):
             loud = f"{outliers} outlier channels of 512" if outliers else "no outliers"
             yield f"Error of a {mode} layer, {loud} (arithmetic simulated)", "; ".join(told)
     for mode in ("w4a4", "w4a8"):
-        told = [f"{row.settings['of 16 bits']:.2f} at width {name.rpartition(' ')[2]}" for name, row in recorded.items()
-                if name.startswith(f"bytes, {mode}")]
+        told = [f"{row.settings['of 16 bits']:.2f} at {name.rpartition(', ')[2]}" for name, row in recorded.items()
+                if name.startswith(f"bytes, {mode}") and "->" in name]
         if told:
             yield f"Bytes of 16-bit weights over those of a {mode} layer with its branch", ", ".join(told)
 
@@ -190,16 +191,17 @@ def layers(results: Path):
 def overtime(results: Path):
     """What the times of calibration and scales of their own for shortcuts are worth on the course model."""
     recorded = bench.latest(results / "calibration.jsonl")
+    named = {"noise": "from noise alone", "clean": "from pictures alone", "uniform": "from the whole path",
+             "ndtc": "from around 0.4 T"}
     for width in ("w8a8", "w4a8"):
-        told = [f"{choice} {interval(row.quality['x0'])}" for choice in ("noise", "clean", "uniform", "ndtc")
+        told = [f"{what} {interval(row.quality['x0'])}" for choice, what in named.items()
                 if (row := recorded.get(f"{width}, two scales, {choice}"))]
         if told:
-            yield f"Error of x0, course model in {width}, static scales from each end of the path or all of it (arithmetic simulated)", (
-                "; ".join(told))
+            yield f"Squared error of x0, course model in {width}, static scales (arithmetic simulated)", "; ".join(told)
     ratios = [row.quality["ratio"] for name, row in recorded.items() if name.startswith("two scales over one")]
     if ratios:
         least, most = (pick(ratios, key=lambda ratio: ratio["value"]) for pick in (min, max))
-        yield f"Error of a layer with a shortcut, two scales over one, {len(ratios)} layers", (
+        yield f"Squared error of a layer that a shortcut joins, two scales over one, {len(ratios)} layers", (
             f"from {interval(least)} to {interval(most)}")
 
 
@@ -207,8 +209,7 @@ def instructions(results: Path):
     """The most of the 8-bit peak that the products' main loops could reach, by a count of compiled instructions."""
     recorded = [row.settings for row in bench.latest(results / "instructions.jsonl").values() if "share" in row.settings]
     for mode in ("w4a8", "w4a4"):
-        told = [f"{row['cc'] / 10:.1f}: {row['share']:.2f} ({row['tensor']:.0f} tensor, {row['issue']:.0f} issue, "
-                f"{row['convert']:.0f} convert clocks)" for row in recorded if row["kernel"] == f"gemm_{mode}"]
+        told = [f"{row['share']:.2f} on {row['cc'] / 10:.1f} (bound by {PARTS[max(PARTS, key=row.get)]})" for row in recorded
+                if row["kernel"] == f"gemm_{mode}"]
         if told:
-            yield f"Bound on the share of the 8-bit peak in {mode}, counted, by compute capability (16-bit layers have 0.5)", (
-                "; ".join(told))
+            yield f"Most of the 8-bit peak that the {mode} product can reach, by compute capability, counted", ", ".join(told)

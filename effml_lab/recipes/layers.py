@@ -19,7 +19,7 @@ from . import store
 WIDTH, ROWS, LOUD, RANK = 512, 2048, 30.0, 32
 WAYS = {"rounded": (0, [None]), "branch only": (RANK, [None]), "smoothing only": (0, svdquant.EXPONENTS),
         "SVDQuant": (RANK, svdquant.EXPONENTS)}             # -> rank, exponents tried
-RANKS, WIDTHS = (8, 16, 64), (256, 1024, 3072)
+RANKS, SIZES = (8, 16, 64), ((256, 256), (1024, 1024), (3072, 3072), (3072, 12288))      # sizes: (K, N)
 
 
 def bed(outliers: int, width: int = WIDTH, rows: int = ROWS) -> tuple[Tensor, Tensor, Tensor]:
@@ -42,16 +42,16 @@ def plans(outliers: int) -> dict[str, tuple[int, list, str]]:
     return each | ({f"SVDQuant, w4a4, rank {rank}": (rank, svdquant.EXPONENTS, "w4a4") for rank in RANKS} if outliers else {})
 
 
-def bits(width: int, mode: str, rank: int = RANK) -> tuple[int, float]:
-    """Bytes of a stored layer without bias, and how many times fewer than with 16 bits a weight."""
-    filler = svdquant.MODES[mode](torch.ones(width, width))
-    split = svdquant.Split(torch.ones(width), torch.zeros(width, rank), torch.zeros(rank, width), filler)
+def bits(k: int, n: int, mode: str, rank: int = RANK) -> tuple[int, float]:
+    """Bytes of a stored layer (K -> N) without bias, and how many times fewer than with 16 bits a weight."""
+    filler = svdquant.MODES[mode](torch.ones(n, k))
+    split = svdquant.Split(torch.ones(k), torch.zeros(n, rank), torch.zeros(rank, k), filler)
     stored = quant.bytes_of(svdlinear.SVDQuantLinear(split, None, mode))
-    return stored, 2 * width**2 / stored
+    return stored, 2 * n * k / stored
 
 
 def quantized(out: Path | str | None = None, device: str = "cpu", width: int = WIDTH, rows: int = ROWS) -> str:
-    """Measure every way on both beds, count bytes at three widths, and append the rows to quant.jsonl."""
+    """Measure every way on both beds, count bytes, and append the rows to quant.jsonl."""
     if device != "cpu":
         raise ValueError("this table is of the CPU; what a GPU makes of it is `bench kernels --device cuda`")
     path = Path(out or store.home() / "results") / "quant.jsonl"
@@ -64,9 +64,9 @@ def quantized(out: Path | str | None = None, device: str = "cpu", width: int = W
             got = svdquant.apply(held, svdquant.search(w, fitted, rank, mode, tried), mode)
             record(path, f"{name}, {outliers} outliers", error(got, held @ w.T), about | {"rank": rank, "mode": mode})
     for mode in svdquant.MODES:
-        for size in WIDTHS:
-            stored, ratio = bits(size, mode)
-            bench.append(path, bench.Record(f"bytes, {mode}, width {size}", bytes=stored,
+        for k, n in SIZES:
+            stored, ratio = bits(k, n, mode)
+            bench.append(path, bench.Record(f"bytes, {mode}, {k} -> {n}", bytes=stored,
                                             settings={"of 16 bits": ratio, "rank": RANK}))
     return f"recorded in {path}"
 
