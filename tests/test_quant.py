@@ -68,6 +68,7 @@ def test_a_static_scale_is_not_moved_by_what_comes():
     (lambda: quant.pack(torch.zeros(1, 64)), "multiple of 128"), (lambda: quant.pack(torch.full((1, 128), 9)), "-8 to 7"),
     (lambda: quant.Rounded({"per": "token"}, torch.ones(2, 2)), "per='tensor'"),
     (lambda: quant.QuantConv2d(torch.nn.Conv2d(4, 4, 3, groups=2)), "one group"),
+    (lambda: quant.QuantLinear(torch.nn.SiLU()), "a SiLU is not quantized here: give a Linear"),
     (lambda: quant.QuantConv2d(torch.nn.Conv2d(4, 4, 3), act={"per": "token"}), "per='tensor'")])
 def test_bad_input_gets_one_sentence(call, told):
     with pytest.raises(ValueError, match=told) as error:

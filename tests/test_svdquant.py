@@ -154,6 +154,12 @@ def test_a_lora_is_ranks_beside_the_branch():
     (lambda: svdquant.search(randn(8, 16), randn(4, 16), mode="w3"), "choose one of w4a4, w4a8"),
     (lambda: svdquant.search(randn(8, 16), randn(4, 16).fill_(torch.nan), rank=0), "NaN"),
     (lambda: svdlinear.SVDQuantConv2d.from_conv(nn.Conv2d(4, 4, 3, groups=2), randn(1, 4, 8, 8)), "one group"),
+    (lambda: svdquant.search(randn(8, 16), randn(4, 12)), r"inputs \(rows, 16\)"),
+    (lambda: svdquant.search(randn(8, 16), randn(0, 16)), "at least one"),
+    (lambda: svdlinear.SVDQuantLinear.from_linear(nn.ReLU(), randn(4, 4)), "a ReLU is not quantized here"),
+    (lambda: svdlinear.SVDQuantConv2d.from_conv(nn.Linear(4, 4), randn(4, 4)), "give a Conv2d"),
+    (lambda: svdlinear.SVDQuantLinear.from_linear(nn.Linear(4, 4), randn(4, 4), 0)(torch.ones(2, 4).int()), "floating-point"),
+    (lambda: svdlinear.SVDQuantLinear.from_linear(nn.Linear(4, 4), randn(4, 4), 0)(torch.ones(2, 5)), r"\(\.\.\., 4\)"),
     (lambda: calibrate.chosen([], "best"), "choose one of noise"),
     (lambda: calibrate.swap(nn.Sequential(nn.Linear(4, 4)), {}), "never reached 0")])
 def test_bad_input_gets_one_sentence(call, told):

@@ -112,6 +112,13 @@ def unpack(packed: Tensor, offset: int = 0) -> Tensor:
     return (nibbles - offset if offset else (nibbles ^ 8) - 8).to(torch.int8)
 
 
+def weighted(layer: nn.Module, *kinds: type) -> nn.Module:
+    """The layer, if it is of one of these kinds; else one sentence."""
+    if not isinstance(layer, kinds):
+        raise ValueError(f"a {type(layer).__name__} is not quantized here: give a {' or '.join(k.__name__ for k in kinds)}")
+    return layer
+
+
 class Stored(nn.Module):
     """A weight in memory as codes: `weight()` is the tensor that they stand for, in float32."""
 
@@ -159,6 +166,7 @@ class QuantLinear(nn.Module):
     def __init__(self, layer: nn.Module, bits: int = 8, per: str = "channel", symmetric: bool = True,
                  act: dict | None = None, seen: Tensor | None = None, parts: Sequence[int] = ()):
         super().__init__()
+        weighted(layer, nn.Conv2d if self.axis == 1 else nn.Linear)
         self.parts, self.bias = list(parts) or [layer.weight.shape[1]], layer.bias
         self.stored = nn.ModuleList(Stored(w, bits, per, symmetric) for w in layer.weight.split(self.parts, 1))
         examples = seen.split(self.parts, self.axis) if seen is not None else [None] * len(self.parts)

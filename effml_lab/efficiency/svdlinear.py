@@ -115,10 +115,12 @@ class SVDQuantLinear(nn.Module):
     @classmethod
     def from_linear(cls, linear: nn.Linear, activations: Tensor, rank: int = 32, mode: str = "w4a4", **how):
         """Weights and bias of a linear layer, converted for inputs like `activations` (..., K). how: see `search`."""
-        split = search(linear.weight, activations.flatten(0, -2), rank, mode, **how)
+        split = search(quant.weighted(linear, nn.Linear).weight, activations.flatten(0, -2), rank, mode, **how)
         return cls(split, linear.bias, mode, sixteen(linear.weight.dtype))
 
     def forward(self, x: Tensor) -> Tensor:
+        if not x.is_floating_point() or x.shape[-1] != len(self.smooth):
+            raise ValueError(f"this layer takes floating-point inputs (..., {len(self.smooth)}), got {x.dtype} {tuple(x.shape)}")
         y = svdquant_linear(x.flatten(0, -2), self.codes, self.scale, self.multiplier, self.smooth, self.up, self.down,
                             self.bias)
         return y.unflatten(0, x.shape[:-1])
@@ -136,7 +138,7 @@ class SVDQuantConv2d(SVDQuantLinear):
     @classmethod
     def from_conv(cls, conv: nn.Conv2d, images: Tensor, rank: int = 0, mode: str = "w4a4", keep: int = 1024, **how):
         """Weights and bias of a convolution, converted for inputs like `images` (B, C, H, W). keep: pixels looked at."""
-        if conv.groups != 1 or conv.padding_mode != "zeros":
+        if quant.weighted(conv, nn.Conv2d).groups != 1 or conv.padding_mode != "zeros":
             raise ValueError("only convolutions with one group, padded with zeros, are quantized")
         pixels = unfolded(conv, images).flatten(0, 1)
         split = search(conv.weight.flatten(1), pixels[:: max(1, len(pixels) // keep)], rank, mode,

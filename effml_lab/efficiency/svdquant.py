@@ -126,6 +126,8 @@ def search(w: Tensor, x: Tensor, rank: int = 32, mode: str = "w4a4", exponents: 
     if mode not in MODES:
         raise ValueError(f"there is no mode {mode!r}: choose one of {', '.join(MODES)}")
     w, x = w.detach().float(), x.detach().float()
+    if not len(x) or x.shape[1:] != w.shape[1:]:
+        raise ValueError(f"weights {tuple(w.shape)} are converted for inputs (rows, {w.shape[1]}), at least one, got {tuple(x.shape)}")
     want = x @ w.T
 
     def tried(pair, turns=1) -> Split:
