@@ -74,7 +74,7 @@ def test_calibrating_on_the_whole_path_beats_its_worse_end():
 
 
 def test_on_hopper_whole_sums_are_the_only_ones_that_can_win():
-    rows = {(row.settings["kernel"], row.settings["cc"]): row.settings
+    rows = {(row.settings["kernel"], row.settings["cc"]): row.settings          # the last, for the most rows
             for row in bench.latest(RESULTS / "instructions.jsonl").values() if "share" in row.settings}
     assert rows["gemm_w4a4", 90]["share"] < 0.5 < rows["gemm_w4a8", 90]["share"]
     assert rows["gemm_w4a4", 89]["share"] > 0.9 and all(rows["gemm_w4a8", cc]["share"] == 1 for cc in (80, 89, 90))
