@@ -1,9 +1,11 @@
 """What is recorded in data/results and shipped in data/checkpoints: it belongs together, and keeps what the course says."""
+import json
 from pathlib import Path
 
 import pytest
 
 from effml_lab import recipes
+from effml_lab.efficiency import svdlinear
 from effml_lab.measure import bench
 from effml_lab.recipes import findings
 from effml_lab.recipes.speed import FLOOR
@@ -71,6 +73,15 @@ def test_calibrating_on_the_whole_path_beats_its_worse_end():
     assert len(shared) == 6 and max(shared) < 1 and min(shared) <= 0.5
     along = rows["along the path"].settings["rmse"]
     assert along[0] < along[len(along) // 2] < along[-1]
+
+
+def test_every_row_of_the_launch_table_was_compiled():
+    table = json.loads((Path(svdlinear.__file__).parent / "kernels/configs.json").read_text())
+    recorded_rows = [row.settings for row in bench.latest(RESULTS / "instructions.jsonl").values()]
+    for kernel, rows in table.items():
+        for how in (how for buckets in rows.values() for _, how in buckets):
+            found = [row for row in recorded_rows if row["kernel"] == kernel and row["how"] == how]
+            assert found and all(row["stack"] == 0 for row in found), (kernel, how)
 
 
 def test_on_hopper_whole_sums_are_the_only_ones_that_can_win():
