@@ -1,5 +1,7 @@
 """The kernels in Triton's interpreter against float64; run by test_kernels.py in a process of its own (TRITON_INTERPRET=1)."""
 import itertools
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -143,3 +145,31 @@ def test_no_rows_and_other_dtypes(mode):
     with pytest.raises(ValueError, match="float16 and bfloat16 inputs, got torch.float32") as error:
         quantize_down.quantize_down(randn(2, 224), made.smooth, made.down, mode)
     assert "\n" not in str(error.value)
+
+
+MOVES = {"shl": lambda a, b: a << b, "shr": lambda a, b: a >> b, "and": lambda a, b: a & b, "xor": lambda a, b: a ^ b,
+         "mul": lambda a, b: a * b, "mad": lambda a, b, c: a * b + c}
+
+
+def executed(asm: str, given: dict[str, int]) -> dict[str, int]:
+    """The registers after a few lines of PTX on 32-bit whole numbers."""
+    kept = dict(given)
+    for move, to, *args in (re.split(r"[ ,]+", line.strip()) for line in asm.split(";") if line.strip() and ".reg" not in line):
+        read = [kept[a] if a in kept else int(a, 0) for a in args]
+        kept[to] = MOVES[move.split(".")[0]](*read) & 0xFFFFFFFF
+    return kept
+
+
+def test_the_assembly_is_the_plain_form():
+    """The interpreter cannot run it and no GPU may be at hand: so it is run here, on every byte and multiplier."""
+    sixteenfold, multiplied = re.findall(r'"""\{(.*?)\}"""', Path(gemm_up.__file__).read_text(), re.S)
+    signed = lambda byte: byte - 256 if byte > 127 else byte
+    each = lambda word: [signed(word >> 8 * i & 255) for i in range(4)]
+    for start in range(256):
+        bytes4 = [start, 255 - start, start ^ 0x5A, (7 * start + 3) % 256]
+        word = sum(byte << 8 * i for i, byte in enumerate(bytes4))
+        got = executed(sixteenfold, {"$2": word})
+        assert each(got["$0"]) == [signed((b << 4) & 255) for b in bytes4] and each(got["$1"]) == [signed(b & 240) for b in bytes4]
+        for m in range(1, 17):
+            got = executed(multiplied, {"$2": word, "$3": m * 0x01010101})
+            assert each(got["$0"]) == [((b & 15) - 8) * m for b in bytes4] and each(got["$1"]) == [((b >> 4) - 8) * m for b in bytes4]

@@ -49,7 +49,7 @@ def fits(kernel: str, how: dict, interpreted: bool) -> bool:
     except Exception as error:      # a compiler has many ways to give up
         tqdm.write(f"left out, {kernel} {how}: {type(error).__name__}")
         return False
-    return found["stack"] == 0 and found["shared"] <= most
+    return found["stack"] == 0 and found["shared"] <= most and (found["along K"] or kernel != "gemm_w4a8")
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The kernels compiled ahead of time, for cards that need not be there, and their main loops counted in machine code.
 
 Triton brings its own assembler and disassembler. What they tell without a GPU: registers, bytes spilled to the stack,
-shared memory, which tensor-core instructions were chosen; and how many clocks of a multiprocessor one turn of a product's
+shared memory, which tensor-core instructions were chosen, whether bytes that are unpacked four at once are neighbours
+along K (in w4a8 they share a multiplier); and how many clocks of a multiprocessor one turn of a product's
 main loop (128 of K) takes in each of its parts, the largest being the least time that is possible:
   issue    instructions times warps over the 4 that start in a clock
   tensor   multiply-accumulates over the rate of the tensor cores
@@ -54,6 +55,7 @@ def compiled(name: str, cc: int, how: dict) -> dict:
                 for flag in ("-res-usage", "-sass")}
     registers, stack = map(int, re.search(r"REG:(\d+) STACK:(\d+)", told["-res-usage"]).groups())
     found = {"kernel": name, "cc": cc, "how": how, "registers": registers, "stack": stack, "shared": made.metadata.shared,
+             "along K": all("kWidth = 4" in line for line in made.asm["ttgir"].splitlines() if "elementwise_inline_asm" in line),
              "products": sorted(set(re.findall(r"(?:wgmma\.mma_async|mma)\.sync[\w.:]+", made.asm["ptx"])))}
     return found | (clocks(loop(told["-sass"]), cc, how) if name.startswith("gemm") else {})
 

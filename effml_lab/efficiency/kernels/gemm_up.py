@@ -37,7 +37,9 @@ def sixteenfold(byte, ASM: tl.constexpr):
 @triton.jit
 def multiplied(byte, m, ASM: tl.constexpr):
     """(nibble - 8) m for both nibbles of a byte, as int8; m is 1 to 16, so the result fits."""
-    if ASM:         # four bytes at once: nibble m + (128 - 8 m) stays within a byte, and flipping its top bit subtracts 128
+    # Four bytes at once: nibble m + (128 - 8 m) stays within a byte, and flipping its top bit subtracts 128. All four take
+    # the m of the first: they lie along K, as tensor cores are fed (ahead.py looks whether that is so).
+    if ASM:
         return tl.inline_asm_elementwise("""{
             .reg .b32 one, off, lo, hi;
             and.b32 one, $3, 0xff;
