@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from effml_lab.course import readme
+from effml_lab.course import numbers, readme
 from effml_lab.measure import bench
 from effml_lab.recipes import findings
 
@@ -32,8 +32,8 @@ def results(tmp_path) -> Path:
 
 
 def test_the_table_holds_the_latest_rows(results, monkeypatch):
-    monkeypatch.setattr(readme, "judge", lambda: [])
-    text = readme.table(results, bench.latest(results / "digits.jsonl"))
+    monkeypatch.setattr(numbers, "judge", lambda: [])
+    text = numbers.table(results, bench.latest(results / "digits.jsonl"))
     for words in ("7 of 8 wrong", "4 of 4 right", "40 s, slowest cell 10 s", "3 (1.5 to 6); real digits 0.5", "n = 100"):
         assert words in text
     assert "9 (" not in text and "UNet" not in text and "hapes" not in text
@@ -44,7 +44,7 @@ def few_steps(folder: Path, wide: bool = False, **found) -> dict[str, str]:
     estimate = lambda value: {"value": value, "low": value / 2, "high": value * 2, "n": 100}
     row = lambda name, nfe, **values: bench.append(folder / "samplers.jsonl", bench.Record(
         name, nfe=nfe, quality={key: estimate(value) for key, value in values.items()}))
-    row(readme.FLOOR, None, frechet=0.5)
+    row(numbers.FLOOR, None, frechet=0.5)
     row(findings.FULL, 1000, frechet=3.0, wanted=0.9, frechet_less_ddpm_1000=0.0)
     row("dpmpp_2m, 8 steps", 8, frechet=3.1, frechet_less_ddpm_1000=0.1)
     if wide:
@@ -52,7 +52,7 @@ def few_steps(folder: Path, wide: bool = False, **found) -> dict[str, str]:
         bench.append(folder / "samplers.jsonl", bench.Record("dpmpp_2m, 10 steps", nfe=10, quality=unsure))
     row(findings.ORDER, None, ratio=0.4)
     bench.append(folder / "samplers.jsonl", bench.Record(findings.FEWEST, quality={"speedup": estimate(124.0)}, **found))
-    return dict(readme.few(folder))
+    return dict(numbers.few(folder))
 
 
 def test_the_fewest_steps_are_told_with_their_speed_up(tmp_path):
@@ -72,7 +72,7 @@ def test_ratios_to_the_peer_are_told_by_file(tmp_path):
     ratio = {"ratio": {"value": 0.25, "low": 0.2, "high": 0.3, "n": 5}}
     for file in ("loop", "unet"):
         bench.append(tmp_path / f"{file}.jsonl", bench.Record(f"{file} row", quality=ratio, device="a machine"))
-    assert list(readme.beside(tmp_path)) == [("Loop of 50 steps, loop row", "0.25 (0.2 to 0.3) times theirs (a machine)"),
+    assert list(numbers.beside(tmp_path)) == [("Loop of 50 steps, loop row", "0.25 (0.2 to 0.3) times theirs (a machine)"),
                                              ("UNet, unet row", "0.25 (0.2 to 0.3) times theirs (a machine)")]
 
 
@@ -100,7 +100,7 @@ def test_without_results_one_sentence(tmp_path):
 
 def test_the_readme_is_up_to_date():
     results = ROOT / "data" / "results"
-    assert readme.table(results, bench.latest(results / "digits.jsonl")) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert numbers.table(results, bench.latest(results / "digits.jsonl")) in (ROOT / "README.md").read_text(encoding="utf-8")
     assert (ROOT / readme.FIGURE).is_file()
 
 
@@ -123,8 +123,8 @@ def test_what_a_count_and_a_calibration_found_is_told(tmp_path):
     bench.append(tmp_path / "calibration.jsonl", bench.Record("two scales over one, up.0", quality={"ratio": estimate(0.5)}))
     clocks = {"kernel": "gemm_w4a4", "cc": 90, "share": 0.25, "tensor": 100, "issue": 400, "convert": 90}
     bench.append(tmp_path / "instructions.jsonl", bench.Record("gemm_w4a4, 9.0", settings=clocks))
-    told = " ".join(value for row in (*readme.overtime(tmp_path), *readme.instructions(tmp_path)) for value in row)
+    told = " ".join(value for row in (*numbers.overtime(tmp_path), *numbers.instructions(tmp_path)) for value in row)
     for words in ("from pictures alone 4 (2 to 8); from the whole path 1 (0.5 to 2)", "1 layers from 0.5 (0.25 to 1)",
                   "0.25 on 9.0 (bound by instructions)"):
         assert words in told
-    assert not list(readme.overtime(tmp_path / "none")) and not list(readme.instructions(tmp_path / "none"))
+    assert not list(numbers.overtime(tmp_path / "none")) and not list(numbers.instructions(tmp_path / "none"))
