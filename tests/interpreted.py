@@ -17,8 +17,9 @@ SHAPES = [(1, 72, 224, 16), (33, 130, 320, 32), (70, 72, 320, 64), (70, 130, 224
 @pytest.fixture(autouse=True)
 def large_tiles(monkeypatch):
     """In the interpreter a program costs more than its work."""
-    monkeypatch.setattr(launch, "settings", lambda kernel, cc, m: {"BM": 64, "num_warps": 4, "num_stages": 2} | (
-        {"BN": 64, "GROUP_M": 2} if kernel.startswith("gemm") else {}))
+    parts = {"gemm": {"BN": 64, "GROUP_M": 2}, "quantize": {"STAGES": 2}, "quantize_w4a8": {"STAGES": 2, "BK": 256}}
+    monkeypatch.setattr(launch, "settings", lambda kernel, cc, m: {"BM": 64, "num_warps": 4} | parts.get(
+        kernel, parts[kernel.split("_")[0]]))
 
 
 def randn(*shape, seed=0):

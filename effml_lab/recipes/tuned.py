@@ -30,8 +30,9 @@ TOY = ([(224, 72)], (33,))
 def candidates(kernel: str) -> list[dict]:
     """Settings worth trying."""
     if kernel.startswith("quantize"):
-        return [{"BM": bm, "num_warps": warps, "num_stages": stages}
-                for bm, warps, stages in itertools.product((16, 32, 64), (4, 8), (2, 3))]
+        wide = [{}] if kernel == "quantize_w4a4" else [{"BK": 128}, {"BK": 256}]
+        return [{"BM": bm, **block, "STAGES": stages, "num_warps": warps}
+                for bm, block, stages, warps in itertools.product((16, 32), wide, (2, 3, 4), (4, 8))]
     tiles = {"gemm_w4a4": [(64, 64, 4), (64, 128, 4), (128, 64, 4), (64, 128, 8), (128, 64, 8)],
              "gemm_w4a8": [(64, 64, 4), (64, 128, 4), (128, 64, 4), (128, 128, 8), (256, 128, 8), (128, 256, 8)]}[kernel]
     return [{"BM": bm, "BN": bn, "GROUP_M": 8, "num_warps": warps, "num_stages": stages}
@@ -49,7 +50,7 @@ def fits(kernel: str, how: dict, interpreted: bool) -> bool:
     except Exception as error:      # a compiler has many ways to give up
         tqdm.write(f"left out, {kernel} {how}: {type(error).__name__}")
         return False
-    return found["stack"] == 0 and found["shared"] <= most and (found["along K"] or kernel != "gemm_w4a8")
+    return found["stack"] == 0 and found["shared"] <= most and (kernel != "gemm_w4a8" or found["along K"])
 
 
 @contextmanager
@@ -85,6 +86,8 @@ def tune(out: Path | str | None = None, device: str = "cpu", shapes: list | None
     table = {kernel: dict(found) for kernel, found in launch.table().items()}
     for kernel in tqdm(list(table), desc="kernels", unit="kernel"):
         usable, buckets = [how for how in candidates(kernel) if fits(kernel, how, toy)], []
+        if not usable:
+            raise RuntimeError(f"no candidate of {kernel} compiles for this GPU without spilling: its rows stay as they are")
         for m in rows:
             runs = [((k, n), work(kernel, m, k, n, device, dtype)) for k, n in shapes]
             times = [timings(run, usable, device) for _, run in runs]                   # a list a shape

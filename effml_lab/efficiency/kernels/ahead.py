@@ -42,7 +42,10 @@ KERNELS = {     # -> kernel, types of its pointers, constants
 
 
 def compiled(name: str, cc: int, how: dict) -> dict:
-    """A kernel for an architecture with the settings of a row: registers, stack and shared bytes, products, clocks."""
+    """A kernel for an architecture with the settings of a row: registers, stack and shared bytes, products.
+
+    For architectures of MACS also the clocks of a product's loop.
+    """
     kernel, pointers, const = KERNELS[name]
     options = {key: how[key] for key in ("num_warps", "num_stages") if key in how}
     const = const | {key: value for key, value in how.items() if key not in options}
@@ -55,9 +58,12 @@ def compiled(name: str, cc: int, how: dict) -> dict:
                 for flag in ("-res-usage", "-sass")}
     registers, stack = map(int, re.search(r"REG:(\d+) STACK:(\d+)", told["-res-usage"]).groups())
     found = {"kernel": name, "cc": cc, "how": how, "registers": registers, "stack": stack, "shared": made.metadata.shared,
-             "along K": all("kWidth = 4" in line for line in made.asm["ttgir"].splitlines() if "elementwise_inline_asm" in line),
              "products": sorted(set(re.findall(r"(?:wgmma\.mma_async|mma)\.sync[\w.:]+", made.asm["ptx"])))}
-    return found | (clocks(loop(told["-sass"]), cc, how) if name.startswith("gemm") else {})
+    if name.startswith("gemm"):
+        unpacked = [line for line in made.asm["ttgir"].splitlines() if "elementwise_inline_asm" in line]
+        found["along K"] = all("kWidth = 4" in line for line in unpacked)
+        found |= clocks(loop(told["-sass"]), cc, how) if cc in MACS else {}
+    return found
 
 
 def source(kernel, pointers: dict, const: dict) -> ASTSource:

@@ -3,7 +3,8 @@
 For a tile of rows, group by group of 64 columns:  la += x down^T on the raw x (1 / s is folded into `down` beforehand), and
 x / s -> scale -> codes. In w4a4 every group has a scale of its own, so one pass does it: two groups make 64 bytes
 ("group-pair planar", see quant.py). In w4a8 a token has one scale, known only at the row's end: a second pass makes the
-codes, and finds x in the cache. A fused branch costs the bytes of `down` and `la`; a separate one reads x again.
+codes, and finds x in the cache. Little is computed on what is read, so the bytes on their way at a time set the speed:
+STAGES tiles are fetched ahead. A fused branch costs the bytes of `down` and `la`; a separate one reads x again.
 The fusion is Nunchaku's (Li et al. 2025, section 4.3). Left out: fusing with whatever came before.
 """
 import torch
@@ -46,7 +47,7 @@ def projected(raw, down, cols, la, K, R: tl.constexpr, RP: tl.constexpr, UP32: t
     if R > 0:
         ranks = tl.arange(0, RP)
         inside = (ranks[None, :] < R) & (cols[:, None] < K)
-        d = tl.load(down + ranks[None, :] * K + cols[:, None], mask=inside, other=0.0)               # (64, R)
+        d = tl.load(down + ranks[None, :] * K + cols[:, None], mask=inside, other=0.0)               # (columns, R)
         if UP32:                                            # the interpreter cannot multiply bfloat16
             la = tl.dot(raw.to(tl.float32), d.to(tl.float32), la, input_precision="ieee")
         else:
@@ -63,10 +64,10 @@ def kept(la_ptr, la, rows, M, R: tl.constexpr, RP: tl.constexpr):
 
 @triton.jit
 def w4a4(x, smooth, down, codes, scales, la_ptr, M, K, stride, pairs,
-         R: tl.constexpr, RP: tl.constexpr, BM: tl.constexpr, UP32: tl.constexpr):
+         R: tl.constexpr, RP: tl.constexpr, BM: tl.constexpr, STAGES: tl.constexpr, UP32: tl.constexpr):
     rows, half = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, HALF)
     la = tl.zeros((BM, RP), tl.float32)
-    for pair in range(pairs):
+    for pair in tl.range(pairs, num_stages=STAGES):
         low = tl.zeros((BM, HALF), tl.int32)
         for plane in tl.static_range(2):
             cols = (2 * pair + plane) * HALF + half
@@ -83,23 +84,22 @@ def w4a4(x, smooth, down, codes, scales, la_ptr, M, K, stride, pairs,
 
 @triton.jit
 def w4a8(x, smooth, down, codes, scales, la_ptr, M, K, stride, pairs,
-         R: tl.constexpr, RP: tl.constexpr, BM: tl.constexpr, UP32: tl.constexpr):
-    rows, half, groups = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, HALF), 2 * pairs
+         R: tl.constexpr, RP: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr, STAGES: tl.constexpr, UP32: tl.constexpr):
+    rows, block, width = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, BK), pairs * (2 * HALF)
     la = tl.zeros((BM, RP), tl.float32)
     most = tl.zeros([BM], tl.float32)
-    for group in range(0, groups):
-        cols = group * HALF + half
-        raw, v = tile(x, smooth, rows, cols, M, K, stride)
-        la = projected(raw, down, cols, la, K, R, RP, UP32)
+    for start in tl.range(0, width, BK, num_stages=STAGES):
+        raw, v = tile(x, smooth, rows, start + block, M, K, stride)
+        la = projected(raw, down, start + block, la, K, R, RP, UP32)
         most = tl.maximum(most, tl.max(tl.abs(v), 1))
     scale = stored(most / 127.0)
     tl.store(scales + rows, scale, mask=rows < M)
-    for group in range(0, groups):
-        cols = group * HALF + half
+    for start in tl.range(0, width, BK, num_stages=STAGES):
+        cols = start + block
         raw, v = tile(x, smooth, rows, cols, M, K, stride)
         q = tl.minimum(tl.maximum(rounded(v / scale.to(tl.float32)[:, None]), -127.0), 127.0).to(tl.int8)
-        place = codes + rows[:, None].to(tl.int64) * (groups * HALF) + cols[None, :]
-        tl.store(place, q, mask=rows[:, None] < M)
+        place = codes + rows[:, None].to(tl.int64) * width + cols[None, :]
+        tl.store(place, q, mask=(rows[:, None] < M) & (cols[None, :] < width))
     kept(la_ptr, la, rows, M, R, RP)
 
 
