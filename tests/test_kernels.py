@@ -139,7 +139,7 @@ def test_routes(monkeypatch):
     for capability, route in (((7, 5), "whole"), ((8, 0), "fused"), ((9, 0), "fused")):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, found=capability: found)
         assert svdlinear.route(Seen(torch.float16)) == route and svdlinear.route(Seen(torch.float32)) == "plain"
-    monkeypatch.setattr(svdlinear, "find_spec", lambda name: None)
+    monkeypatch.setattr(svdlinear, "has_triton", lambda: False)
     assert svdlinear.route(Seen(torch.bfloat16)) == "whole" and svdlinear.route(torch.ones(1)) == "plain"
 
 
@@ -161,10 +161,8 @@ def told(call):
     try: call()
     except ValueError as error: print(error)
 told(lambda: quantize_down.quantize_down(x, x[0], x, "w4a4"))
-class Old:
-    dtype, is_cuda, device = torch.float16, True, "cuda"
 torch.cuda.get_device_capability, torch.cuda.get_device_name = lambda device: (7, 5), lambda device: "Tesla T4"
-told(lambda: launch.covered(Old))
+told(lambda: launch.covered(torch.float16, torch.device("cuda")))
 """, TRITON_INTERPRET="0")
     cpu, old = out.strip().splitlines()
     assert "on the CPU" in cpu and "tensor cores of Tesla T4" in old

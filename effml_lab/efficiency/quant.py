@@ -112,10 +112,17 @@ def unpack(packed: Tensor, offset: int = 0) -> Tensor:
     return (nibbles - offset if offset else (nibbles ^ 8) - 8).to(torch.int8)
 
 
-def weighted(layer: nn.Module, *kinds: type) -> nn.Module:
-    """The layer, if it is of one of these kinds; else one sentence."""
-    if not isinstance(layer, kinds):
-        raise ValueError(f"a {type(layer).__name__} is not quantized here: give a {' or '.join(k.__name__ for k in kinds)}")
+def weighted(layer: nn.Module, kind: type) -> nn.Module:
+    """The layer, if it is of this kind; else one sentence."""
+    if not isinstance(layer, kind):
+        raise ValueError(f"a {type(layer).__name__} is not quantized here: give a {kind.__name__}")
+    return layer
+
+
+def convolution(layer: nn.Module) -> nn.Conv2d:
+    """The layer, if it is a convolution that can be read as a linear layer; else one sentence."""
+    if weighted(layer, nn.Conv2d).groups != 1 or layer.padding_mode != "zeros":
+        raise ValueError("only convolutions with one group, padded with zeros, are quantized")
     return layer
 
 
@@ -161,12 +168,12 @@ class QuantLinear(nn.Module):
     parts: widths of inputs that were concatenated; each gets scales of its own, for weights and inputs (Li et al. 2023,
     Q-Diffusion, section 3.3). The storage is real; the products are simulated, in the input's own dtype.
     """
-    axis = -1       # of the input's features
+    kind, axis = nn.Linear, -1      # of the layer; of the input's features
 
     def __init__(self, layer: nn.Module, bits: int = 8, per: str = "channel", symmetric: bool = True,
                  act: dict | None = None, seen: Tensor | None = None, parts: Sequence[int] = ()):
         super().__init__()
-        weighted(layer, nn.Conv2d if self.axis == 1 else nn.Linear)
+        weighted(layer, self.kind)
         self.parts, self.bias = list(parts) or [layer.weight.shape[1]], layer.bias
         self.stored = nn.ModuleList(Stored(w, bits, per, symmetric) for w in layer.weight.split(self.parts, 1))
         examples = seen.split(self.parts, self.axis) if seen is not None else [None] * len(self.parts)
@@ -183,12 +190,10 @@ class QuantLinear(nn.Module):
 
 class QuantConv2d(QuantLinear):
     """The same for a convolution; a group runs along the weights of an output, input channels outermost."""
-    axis = 1
+    kind, axis = nn.Conv2d, 1
 
     def __init__(self, layer: nn.Conv2d, *args, **settings):
-        super().__init__(layer, *args, **settings)
-        if layer.groups != 1 or layer.padding_mode != "zeros":
-            raise ValueError("only convolutions with one group, padded with zeros, are quantized")
+        super().__init__(convolution(layer), *args, **settings)
         if settings.get("act") and settings["act"].get("per") != "tensor":
             raise ValueError("the inputs of a convolution share one scale: give them per='tensor'")
         self.moves = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}

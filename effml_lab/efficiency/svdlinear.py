@@ -7,6 +7,7 @@ whole in 16 bits, R / s + up down, and the library multiplies: less memory, the 
 captured and trained through: rounding counts as the identity, so gradients reach the input, the branch and the bias,
 which is how a LoRA learns on top of 4 bits. Left out: gradients of the codes.
 """
+from functools import cache
 from importlib.util import find_spec
 
 import torch
@@ -21,11 +22,17 @@ RANKS = 16                      # ranks are filled up to a multiple: what tensor
 MOVES = ("kernel_size", "stride", "padding", "dilation")
 
 
+@cache
+def has_triton() -> bool:
+    """Whether Triton is installed; looked up once, since every call of a layer asks."""
+    return find_spec("triton") is not None
+
+
 def route(x: Tensor) -> str:
     """Which of ROUTES takes an input."""
     if not x.is_cuda or x.dtype not in (torch.float16, torch.bfloat16):
         return "plain"
-    return "fused" if find_spec("triton") and torch.cuda.get_device_capability(x.device) >= (8, 0) else "whole"
+    return "fused" if has_triton() and torch.cuda.get_device_capability(x.device) >= (8, 0) else "whole"
 
 
 def plain(x, codes, scale, multiplier, smooth, up, down, bias) -> Tensor:
@@ -57,7 +64,7 @@ def unpacked(codes: Tensor, scale: Tensor, multiplier: Tensor | None) -> Weights
 
 def effective(x, codes, scale, multiplier, smooth, up, down) -> Tensor:
     """The matrix (N, K) that the layer multiplies x by, but for the rounding of x: R / s + up down, in x's dtype."""
-    if x.is_cuda and find_spec("triton") and x.dtype != torch.float32:
+    if x.is_cuda and has_triton() and x.dtype != torch.float32:
         from .kernels.dequantize import dequantize
         rest = dequantize(codes, scale, multiplier, smooth, x.dtype)
     else:
@@ -138,9 +145,7 @@ class SVDQuantConv2d(SVDQuantLinear):
     @classmethod
     def from_conv(cls, conv: nn.Conv2d, images: Tensor, rank: int = 0, mode: str = "w4a4", keep: int = 1024, **how):
         """Weights and bias of a convolution, converted for inputs like `images` (B, C, H, W). keep: pixels looked at."""
-        if quant.weighted(conv, nn.Conv2d).groups != 1 or conv.padding_mode != "zeros":
-            raise ValueError("only convolutions with one group, padded with zeros, are quantized")
-        pixels = unfolded(conv, images).flatten(0, 1)
+        pixels = unfolded(quant.convolution(conv), images).flatten(0, 1)
         split = search(conv.weight.flatten(1), pixels[:: max(1, len(pixels) // keep)], rank, mode,
                        share=conv.weight[0, 0].numel(), **how)
         made = cls(split, conv.bias, mode, sixteen(conv.weight.dtype))

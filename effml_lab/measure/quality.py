@@ -90,6 +90,11 @@ def bootstrap(statistic: Callable[..., float], *sets: Tensor, rounds: int = 200,
     return _estimate(float(statistic(*sets)), torch.tensor(draws, dtype=torch.float64), len(sets[0]))
 
 
+def ratio(a: Tensor, b: Tensor) -> Estimate:
+    """The mean of a (N,) over that of b (N,), pairs resampled together."""
+    return bootstrap(lambda pair: (pair[:, 0].mean() / pair[:, 1].mean()).item(), torch.stack([a, b], 1))
+
+
 def kid_interval(a: Tensor, b: Tensor, rounds: int = 200, seed: int = 0) -> Estimate:
     """bootstrap(kid, a, b), every kernel computed once: a resampled set is a row of counts, a sum over it a product."""
     value, sets = kid(a, b), _checked(a, b)

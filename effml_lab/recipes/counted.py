@@ -3,7 +3,7 @@
 Hopper has no 4-bit tensor cores, so w4a4 unpacks to 8 bits and then turns every sum of 64 products into a float and
 scales it, on the ordinary cores. w4a8 keeps whole numbers to the end. How much of the 8-bit peak each can reach at best is
 a count of instructions; a 16-bit layer has half of that peak on every card here, so a kernel bounded by less than a half
-cannot win.
+has the lower ceiling.
 """
 import os
 from importlib.metadata import version

@@ -171,8 +171,7 @@ def covered(device: str) -> None:
     from ..efficiency.kernels import launch
     if torch.device(device).type != "cuda" and not launch.INTERPRETED:
         raise ValueError("the kernels run on a GPU: --device cuda; for a run at toy size set TRITON_INTERPRET=1")
-    if torch.device(device).type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
-        raise ValueError("the fused kernels need compute capability 8.0: this GPU is served by dequantizing and the library")
+    launch.covered(torch.float16, torch.device(device))
 
 
 def kernels(out: Path | str | None = None, device: str = "cpu", size: Size | None = None) -> str:
@@ -190,9 +189,9 @@ def kernels(out: Path | str | None = None, device: str = "cpu", size: Size | Non
         found = correct(draw(size.rows[0], k), made(k, n, mode, RANK, device, dtype))
         append(f"correct, {mode}, {k} -> {n}", found)
     for (k, n), m in tqdm(list(itertools.product(size.shapes, size.rows)), desc="layers", unit="shape"):
-        inputs = [draw(m, k) for _ in range(SETS)]
+        inputs, now = [draw(m, k) for _ in range(SETS)], state(device)
         for name, found in measured(runnable(variants(m, k, n, device, dtype), inputs[0]), inputs, device).items():
             share = bound(name, m, k, n, top) / found["ms"]["median"]
-            append(f"{name}, {k} -> {n}, M = {m}", {"share": share, "K": k, "N": n, "M": m, "state": state(device),
+            append(f"{name}, {k} -> {n}, M = {m}", {"share": share, "K": k, "N": n, "M": m, "state": now,
                                                     "graph": found["graph"], "ratio": found["ratio"]}, ms=found["ms"])
     return f"recorded in {path}"

@@ -85,7 +85,7 @@ def layers_alone(denoise: Denoiser, fitted: list[Visit], held: list[Visit], visi
         layer = denoise.net.get_submodule(name)
         wrong = [(calibrate.static(name, layer, seen[name], parts=chosen)(other[name]) - layer(other[name])).square()
                  .mean((1, 2, 3)) for chosen in ({name: parts}, {})]
-        found[name] = quality.bootstrap(lambda pair: (pair[:, 0].mean() / pair[:, 1].mean()).item(), torch.stack(wrong, 1))
+        found[name] = quality.ratio(*wrong)
     return found
 
 
@@ -93,9 +93,9 @@ def layers_alone(denoise: Denoiser, fitted: list[Visit], held: list[Visit], visi
 def calibration(out: Path | str | None = None, device: str = "cpu", images: int = IMAGES, steps: int = STEPS,
                 visits: int = VISITS) -> str:
     """Measure every choice and append the rows to calibration.jsonl."""
-    (denoise, schedule), file = models.denoiser(NAME), Path(out or store.home() / "results") / "calibration.jsonl"
     if device != "cpu":
         raise ValueError("products of 8 bits are simulated here, so a GPU has nothing to add: leave --device out")
+    (denoise, schedule), file = models.denoiser(NAME), Path(out or store.home() / "results") / "calibration.jsonl"
     grid = schedule.grid(steps, "trailing")
     fitted, held = (path(denoise, grid, images, seed) for seed in (0, 1))
     shared = {"checkpoint": store.card(NAME)["sha256"][:12], "steps": steps, "images": images, "visits": visits,
@@ -112,8 +112,7 @@ def calibration(out: Path | str | None = None, device: str = "cpu", images: int 
         kind = name.rpartition(", ")[0]
         worse = max((errors[f"{kind}, {end}"].mean(0) for end in ALONE), key=lambda e: e.mean())
         append(name, {"x0": quality.bootstrap(lambda e: e.mean().item(), error.mean(0)),
-                      "to the worse end": quality.bootstrap(lambda pair: (pair[:, 0].mean() / pair[:, 1].mean()).item(),
-                                                            torch.stack([error.mean(0), worse], 1))},
+                      "to the worse end": quality.ratio(error.mean(0), worse)},
                t=[level.t for _, level in held], mse=error.mean(1).tolist())
     best = min(errors, key=lambda name: errors[name].mean())
     run = path(Denoiser(made[best], denoise.pred), grid, images, 1)

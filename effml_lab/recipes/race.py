@@ -113,8 +113,7 @@ def turn(notes: Notes, runs: dict[str, Run], limit: float) -> None:
 
 def record(notes: Notes, runs: dict[str, Run]) -> bench.Record:
     """The row: our loss over theirs at the end, with its interval over the parts, and both curves."""
-    losses = torch.stack([validated(runs[name]) for name in ("ours", "theirs")], 1)
-    over = quality.bootstrap(lambda part: (part[:, 0].mean() / part[:, 1].mean()).item(), losses)
+    over = quality.ratio(*(validated(runs[name]) for name in ("ours", "theirs")))
     settings = {"curves": notes.curves, "columns": ["seconds", "steps", "loss"], "trials": notes.trials,
                 "net": notes.net,
                 "rates": {name: best(notes, name) for name in NETS}, "batch": shapes.BATCH,

@@ -147,7 +147,7 @@ def gemm_up(codes: Tensor, scales: Tensor, la: Tensor, weights: tuple[Tensor, Te
     la (M, R), bias (N,).
     """
     packed, w_scale, multiplier = weights
-    covered(torch.empty(0, dtype=dtype, device=codes.device))
+    covered(dtype, codes.device)
     (m, n), r, pairs = (len(codes), len(packed)), up.shape[1], packed.shape[1] // 64
     out = torch.empty(m, n, dtype=dtype, device=codes.device)
     if m:

@@ -9,7 +9,6 @@ from functools import cache
 from importlib.resources import files
 
 import torch
-from torch import Tensor
 from triton import knobs
 
 INTERPRETED = bool(knobs.runtime.interpret)
@@ -46,14 +45,17 @@ def config(device: torch.device | str, kernel: str, m: int) -> dict:
     return settings(kernel, architecture(device), m)
 
 
-def covered(x: Tensor) -> None:
-    """Refuse what the fused kernels cannot take, in one sentence."""
-    if x.dtype not in DTYPES:
-        raise ValueError(f"the kernels take float16 and bfloat16 inputs, got {x.dtype}")
-    if INTERPRETED:
-        return
-    if not x.is_cuda:
+def on_gpu(device: torch.device) -> None:
+    """Refuse a tensor on the CPU, in one sentence, unless the interpreter is there to take it."""
+    if device.type != "cuda" and not INTERPRETED:
         raise ValueError("the kernels run on a GPU, and this tensor is on the CPU: the layer itself runs on both")
-    if architecture(x.device) < 80:
-        raise ValueError(f"Triton does not reach the tensor cores of {torch.cuda.get_device_name(x.device)} (it needs "
+
+
+def covered(dtype: torch.dtype, device: torch.device) -> None:
+    """Refuse what the fused kernels cannot take, in one sentence."""
+    if dtype not in DTYPES:
+        raise ValueError(f"the kernels take float16 and bfloat16 inputs, got {dtype}")
+    on_gpu(device)
+    if not INTERPRETED and architecture(device) < 80:
+        raise ValueError(f"Triton does not reach the tensor cores of {torch.cuda.get_device_name(device)} (it needs "
                          "compute capability 8.0): the layer dequantizes and uses cuBLAS there")
