@@ -1,7 +1,7 @@
 """Training: one generator that yields after every step, so that logging and stopping belong to the caller.
 
-AdamW, a linear warm-up, a cosine decay to zero, and an exponential moving average (EMA) of the weights, which is what
-one samples from. The loss gets the number of the step and draws its batch from a seed made of it: nothing random is
+AdamW, a linear warm-up, a rate that decays to zero, and an exponential moving average (EMA) of the weights, which is
+what one samples from. The loss gets the number of the step and draws its batch from a seed made of it: nothing random is
 carried from step to step, so a run that goes on from a saved state repeats the unbroken run exactly.
 """
 import copy
@@ -12,13 +12,27 @@ import torch
 from torch import Tensor, nn
 
 
-class Run:
-    """A training in progress: the net, its EMA, the optimizer and the number of steps done."""
+def cosine(done: float) -> float:
+    """What is left of the learning rate when this share of the steps is done: half a wave, from 1 to 0."""
+    return 0.5 * (1 + math.cos(math.pi * done))
 
-    def __init__(self, net: nn.Module, lr: float = 1e-3, decay: float = 0.999, weight_decay: float = 0.0):
+
+def cooled(done: float, begin: float = 0.7) -> float:
+    """All of the learning rate up to a share `begin` of the steps, then straight down to 0 (Haegele et al. 2024)."""
+    return min(1.0, (1 - done) / (1 - begin))
+
+
+class Run:
+    """A training in progress: the net, its EMA, the optimizer and the number of steps done.
+
+    rate: share of the steps done -> share of the learning rate. decay: of the EMA.
+    """
+
+    def __init__(self, net: nn.Module, lr: float = 1e-3, decay: float = 0.999, weight_decay: float = 0.0,
+                 rate: Callable[[float], float] = cosine):
         self.net, self.ema, self.done = net, copy.deepcopy(net).eval().requires_grad_(False), 0
-        self.lr, self.decay = lr, decay
-        self.opt = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=weight_decay)
+        self.lr, self.decay, self.rate = lr, decay, rate
+        self.opt = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
 
     def state(self) -> dict[str, Tensor]:
         """All of it as flat tensors, to be stored without pickle."""
@@ -51,7 +65,7 @@ def fit(run: Run, loss: Callable[[nn.Module, int], Tensor], steps: int, warmup: 
     while run.done < steps:
         ramp = min(1.0, (run.done + 1) / max(warmup, 1))
         for group in run.opt.param_groups:
-            group["lr"] = run.lr * ramp * 0.5 * (1 + math.cos(math.pi * run.done / steps))
+            group["lr"] = run.lr * ramp * run.rate(run.done / steps)
         value = loss(run.net, run.done)
         run.opt.zero_grad(set_to_none=True)
         value.backward()

@@ -25,7 +25,7 @@ from ..measure import bench, quality
 from ..nets.unet import UNet
 from . import reader, shapes, store, training, versus
 
-RATES, TRIAL = (shapes.LR / 4, shapes.LR / 2, shapes.LR), 90.0            # seconds; twice LR diverges in the end
+RATES, TRIAL = (shapes.LR / 2, shapes.LR, 1.5 * shapes.LR), 90.0          # seconds; 3 LR diverges in the end
 MINUTES, TURN, BETWEEN = 20.0, 25.0, 120.0                                # seconds of a turn, and between validations
 WARMUP, ENDLESS = 50, 10**9
 NETS = {        # settings of our UNet -> the net
