@@ -101,7 +101,7 @@ def test_the_table_becomes_rows_and_findings(toys, monkeypatch):
     assert str(toys) in run()
     rows = bench.latest(toys / "samplers.jsonl")
     assert list(rows) == [speed.FLOOR, "ddpm, 6 steps", "ddim, 10 steps", "dpmpp_2m, 10 steps", "heun, 2 steps",
-                          findings.ORDER, findings.FEWEST]
+                          findings.ORDER, findings.FEWEST, findings.NO_WORSE]
     assert rows["heun, 2 steps"].nfe == 3 and rows[speed.FLOOR].nfe is None
     same = rows["ddpm, 6 steps"].quality
     assert same[findings.AGAINST]["value"] == 0 and "rmse" not in same and same["wanted"]["n"] == 12
@@ -127,8 +127,12 @@ def test_the_fewest_evaluations_are_those_that_cannot_be_told_apart():
     assert findings.fewest(by_name).technique == "same"
     told = {name: findings.verdict(by_name[name], rows[0]) for name in ("wide", "worse", "better", "same")}
     assert told == {"wide": None, "worse": True, "better": True, "same": False}
-    del by_name["same"], by_name["same too"]
-    assert findings.fewest(by_name) is None
+    assert findings.no_worse(by_name).technique == "better"        # a fifth of 1 is what its interval stays below
+    del by_name["better"], by_name["same"]
+    by_name["surer"] = row("surer", 20, -0.02, 0.005)
+    assert findings.no_worse(by_name).technique == findings.fewest(by_name).technique == "surer"
+    del by_name["surer"], by_name["same too"], by_name["worse"]
+    assert findings.fewest(by_name) is None and findings.no_worse(by_name) is None
 
 
 def test_an_error_half_as_large_is_half_as_large():

@@ -123,3 +123,8 @@ def separable(difference: Estimate, own: float, share: float = 0.2) -> bool | No
     if not difference.low <= 0 <= difference.high:
         return True
     return False if difference.high - difference.low < share * own else None
+
+
+def no_worse(difference: Estimate, own: float, share: float = 0.2) -> bool:
+    """Whether a distance is surely greater than the reference's by no more than `share` of it (non-inferiority)."""
+    return difference.high < share * own

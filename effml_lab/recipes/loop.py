@@ -80,7 +80,7 @@ def whole(name: str, rounds: int, device: str) -> tuple:
     return compared(name, told, net, betas(schedule), "v_prediction", x, grid, rounds, device)
 
 
-CASES = {"a network that costs nothing": (free, 40), "the course model": (whole, 3)}        # and how many rounds
+CASES = {"a network that costs nothing": (free, 40), "the course model": (whole, 11)}       # and how many rounds
 
 
 def loop(out: Path | str | None = None, device: str = "cpu", cases: dict = CASES) -> str:

@@ -55,7 +55,8 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     """Train the course model, store it as `shapes` and return its path; None if `minutes` ran out before the end."""
     torch.manual_seed(SEED)
     run = Run(UNet(**NET).to(device), LR, rate=cooled)
-    recipe = {"seed": SEED, "steps": steps or STEPS, "batch": BATCH, "lr": LR, "net": NET, "dropped": DROPPED}
+    recipe = {"seed": SEED, "steps": steps or STEPS, "batch": BATCH, "lr": LR, "rate": run.rate.__name__, "net": NET,
+              "dropped": DROPPED}
     about = {"recipe": __name__, "net": {"kind": "unet", "settings": NET}, "pred": "v", "schedule": "cosine",
              "classes": CLASSES, "shape": [3, reader.SIZE, reader.SIZE], "data": "shapes, one a scene, rendered anew"}
     return training.make("shapes", run, lambda net, step: loss(net, step, device), recipe, about, examine, out, minutes)
