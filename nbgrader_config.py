@@ -14,11 +14,11 @@ from pathlib import Path
 
 from nbgrader import preprocessors as stock
 
-from effml_lab.course import grading, safe
+from effml_lab.course.grading import plugins, sanitize
 
 ROOT = Path(__file__).resolve().parent
 GRADING = ROOT / "grading"
-os.environ["EFFML_SEED"] = grading.seed(GRADING)        # one seed for all students and every regrade
+os.environ["EFFML_SEED"] = plugins.seed(GRADING)        # one seed for all students and every regrade
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])    # nbgrader calls alembic
 
 c = get_config()  # noqa: F821  nbgrader provides it
@@ -32,10 +32,10 @@ c.CourseDirectory.db_url = f"sqlite:///{(GRADING / 'gradebook.db').as_posix()}"
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "*.py", "feedback"]
 c.ExportPlugin.to = str(GRADING / "grades.csv")
 
-c.ClearSolutions.code_stub = {"python": grading.STUB}
+c.ClearSolutions.code_stub = {"python": plugins.STUB}
 c.ClearMarkScheme.enforce_metadata = False              # a written answer holds its own mark scheme
 c.GenerateAssignment.preprocessors = [
-    stock.LockCells, grading.ClearSolutions, stock.ClearMarkScheme, stock.ClearOutput, stock.ComputeChecksums,
+    stock.LockCells, plugins.ClearSolutions, stock.ClearMarkScheme, stock.ClearOutput, stock.ComputeChecksums,
     stock.CheckCellMetadata, stock.SaveCells]
 
 c.Execute.timeout = 60                                  # seconds a cell
@@ -45,11 +45,11 @@ c.Execute.shutdown_kernel = "immediate"
 c.Execute.store_widget_state = False
 c.Execute.skip_cells_with_tag = secrets.token_hex(16)   # nbclient skips cells with this tag: nobody knows it
 c.Autograde.sanitize_preprocessors = [
-    stock.ClearOutput, grading.RestoreCells, stock.OverwriteKernelspec, stock.CheckCellMetadata]
+    stock.ClearOutput, plugins.RestoreCells, stock.OverwriteKernelspec, stock.CheckCellMetadata]
 c.Autograde.autograde_preprocessors = [
-    grading.Execute, grading.HonestPoints, stock.LimitOutput, grading.Harmless, stock.SaveAutoGrades,
+    plugins.Execute, plugins.HonestPoints, stock.LimitOutput, plugins.Harmless, stock.SaveAutoGrades,
     stock.AssignLatePenalties, stock.CheckCellMetadata]
 
-c.GenerateFeedback.preprocessors = [stock.GetGrades, grading.HideTests, grading.Spaced]
-c.HTMLExporter.preprocessors = [grading.Harmless]       # for feedback and formgrader
-c.HTMLExporter.filters = {"markdown2html": safe.markdown}
+c.GenerateFeedback.preprocessors = [stock.GetGrades, plugins.HideTests, plugins.Spaced]
+c.HTMLExporter.preprocessors = [plugins.Harmless]       # for feedback and formgrader
+c.HTMLExporter.filters = {"markdown2html": sanitize.markdown}

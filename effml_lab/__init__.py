@@ -1,2 +1,2 @@
 """effml_lab: efficient diffusion models, written from scratch and measured."""
-__version__ = "0.1.0"
+__version__ = "0.2.0"

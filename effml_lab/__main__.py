@@ -6,6 +6,7 @@ EFFML_TRACE set, whoever works on the package itself sees the whole traceback.
 """
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -55,30 +56,29 @@ def cli():
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def lab(options: tuple[str, ...]):
     """List the labs and start JupyterLab on them; OPTIONS go to JupyterLab (--no-browser, --port=8889, ...)."""
-    from . import places
-    from .course import desk, doctor, marks
-    root = desk.checkout()
+    from . import doctor, folders
+    from .course.notebook import labs, marks
+    root = folders.checkout()
     if root is None:
-        raise click.ClickException(f"The labs are not part of the installed package: get them from {desk.source_url()}.")
-    findings = doctor.examine(places.data_folder())
+        raise click.ClickException(f"The labs are not part of the installed package: get them from {labs.source_url()}.")
+    findings = doctor.examine(folders.data_folder())
     for line in findings:
         if line.ok is False:
             click.echo(line)
-    click.echo(desk.table(desk.labs(root / "labs"), desk.measured(places.data_folder() / "results"), marks.best()))
+    click.echo(labs.table(labs.listed(root / "labs"), labs.measured(folders.data_folder() / "results"), marks.best()))
     if not next(line for line in findings if line.name == "jupyterlab").ok:
         raise click.ClickException(f"JupyterLab is not installed: {doctor.INSTALL}.")
     root_user = hasattr(os, "geteuid") and os.geteuid() == 0
     if root_user:
         click.echo("You are root, so JupyterLab starts with --allow-root.")
-    desk.start(root / "labs", desk.command(options, root_user))
+    labs.start(root / "labs", labs.command(options, root_user))
 
 
 @cli.command()
 def doctor():
     """Say what this machine has, and what to do where something is missing."""
-    from . import places
-    from .course import doctor
-    findings = doctor.examine(places.data_folder())
+    from . import doctor, folders
+    findings = doctor.examine(folders.data_folder())
     click.echo("\n".join(map(str, findings)))
     sys.exit(1 if any(line.ok is False for line in findings) else 0)
 
@@ -91,9 +91,9 @@ def doctor():
 @click.option("--readme", is_flag=True, help="draw the README's figure and numbers again from data/results")
 def build(names: tuple[str, ...], execute: bool, check: bool, edited: Path | None, readme: bool):
     """Make the notebooks from their texts: of lab NN, or all of them."""
-    from .course import build as builder
+    from .course.authoring import build as builder
     if readme:
-        from .course.readme import redraw
+        from .course.authoring.readme import redraw
         changed = redraw(builder.home())
     elif edited is not None:
         changed = [builder.from_notebook(edited)]
@@ -114,11 +114,12 @@ def place(name: str) -> str:
     return name
 
 
-def make(kind: str, table: dict, name: str, device: str, out: Path | None) -> None:
-    choose(kind, name, table)
+def run(kind: str, wing: str, work: str, name: str, device: str, out: Path | None) -> None:
+    """Call `work` of the module `name` in a wing, and say what it returns."""
+    choose(kind, name, import_module(f".{wing}", __package__).NAMES)
     if out is not None and out.is_file():
         raise click.ClickException(f"{out} is a file: --out names a folder.")
-    click.echo(table[name](device=place(device), out=out))
+    click.echo(getattr(import_module(f".{wing}.{name}", __package__), work)(device=place(device), out=out))
 
 
 DEVICE = click.option("--device", default="cpu", show_default=True, help="where to compute: cpu, cuda, mps")
@@ -131,8 +132,7 @@ OUT = click.option("--out", type=click.Path(path_type=Path), help="the folder to
 @OUT
 def train(name: str, device: str, out: Path | None):
     """Train the model NAME and store it with its card; after a kill, the same command goes on."""
-    from . import recipes
-    make("model to train", recipes.TRAIN, name, device, out)
+    run("model to train", "recipes", "train", name, device, out)
 
 
 @cli.command()
@@ -141,9 +141,7 @@ def train(name: str, device: str, out: Path | None):
 @OUT
 def bench(name: str, device: str, out: Path | None):
     """Measure NAME and append what was found to the recorded results."""
-    from . import recipes
-    from .course import timing
-    make("benchmark", recipes.BENCH | {"labs": timing.measure}, name, device, out)
+    run("benchmark", "bench", "measure", name, device, out)
 
 
 if __name__ == "__main__":

@@ -45,10 +45,11 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from effml_lab import datasets, recipes
+from effml_lab import datasets, folders, models
 from effml_lab.diffusion import denoise, levels, oracle, samplers
 from effml_lab.diffusion.train import Run, fit
-from effml_lab.measure import bench, plots
+from effml_lab.measure import plots, records
+from effml_lab.measure.cost import timed
 from effml_lab.nets.unet import UNet
 
 torch.set_num_threads(1)            # tensors of a few hundred numbers gain nothing from two, and times repeat better
@@ -357,8 +358,8 @@ with figure(f"Training loss over 400 steps, falling from {losses[0]:.2f} to abou
 # course draws, which was trained with the same loss for longer.
 
 # %%
-model, schedule = recipes.denoiser("digits")
-card = recipes.card("digits")
+model, schedule = models.denoiser("digits")
+card = models.card("digits")
 grid = schedule.grid(50, "trailing")
 noise = samplers.start((24, 1, 8, 8), grid, seeded(5))
 with figure("Left: 24 pictures by the net after 400 steps, some like digits, some blots and noise. Right: 24 by the "
@@ -504,7 +505,7 @@ with figure("Left: 24 digits drawn by the model. Right: 24 held-out digits. They
 # intervals, were recorded by `python -m effml_lab bench digits`.
 
 # %%
-for record in bench.read(recipes.data_folder() / "results" / "digits.jsonl"):
+for record in records.read(folders.data_folder() / "results" / "digits.jsonl"):
     numbers = (f"{name} {record.quality[name]['value']:.3f} ({record.quality[name]['low']:.3f} to "
                f"{record.quality[name]['high']:.3f})" for name in ("recognizable", "kid", "nearest"))
     print(f"{record.technique:24}" + "   ".join(numbers))
@@ -522,7 +523,7 @@ for record in bench.read(recipes.data_folder() / "results" / "digits.jsonl"):
 def call(rows):
     x, t = torch.zeros(rows, 1, 8, 8), torch.zeros(rows)
     with torch.no_grad():
-        return bench.timed(lambda: model.net(x, t), warmup=5, repeats=30)
+        return timed(lambda: model.net(x, t), warmup=5, repeats=30)
 
 
 sizes = (1, 4, 24, 96)

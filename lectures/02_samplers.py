@@ -47,12 +47,13 @@ from functools import partial
 import numpy as np
 import torch
 
-from effml_lab import recipes
+from effml_lab import bench, models
+from effml_lab.bench import findings
 from effml_lab.diffusion import guess, levels, oracle, samplers, sde
 from effml_lab.diffusion.guidance import guided
-from effml_lab.measure import bench, planes, plots, quality
-from effml_lab.recipes import findings
-from effml_lab.recipes.samples import SPACING
+from effml_lab.measure import planes, plots, quality
+from effml_lab.measure.cost import timed
+from effml_lab.models.samples import SPACING
 
 torch.set_num_threads(1)            # times repeat better
 
@@ -86,7 +87,7 @@ UNRECORDED = "Nothing is recorded here yet: `python -m effml_lab bench samplers`
 # lecture with ten.
 
 # %%
-model, course = recipes.denoiser("shapes")
+model, course = models.denoiser("shapes")
 ask = guided(model, torch.arange(6), torch.full((1,), 6), 1.0)      # six kinds; 6 stands for "no condition"
 
 
@@ -700,7 +701,7 @@ print(f"The first of ten steps of trailing goes from lambda = {cur.lam:.1f} to {
 # `python -m effml_lab bench samplers`, with 95% intervals.
 
 # %%
-spacings = recipes.recorded("spacing")
+spacings = bench.recorded("spacing")
 for technique, r in spacings.items():
     print(f"{technique:32} RMSE {told(r.quality['rmse'])}")
 if not spacings:
@@ -775,7 +776,7 @@ def said(records, y):
     return "; ".join(f"{r.technique} {r.quality[y]['value']:.3g}" for r in shown)
 
 
-recorded = recipes.recorded("samplers")
+recorded = bench.recorded("samplers")
 points = list(recorded.values())
 if recorded:
     with figure("Paired error over network evaluations: " + said(points, "rmse"), height=4) as ax:
@@ -841,11 +842,11 @@ if recorded:
 # multiply. Then measure whole runs.
 
 # %%
-one = bench.timed(lambda: ask(noise, fine[60]), warmup=3, repeats=30)
+one = timed(lambda: ask(noise, fine[60]), warmup=3, repeats=30)
 print(f"One call for six images: {one.median:.1f} ms ({one.low:.1f} to {one.high:.1f}).")
 for name, n, calls in (("dpmpp_2m", 10, 10), ("ddim", 10, 10), ("heun", 10, 19), ("ddim", 50, 50)):
     grid = course.grid(n, SPACING)
-    run = bench.timed(lambda: samplers.last(samplers.SAMPLERS[name](ask, noise, grid)), warmup=1, repeats=5)
+    run = timed(lambda: samplers.last(samplers.SAMPLERS[name](ask, noise, grid)), warmup=1, repeats=5)
     print(f"{name:9} {n} steps, {calls} calls: {calls * one.median:5.0f} ms predicted, {run.median:5.0f} ms measured "
           f"({run.low:.0f} to {run.high:.0f})")
 

@@ -45,7 +45,7 @@ import time
 import torch
 from tqdm.auto import tqdm
 
-from effml_lab import datasets, recipes
+from effml_lab import bench, datasets, models
 from effml_lab.course import shortened
 from effml_lab.diffusion import levels, oracle, samplers, train
 from effml_lab.diffusion.denoise import Denoiser, clipped
@@ -261,8 +261,8 @@ with figure("Above, the loss of each batch falls from one, fast and then slowly;
 # tell the noise from a picture that has much of it, or little?
 
 # %%
-model, held_out = recipes.load("digits"), test_images[:120]
-print("{parameters:,} parameters, {steps:,} steps, {minutes:.0f} minutes".format(**recipes.card("digits")))
+model, held_out = models.load("digits"), test_images[:120]
+print("{parameters:,} parameters, {steps:,} steps, {minutes:.0f} minutes".format(**models.card("digits")))
 
 
 @torch.no_grad()
@@ -467,7 +467,7 @@ check("01-ddpm", ddpm, points=5)
 # as somebody asks; `samplers.last` runs it to its end.
 
 # %%
-denoise, schedule = recipes.denoiser("digits")
+denoise, schedule = models.denoiser("digits")
 strided = [10, 50, 200]
 with figure("Samples with the small variance above and the large one below, with 10, 50 and 200 steps: at ten "
             "steps the large variance leaves grain all over", height=4.6, rows=2, cols=3) as axes:
@@ -603,7 +603,7 @@ if isinstance(total_guess, (int, float)):
 # %%
 point = None
 try:
-    point = recipes.measure("your DDPM, 50 steps", ddpm, steps=50, n=shortened(360, 32))
+    point = bench.measure("your DDPM, 50 steps", ddpm, steps=50, n=shortened(360, 32))
 except Exception as error:
     print("Your point appears once exercise 7 is right:", str(error) or "it is still a stub.")
 summary(point)

@@ -42,11 +42,12 @@ from itertools import pairwise
 
 import torch
 
-from effml_lab import hub, recipes
+from effml_lab import bench, hub, models
 from effml_lab.course import shortened
 from effml_lab.diffusion import levels, oracle, samplers
 from effml_lab.diffusion.guidance import guided
-from effml_lab.measure import bench, planes, plots
+from effml_lab.measure import planes, plots
+from effml_lab.measure.cost import timed
 
 torch.set_num_threads(1)  # points of the plane are too small to share between cores
 betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)  # lab 01's table
@@ -658,7 +659,7 @@ with figure("Left, where ten steps stand on the axis of lambda for three grids. 
 # as it is: a sampler sees only `denoise(x, level)` and a grid, here Karras'.
 
 # %%
-net, cosine = recipes.denoiser("shapes")
+net, cosine = models.denoiser("shapes")
 kinds, no_kind = torch.tensor([0, 2, 3, 4]), torch.tensor([6])  # a circle, a square, a triangle, a star
 draw = guided(net, kinds, no_kind, w=1)  # w = 1: guidance, the matter of lab 03, is off
 noise4 = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(24))
@@ -691,7 +692,7 @@ slider(lambda ax, n: plots.images(ax, pictures(dpmpp_2m, n), cols=4), 1, 40, 8, 
 
 # %%
 level = cosine.grid(10, "karras")[3]
-call = bench.timed(lambda: draw(noise4, level))
+call = timed(lambda: draw(noise4, level))
 print(f"one call for four pictures: {call.median:.1f} ms (95% interval {call.low:.1f} to {call.high:.1f})")
 latency_guess = ...
 ### BEGIN SOLUTION
@@ -705,7 +706,7 @@ check("02-guess-latency", latency_guess, points=1)
 with figure("Time over network calls for DDIM, Heun and 2M: all near the straight line through one call") as ax:
     for k, (name, (sampler, calls)) in enumerate(contest.items()):
         steps = [n // calls for n in (6, 12, 20)]
-        spent = [bench.timed(lambda: pictures(sampler, n), shortened(1, 0), shortened(3, 1)).median for n in steps]
+        spent = [timed(lambda: pictures(sampler, n), shortened(1, 0), shortened(3, 1)).median for n in steps]
         plots.curve(ax, [calls * n - (calls > 1) for n in steps], spent, label=name, k=k)
     ax.axline((0, 0), slope=call.median, color=plots.MUTED, linestyle=":", label="calls x time of a call")
     ax.set(xlabel="network calls", ylabel="ms", xlim=(0, 22), ylim=(0, None))
@@ -721,7 +722,7 @@ with figure("Time over network calls for DDIM, Heun and 2M: all near the straigh
 # distance* of 2,000 pictures to real shapes, in the features of a classifier.
 
 # %%
-recorded = recipes.recorded("samplers")
+recorded = bench.recorded("samplers")
 full, alike = recorded.get("ddpm, 1000 steps"), []  # alike: the rows whose difference to `full` may be 0
 if not full:
     print("No samplers are recorded in this copy of the course: `python -m effml_lab bench samplers` does it.")
@@ -813,7 +814,7 @@ check("02-read-latency", speedup_read, points=2)
 # %%
 point = None
 try:
-    point = recipes.measure("your 2M, 10 steps", dpmpp_2m, steps=10, n=shortened(360, 32), data="shapes")
+    point = bench.measure("your 2M, 10 steps", dpmpp_2m, steps=10, n=shortened(360, 32), data="shapes")
 except Exception as error:
     print("Your point appears once exercise 6 is right:", str(error) or "it is still a stub.")
 summary(point)

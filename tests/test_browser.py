@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from effml_lab.folders import checkout
+
+ROOT = checkout()
 SOLUTION = Path(os.environ.get("STANDIN", ROOT / "solutions" / "01_ddpm" / "01_ddpm.ipynb"))
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

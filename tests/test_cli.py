@@ -8,9 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from effml_lab import __main__ as front
-from effml_lab.course import desk, doctor
+from effml_lab import doctor, folders
+from effml_lab.course.notebook import labs
+from effml_lab.folders import checkout
 
-ROOT = Path(__file__).parent.parent
+ROOT = checkout()
 
 
 def told(*args: str) -> tuple[int, str, str]:
@@ -36,28 +38,28 @@ def shelf(tmp_path) -> Path:
 
 
 def test_labs_with_minutes_and_marks(shelf):
-    labs = desk.labs(shelf)
-    assert [lab.name for lab in labs] == ["01_ddpm"]
-    marked = desk.table(labs, {"01_ddpm": 71.4}, {"01-a": {"points": 1.5, "of": 2}, "02-b": {"points": 1, "of": 1}})
+    listed = labs.listed(shelf)
+    assert [lab.name for lab in listed] == ["01_ddpm"]
+    marked = labs.table(listed, {"01_ddpm": 71.4}, {"01-a": {"points": 1.5, "of": 2}, "02-b": {"points": 1, "of": 1}})
     row = marked.splitlines()[1]
     assert all(word in row for word in ("01_ddpm", "T", "3 min", "?", "71 s", "3 of 4"))
 
 
 def test_a_better_mark_is_never_more_than_the_points(shelf):
-    assert desk.labs(shelf)[0].mark({"01-a": {"points": 9, "of": 2}}) == 4
+    assert labs.listed(shelf)[0].mark({"01-a": {"points": 9, "of": 2}}) == 4
 
 
 def test_measured_takes_the_last_run(tmp_path):
     rows = [{"lab": "01_ddpm", "kind": kind, "seconds": s} for kind, s in [("solution", 9), ("solution", 7), ("blank", 1)]]
     (tmp_path / "labs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert desk.measured(tmp_path) == {"01_ddpm": 7} and desk.measured(tmp_path / "none") == {}
+    assert labs.measured(tmp_path) == {"01_ddpm": 7} and labs.measured(tmp_path / "none") == {}
 
 
 @pytest.fixture
 def started(monkeypatch) -> list:
     """JupyterLab is not started; what would have been is kept."""
     calls = []
-    monkeypatch.setattr(desk, "start", lambda folder, words: calls.append((folder, words)))
+    monkeypatch.setattr(labs, "start", lambda folder, words: calls.append((folder, words)))
     return calls
 
 
@@ -76,9 +78,9 @@ def test_lab_as_a_user_adds_nothing(started, monkeypatch):
 
 
 def test_lab_without_a_repository_says_where_labs_are(started, monkeypatch, tmp_path):
-    monkeypatch.setattr(desk, "PACKAGE", tmp_path / "effml_lab")
+    monkeypatch.setattr(folders, "PACKAGE", tmp_path / "effml_lab")
     code, _, err = told("lab")
-    assert code == 2 and len(err.splitlines()) == 1 and desk.source_url() in err and not started
+    assert code == 2 and len(err.splitlines()) == 1 and labs.source_url() in err and not started
 
 
 def test_lab_without_jupyterlab(started, monkeypatch):
@@ -123,11 +125,11 @@ def test_wrong_input_gets_one_sentence(words, wanted):
 
 
 def test_a_library_error_is_one_sentence_unless_traced(monkeypatch):
-    from effml_lab import recipes
+    from effml_lab.recipes import digits_judge
 
     def refuse(device, out):
         raise ValueError("the weights are not there: fetch them again")
-    monkeypatch.setitem(recipes.TRAIN, "digits_judge", refuse)
+    monkeypatch.setattr(digits_judge, "train", refuse)
     assert told("train", "digits_judge") == (2, "", "the weights are not there: fetch them again\n")
     monkeypatch.setenv("EFFML_TRACE", "1")
     with pytest.raises(ValueError):

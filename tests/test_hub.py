@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from effml_lab import hub, recipes
+from effml_lab import hub, models
 from effml_lab.diffusion import levels
 from effml_lab.diffusion.denoise import Denoiser
 from effml_lab.diffusion.guidance import guided
@@ -17,8 +17,20 @@ from effml_lab.diffusion.samplers import SAMPLERS, ddim, ddpm, last, start
 
 diffusers = pytest.importorskip("diffusers")
 pytest.importorskip("transformers")
-from pipelines import (autoencoder, draw, linear_transformer, sana, saved, stable, stable_xl, text_unet, told_sana,
-                       told_stable, told_stable_xl, unet)
+from pipelines import (
+    autoencoder,
+    draw,
+    linear_transformer,
+    sana,
+    saved,
+    stable,
+    stable_xl,
+    text_unet,
+    told_sana,
+    told_stable,
+    told_stable_xl,
+    unet,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")       # of diffusers: settings that it finds outdated
 LDM = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
@@ -202,7 +214,7 @@ def test_export(make, predicts):
 
 
 def test_export_of_a_course_model():
-    denoise, schedule = recipes.denoiser("digits")
+    denoise, schedule = models.denoiser("digits")
     config = hub.to_diffusers(schedule, denoise.pred)
     for kind in (diffusers.DDIMScheduler, diffusers.DPMSolverMultistepScheduler, diffusers.EulerDiscreteScheduler):
         abar = kind.from_config(config).alphas_cumprod

@@ -16,13 +16,15 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).parent.parent
+from effml_lab.folders import checkout
+
+ROOT = checkout()
 SOLUTION = Path(os.environ.get("STANDIN", ROOT / "solutions" / "01_ddpm" / "01_ddpm.ipynb"))
 COLAB = ["ipython==7.34.0", "ipykernel==6.17.1", "ipywidgets==7.7.1", "numpy==2.1.3", "scipy==1.16.3", "matplotlib==3.10.0",
          "tqdm==4.67.3", "scikit-learn", "safetensors", "click", "bleach", "jedi"]
 PROBE = """
-import json, sys, effml_lab, effml_lab.recipes as recipes
-print(json.dumps([effml_lab.__file__, str(recipes.data_folder()), [p.name for p in recipes.data_folder().glob("*/*")]]))
+import json, sys, effml_lab, effml_lab.folders as folders
+print(json.dumps([effml_lab.__file__, str(folders.data_folder()), [p.name for p in folders.data_folder().glob("*/*")]]))
 """
 
 pytestmark = pytest.mark.slow

@@ -1,8 +1,8 @@
-"""The data sets by name: tensors in [-1, 1] and what is known of them."""
+"""The data sets by name, one a file: tensors in [-1, 1] and what is known of them; `shapes` is rendered, the others are real."""
 from importlib import import_module
 
 # name -> the module here whose load(split) reads it
-LOADERS = {"digits": "digits", "shapes": "shapes", "mnist": "idx"}
+LOADERS = {"digits": "digits", "shapes": "shapes", "mnist": "mnist"}
 
 
 def load(name: str, split: str = "train") -> tuple:

@@ -19,7 +19,7 @@ def load(split: str = "train") -> tuple[Tensor, Tensor]:
     """Images (N, 1, 8, 8), float32 in [-1, 1], and labels (N,), int64; N = 1437 for "train", 360 for "test"."""
     if split not in ("train", "test"):
         raise ValueError(f"unknown split {split!r} of the digits: choose 'train' or 'test'")
-    from sklearn.datasets import load_digits                # slow to import, and only needed here
+    from sklearn.datasets import load_digits  # slow to import, and only needed here
     raw = load_digits()
     images, labels = torch.from_numpy(raw.images), torch.from_numpy(raw.target).long()
     held_out = torch.zeros(len(labels), dtype=torch.bool)

@@ -18,7 +18,7 @@ from typing import Callable, NamedTuple
 import torch
 from torch import Tensor
 
-from .spacings import CLEAN_ONLY, SPACINGS
+from .spacings import CLEAN_ONLY, IN_LAM, IN_TIME, SPACINGS
 
 
 class Level(NamedTuple):
@@ -102,7 +102,11 @@ class Schedule:
             raise ValueError(f"the spacing {spacing!r} always ends at the clean image: leave clean=True")
         if lam and not lam[0] < lam[1]:
             raise ValueError(f"lam must run from the noisy end up to the clean one, got {lam[0]:g} and {lam[1]:g}")
-        levels = SPACINGS[spacing](self, n if clean else n + 1, lam or self.lams)
+        count = n if clean else n + 1
+        if spacing in IN_TIME:
+            levels = [self(t) for t in IN_TIME[spacing](count, self.steps, self.span)]
+        else:
+            levels = [self.at(value) for value in IN_LAM[spacing](count, lam or self.lams)]
         return levels + [CLEAN] if clean else levels
 
 

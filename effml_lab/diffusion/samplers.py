@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .guess import correction, forecast, middle
 from .levels import Level
-from .step import last, randn, share, start, step, steps        # noqa: F401, last and start are read from here too
+from .step import last, randn, share, start, step, steps  # noqa: F401, last and start are read from here too
 
 
 @torch.no_grad()

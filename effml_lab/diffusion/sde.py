@@ -94,7 +94,7 @@ def pf_ode_adaptive(denoise: Callable, x: Tensor, schedule: Schedule, ts: Sequen
 
     tol: relative and absolute error asked of each step. ts must stay where alpha and sigma are positive.
     """
-    from scipy.integrate import solve_ivp                       # a third of a second that no other function needs
+    from scipy.integrate import solve_ivp  # a third of a second that no other function needs
 
     def slope(lam: float, y):
         level, y = schedule.at(lam), torch.from_numpy(y).reshape(x.shape)

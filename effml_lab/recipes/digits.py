@@ -2,7 +2,7 @@
 
 DDPM's recipe (Ho et al. 2020): T = 1000 with the linear table, L_simple, t uniform, AdamW, EMA of the weights. 1,437
 images are few and the net could learn them by heart, so it is small, has dropout, and its samples are held against the
-training images by the benchmark (`measured.py`). No image is moved: shifted digits would be another distribution.
+training images by the benchmark (`bench digits`). No image is moved: shifted digits would be another distribution.
 Left out: classes (lab 03), shorter sampling (lab 02).
 """
 from pathlib import Path
@@ -13,8 +13,9 @@ from ..datasets import digits
 from ..diffusion import levels
 from ..diffusion.denoise import loss as noise_loss
 from ..diffusion.train import Run
+from ..models import judges, samples, store
 from ..nets.unet import UNet
-from . import models, samples, store, training
+from . import training
 
 NET = {"widths": [32, 64], "blocks": 1, "attention": [False, True], "dropout": 0.1}
 SEED, BATCH, STEPS, LR = 0, 64, 5000, 1e-3
@@ -41,5 +42,5 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
 def examine(folder: Path, n: int = 360, steps: int = 50) -> dict:
     """A quick look at the stored weights: the share of recognizable digits among n samples of a short DDIM run."""
     images = samples.batch(samples.Plan("digits", "ddim", steps, "trailing", n, 1, folder))
-    share = models.recognizable(images).double().mean().item()
+    share = judges.recognizable(images).double().mean().item()
     return {"quality": {f"recognizable, ddim {steps}": {"value": share, "n": n}}}

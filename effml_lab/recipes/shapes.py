@@ -22,8 +22,9 @@ from ..diffusion import levels, samplers
 from ..diffusion.denoise import loss as diffusion_loss
 from ..diffusion.guidance import guided
 from ..diffusion.train import Run, cooled
+from ..models import checkpoints, reader, store
 from ..nets.unet import UNet
-from . import models, reader, store, training
+from . import training
 
 CLASSES = len(shapes.KINDS)
 NET = {"channels_in": 3, "widths": [48, 64, 96], "blocks": 1, "attention": [False, True, True], "classes": CLASSES,
@@ -64,7 +65,7 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
 
 def examine(folder: Path, n: int = 480, steps: int = 50) -> dict:
     """A quick look at the stored weights: the share of n samples of a short DDIM run that show the wanted kind."""
-    denoise, schedule = models.denoiser("shapes", folder)
+    denoise, schedule = checkpoints.denoiser("shapes", folder)
     wanted, grid = torch.arange(n) % CLASSES, schedule.grid(steps, "trailing")
     x = samplers.start((n, 3, reader.SIZE, reader.SIZE), grid, store.seeded(SEED, -1))
     images = samplers.last(samplers.ddim(guided(denoise, wanted, torch.full((1,), CLASSES), 1.0), x, grid))

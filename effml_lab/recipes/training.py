@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from .. import folders
 from ..diffusion.train import Run, fit
-from ..measure import bench
-from . import store
+from ..measure import records
+from ..models import store
 
 
 def state_path(name: str) -> Path:
-    return store.home() / "training" / f"{name}.safetensors"
+    return folders.home() / "training" / f"{name}.safetensors"
 
 
 def resume(name: str, run: Run, settings: dict) -> dict[str, float]:
@@ -76,7 +77,7 @@ def make(name: str, run: Run, loss: Callable, recipe: dict, about: dict, examine
         return None
     first = next(run.net.parameters())
     card = {"name": name, **recipe, **about, "parameters": sum(p.numel() for p in run.net.parameters()),
-            "versions": bench.versions(), "date": bench.now(), "device": bench.device_name(first.device), **took}
+            "versions": records.versions(), "date": records.now(), "device": records.device_name(first.device), **took}
     path = store.save(name, run.ema.state_dict(), card, out)
     store.update(name, store.card(name, path.parent) | examine(path.parent), path.parent)
     state_path(name).unlink()

@@ -1,15 +1,24 @@
-"""All exercises of the course by id: one module a topic, each with a tuple EXERCISES, in the order of the lab."""
-from . import ddpm_ancestral, ddpm_forward, ddpm_kept, ddpm_loss, ddpm_reverse, latency
-from . import (
-    sampler_2m, sampler_ddim, sampler_grid, sampler_heun, sampler_order, sampler_score, sampler_sde, sampler_speed,
-    sampler_third)
+"""All exercises of the course by id: one package a lab, which lists its exercises in order.
 
-MODULES = (ddpm_forward, ddpm_loss, ddpm_reverse, ddpm_ancestral, ddpm_kept, latency,
-           sampler_score, sampler_sde, sampler_ddim, sampler_heun, sampler_2m, sampler_order, sampler_third,
-           sampler_grid, sampler_speed)
-EXERCISES = {exercise.id: exercise for module in MODULES for exercise in module.EXERCISES}
+What several labs share lies beside the packages: `common` (tables, shapes, tolerances), `gaussian` (data whose answer is
+known), `moments` (means and sizes of noise), `retrace` (a random walk followed step by step), `walks` (samplers on grids).
+"""
+import difflib
+
+from ..contract.exercise import Exercise
+from . import lab01_ddpm, lab02_samplers
+
+EXERCISES: dict[str, Exercise] = {exercise.id: exercise for lab in (lab01_ddpm, lab02_samplers) for exercise in lab.EXERCISES}
 
 
 def of_lab(lab: str) -> list[str]:
     """The ids of a lab's exercises, in order; lab: its number, "01", or its name, "01_ddpm"."""
     return [id for id in EXERCISES if id.startswith(lab[:2] + "-")]
+
+
+def find(id: str) -> Exercise:
+    """The exercise of an id, or one sentence with the id that was meant."""
+    if id not in EXERCISES:
+        near = difflib.get_close_matches(id, EXERCISES, 1)
+        raise ValueError(f"there is no exercise {id!r}" + (f": did you mean {near[0]!r}?" if near else ""))
+    return EXERCISES[id]

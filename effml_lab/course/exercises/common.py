@@ -2,7 +2,7 @@
 import torch
 from torch import Generator, Tensor
 
-from ..exercise import Property, Unanswered, close, kind, same_form
+from ..contract.exercise import Property, Unanswered, close, kind, same_form
 
 SHAPES = ((3, 1, 5, 4), (2, 7), (4, 4, 4, 4))       # ragged ones, and one as wide as its batch is long
 

@@ -5,9 +5,9 @@ Both samplers of lab 01 walk 10,000 numbers of it and every state is seen, so th
 import torch
 from torch import Tensor
 
+from ..contract.exercise import Property, Unanswered, close
 from .common import integer
 from .moments import drift, noise_size
-from ..exercise import Property, Unanswered, close
 
 N = (2500, 1, 2, 2)
 

@@ -10,7 +10,7 @@ from typing import Callable
 
 from torch import Tensor
 
-from ..exercise import Property, within
+from ..contract.exercise import Property, within
 
 SHARED = {"one number for the whole batch: draw noise of the shape of x": (0, 1, 2, 3),
           "one number for each picture: draw noise of the shape of x": (1, 2, 3),

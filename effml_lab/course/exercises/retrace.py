@@ -8,8 +8,8 @@ from typing import Callable
 import torch
 from torch import Tensor
 
+from ..contract.exercise import Property, Unanswered, kind, known, same_form
 from .gaussian import real
-from ..exercise import Property, Unanswered, kind, known, same_form
 
 FORM, WALKED = "shape and dtype of x", "t runs from T - 1 down to 0"
 STARTS = "the walk starts at x and goes on from each new state"

@@ -1,4 +1,4 @@
-"""Lab 02: what a sampler is run on: data, levels, and a denoiser that remembers what it was asked.
+"""What a sampler is run on in an exercise: data, levels, and a denoiser that remembers what it was asked.
 
 Each number of a picture is drawn by itself from two hills, N(place, width^2) and N(-place, width^2), so its exact guess
 E[x0 | x] is curved and elementwise, at any level and for pictures of any shape. Grids are uneven, of all three
@@ -12,10 +12,10 @@ from typing import Callable, Iterable
 import torch
 from torch import Generator, Tensor
 
-from .common import integer
-from ..exercise import Property, Unanswered, close, kind, known, near, same_form
 from ...diffusion import levels
 from ...diffusion.levels import CLEAN, Level, Schedule
+from ..contract.exercise import Property, Unanswered, close, kind, known, near, same_form
+from .common import integer
 
 SHAPED, COUNTED = "every state shaped like x", "one state a step"
 ENDLESS = "where nxt.sigma is 0 the step needs a rule of its own: no division by it, and lambda is infinite there"

@@ -1,3 +1,4 @@
+"""Answers to 01-ancestral: right ones, and wrong ones with the causes that a report may name for them."""
 import torch
 
 EXERCISE = "01-ancestral"

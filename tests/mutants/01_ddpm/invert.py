@@ -1,3 +1,4 @@
+"""Answers to 01-invert: right ones, and wrong ones with the causes that a report may name for them."""
 from functools import partial
 
 import torch

@@ -1,3 +1,4 @@
+"""Answers to the readings: right ones, and wrong ones with the causes that a report may name for them."""
 READINGS = {
     "01-read-loss": ([], [(0.5, ["a fraction where"]), (10, []), (100, [])]),
     "01-read-swap": ([100], [(200, ["beats DDIM"]), (50, []), (10, [])]),

@@ -1,3 +1,4 @@
+"""Answers to 02-dpmpp-2m: right ones, and wrong ones with the causes that a report may name for them."""
 import math
 from itertools import pairwise
 

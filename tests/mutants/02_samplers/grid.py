@@ -1,3 +1,4 @@
+"""Answers to 02-grid: right ones, and wrong ones with the causes that a report may name for them."""
 import math
 
 import numpy as np

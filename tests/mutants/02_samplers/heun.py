@@ -1,3 +1,4 @@
+"""Answers to 02-heun: right ones, and wrong ones with the causes that a report may name for them."""
 from itertools import pairwise
 
 import torch

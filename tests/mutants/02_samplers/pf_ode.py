@@ -1,3 +1,4 @@
+"""Answers to 02-pf-ode: right ones, and wrong ones with the causes that a report may name for them."""
 import torch
 
 from effml_lab.diffusion import levels, samplers

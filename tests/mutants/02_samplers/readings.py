@@ -1,8 +1,7 @@
 """Two of these are answered by the records, so their right answers are taken from there."""
-from effml_lab import recipes
-from effml_lab.recipes import findings
+from effml_lab.bench import findings, point
 
-ROWS = recipes.recorded("samplers")
+ROWS = point.recorded("samplers")
 FOUND = [row.nfe or 0 for name, row in ROWS.items() if name == findings.FEWEST]
 TIMES = [ROWS[findings.FULL].ms["median"] / ROWS["dpmpp_2m, 10 steps"].ms["median"] for _ in FOUND]
 

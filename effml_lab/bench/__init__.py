@@ -1,0 +1,11 @@
+"""How each row of data/results is measured: `python -m effml_lab bench NAME` runs `measure(out, device)` of NAME.py here.
+
+It appends to NAME.jsonl; `samplers` also writes spacing.jsonl, `race` is a row of unet.jsonl, `tune` a launch table too.
+What they share: `plan_cost` (what a set of samples costs), `real` (what it is held against), `findings` (what the rows of
+`samplers` come to). `point` is what notebooks call: anybody's sampler on the same plot, and the recorded rows.
+"""
+from .point import measure, recorded
+
+__all__ = ["measure", "recorded"]
+NAMES = ("digits", "samplers", "loop", "unet", "race", "quant", "calibration", "instructions", "kernels", "tune",
+         "labs", "graders", "tests")

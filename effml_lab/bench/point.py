@@ -1,0 +1,39 @@
+"""A point on the course's plot for anybody's sampler: network evaluations, and how far its pictures are from real ones.
+
+KID rather than the Frechet distance, since KID is unbiased: a few hundred samples of a student and the recorded
+thousands stand on the same plot. Its interval says how much the few hundred are worth. A model with classes is asked
+for all of them in turn. Noise that the sampler draws comes from the global generator, which is seeded.
+"""
+from typing import Callable
+
+from .. import folders
+from ..diffusion import samplers
+from ..measure import cost, quality, records
+from ..models import judges, samples, store
+from . import real
+
+SPACINGS = {"digits": "leading", "shapes": samples.SPACING}
+
+
+def measure(technique: str, sampler: Callable, steps: int, n: int = 360, data: str = "digits",
+            spacing: str | None = None, seed: int = 0) -> records.Record:
+    """The Record of a sampler, called as sampler(denoise, x, grid), on the course's model of a data set.
+
+    data: "digits" or "shapes". spacing: of the grid, by default the one that the plot's other points have.
+    """
+    if data not in SPACINGS:
+        raise ValueError(f"there is no course model of {data!r}: choose one of {', '.join(SPACINGS)}")
+    plan = samples.Plan(data, technique, steps, spacing or SPACINGS[data], n, seed)
+    denoise, told, x, grid = samples.prepared(plan)
+    denoise.net = cost.Counted(denoise.net)
+    with samples.global_seed(seed):
+        images = samplers.last(sampler(told, x, grid))
+    distance = quality.kid_interval(judges.features(data, images), judges.features(data, real.IMAGES[data]()))
+    settings = {"data": data, "steps": steps, "spacing": plan.spacing, "seed": seed}
+    return records.Record(technique, nfe=denoise.net.nfe(n), bytes=store.card(data)["bytes"],
+                        quality={"kid": distance._asdict()}, settings=settings)
+
+
+def recorded(name: str) -> dict[str, records.Record]:
+    """The recorded results that come with the course, data/results/`name`.jsonl: the last row of each technique."""
+    return records.latest(folders.data_folder() / "results" / f"{name}.jsonl")

@@ -1,0 +1,158 @@
+"""Lab 01: ancestral sampling over kept levels, and what skipping costs (Ho et al. 2020, eq. 7 between any two levels).
+
+Two grids of unlike spacing, so that the last noisy level is t = 0 in one and not in the other. Each step is judged by itself.
+"""
+import itertools
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ....diffusion import levels as schedules
+from ....diffusion.levels import Level, Schedule
+from ....diffusion.oracle import gaussian_run
+from ....diffusion.samplers import ddim, ddpm
+from ...contract.exercise import Exercise, Property, prediction, reading
+from ..common import drawn, integer, repeated
+from ..gaussian import clean_end, gaussian_case, guess, real
+from ..moments import noise_size, reused, step_mean, step_noise
+from ..walks import formed, iterable
+from .posterior import Posterior
+
+NONE = "no noise is added"
+RESTART = "each step starts at the first x again: x must become the new state"
+
+
+def ddpm_cases(rng):
+    n = integer(rng, 5, 8)
+    return [gaussian_case(rng, n=n, variance=variance, spacing=spacing)
+            for variance, spacing in (("small", "leading"), ("large", "trailing"))]
+
+
+@lru_cache
+def table() -> Schedule:
+    return schedules.linear()
+
+
+@lru_cache
+def grid_of(n: int, spacing: str) -> tuple[Level, ...]:
+    return tuple(table().grid(n, spacing))
+
+
+def kept(case) -> list[Level]:
+    return list(grid_of(case["n"], case["spacing"]))
+
+
+def ddpm_run(impl, case):
+    grid = kept(case)
+    denoise = lambda x, level: guess(case, real(x), level.alpha**2)
+    walk = lambda rng: [x.clone() if isinstance(x, Tensor) else x for x in itertools.islice(
+        iterable(impl(denoise, case["x"], grid, variance=case["variance"], rng=rng)), len(grid) + 2)]
+    out = repeated(walk, case["seed"])
+    return {"out": out["out"]} | {name: out[name][-1:] for name in ("again", "other")}
+
+
+def ddpm_verify(case, out):
+    grid, states, x = kept(case), out["out"], case["x"]
+    form = formed(grid, states, x)
+    if not all(row.passed for row in form):
+        return form
+    walk = list(zip(itertools.pairwise(grid), [x, *states], states))
+    (cur, _), x, y = walk[-1]
+    late = noise_size(*walk[0][1:]) < 1e-5 < noise_size(*walk[1][1:])       # then the end has the noise of the step before
+    end = clean_end("the step to the clean level adds no noise", x, y, guess(case, x, cur.alpha**2),
+                    () if late else (cur.sigma, cur.sigma**2),
+                    "noise is added on the last step too: where nxt.sigma is 0 the mean is the picture")
+    return [*form, *steps(case, walk[:-1]), end,
+            drawn("rng draws the noise, and nothing else does", *(out[k][-1] for k in ("out", "again", "other")))]
+
+
+def steps(case, walk) -> list[Property]:
+    means, quiet = [], []
+    for (cur, nxt), x, y in walk:
+        now, before = torch.tensor([cur.alpha**2, nxt.alpha**2])
+        means.append(Posterior(now, before).mean(x, guess(case, x, now)))
+        quiet.append(noise_size(x, y) < 1e-5)
+    used = reused([(x, y, mean) for (_, x, y), mean in zip(walk, means)])
+    alone = {0: "the first state has no noise: is it added after `yield`?"}
+    if walk[-1][0][1].t == 0:
+        alone[len(walk) - 1] = "no noise is added on the step to t = 0: only the clean level, sigma = 0, goes without"
+    silent = alone.get(quiet.index(True), NONE) if sum(quiet) == 1 else NONE
+    return [row for (cur, nxt), x, y in walk for row in kept_step(case, cur, nxt, x, y, used, silent)]
+
+
+def kept_step(case, cur: Level, nxt: Level, x: Tensor, y: Tensor, used: str | None, silent: str) -> list[Property]:
+    now, before = torch.tensor([cur.alpha**2, nxt.alpha**2])
+    x0, beta = guess(case, x, now), 1 - (cur.alpha / nxt.alpha) ** 2
+    small, one = beta * (nxt.sigma / cur.sigma) ** 2, 1 - (cur.alpha / table()(cur.t - 1).alpha) ** 2
+    shrink = (nxt.sigma / cur.sigma) ** 2
+    of = lambda small, large: (large if case["variance"] == "large" else small) ** 0.5
+    std, rooted, right = of(small, beta), 1 - cur.alpha / nxt.alpha, Posterior(now, before)
+    slips = mean_slips(case, cur, nxt, x, x0, one, std)
+    mean = step_mean("the mean of each step", x, y, right.mean(x, x0), slips, used)
+    return [
+        mean,
+        step_noise(f"the noise of each step, {case['variance']} variance", x, y, std, {} if RESTART in mean.causes else {
+            silent: 0.0,
+            "the other variance": of(beta, small),
+            "a variance was used as a standard deviation": std**2,
+            "the one-step beta of the table: the step goes to the next kept level": of(one * shrink, one),
+            "beta from alpha, not from its square": of(rooted * shrink, rooted),
+            "beta from alpha, and 1 - alpha for 1 - alpha²": of(rooted * (1 - nxt.alpha) / (1 - cur.alpha), rooted),
+            "sigma where sigma² belongs": of(beta * nxt.sigma / cur.sigma, beta),
+            "1 - alpha² is the noise of all steps down to x0": cur.sigma,
+            "all of the noise of the next level is new": nxt.sigma,
+            "uniform noise (rand) where normal noise (randn) belongs": std / 12**0.5,
+            "the noise is added twice": (std**2 + small) ** 0.5}, used=used)]
+
+
+def mean_slips(case, cur: Level, nxt: Level, x: Tensor, x0: Tensor, one: float, std: float) -> dict:
+    now, before = torch.tensor([cur.alpha**2, nxt.alpha**2])
+    right, eps, beta = Posterior(now, before), (x - cur.alpha * x0) / cur.sigma, 1 - now / before
+    weighed = lambda b, s, t: (nxt.alpha * b * x0 + (1 - b) ** 0.5 * s * x) / t
+    return {
+        "all of the old noise is kept: that is DDIM's step, and new noise comes on top": lambda: (
+            nxt.alpha * x0 + nxt.sigma * eps),
+        "the one-step beta of the table: the step goes to the next kept level": lambda: (
+            weighed(one, nxt.sigma**2, cur.sigma**2)),
+        "both levels from the table's neighbours: the step goes to the next kept level": lambda: Posterior(
+            now, now / (1 - one)).mean(x, x0),
+        "beta from alpha, not from its square": lambda: Posterior(now**0.5, before**0.5).mean(x, x0),
+        "sigma where sigma² belongs": lambda: weighed(beta, nxt.sigma, cur.sigma),
+        "denoise was asked at nxt: x is at cur": lambda: right.mean(x, guess(case, x, before)),
+        "what denoise gives is x0 itself, not eps": lambda: right.mean(x, (x - cur.sigma * x0) / cur.alpha),
+        RESTART: lambda: right.mean(
+            case["x"], guess(case, case["x"], now)),
+        "uniform noise (rand) where normal noise (randn) belongs": lambda: right.mean(x, x0) + std / 2,
+        "the old noise is dropped": lambda: nxt.alpha * x0}
+
+
+STEPS = (10, 20, 50, 100, 200, 500, 1000)
+
+
+def first_better(other: str) -> float:
+    """The first of STEPS at which the large variance is nearer to the data than `other` (m = 0.5, c = 0.05)."""
+    kl = lambda n, method: gaussian_run(schedules.linear().grid(n, "leading"), 0.5, 0.05, method)[2]
+    return float(next(n for n in STEPS if kl(n, "large") < kl(n, other)))
+
+
+def left() -> tuple[float, float]:
+    """Around the noise that the large variance leaves at N = 10: from what is exact for a Gaussian to sqrt(1 - abar[T/N])."""
+    std = gaussian_run(schedules.linear().grid(10, "leading"), 0.5, 0.05, "large")[1]
+    return 0.97 * (std**2 - 0.05**2) ** 0.5, 1.03 * schedules.linear()(100.0).sigma
+
+
+EXERCISES = (
+    prediction("01-guess-rank", "Which sampler is nearest to the data after 10 steps?"),
+    reading("01-read-swap", "Where large and small variance swap ranks",
+            lambda: (first_better("small") - 0.5, first_better("small") + 0.5),
+            lambda: {"this is where large beats DDIM too: the question is large against small": (
+                first_better("ddim") - 0.5, first_better("ddim") + 0.5)}),
+    Exercise("01-ddpm", "Ancestral sampling over kept levels", {
+        "every state shaped like x": 0, "one state a step": 1, "the mean of each step": 2,
+        "the noise of each step, small variance": 1, "the noise of each step, large variance": 1,
+        "the step to the clean level adds no noise": 1, "rng draws the noise, and nothing else does": 0.5},
+        ddpm_cases, ddpm_run, ddpm_verify, own=(ddpm, ddim)),
+    reading("01-read-noise", "What a strided large variance leaves", left, lambda: {
+        "this is the variance, 1 - alpha-bar: the standard deviation is its root": tuple(v**2 for v in left())}),
+)

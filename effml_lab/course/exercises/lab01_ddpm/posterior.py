@@ -1,0 +1,105 @@
+"""Lab 01: the posterior q(x_{t-1} | x_t, x_0), its mean and its two variances (Ho et al. 2020, eq. 6, 7 and section 3.2).
+
+The cases visit the middle of a table, its end, and t = 0, before which alpha-bar is 1.
+"""
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ....diffusion.samplers import step
+from ...contract.exercise import Exercise, close, same_form
+from ..common import betas, integer, one_number, several
+
+
+class Posterior(NamedTuple):
+    """q(x_s | x_t, x_0) from alpha-bar at t (`now`) and at s (`before`)."""
+    now: Tensor
+    before: Tensor
+
+    @property
+    def beta(self) -> Tensor:
+        return 1 - self.now / self.before
+
+    @property
+    def small(self) -> Tensor:
+        return self.beta * (1 - self.before) / (1 - self.now)
+
+    def mean(self, x: Tensor, x0: Tensor) -> Tensor:
+        return (self.before.sqrt() * self.beta * x0 + (1 - self.beta).sqrt() * (1 - self.before) * x) / (1 - self.now)
+
+
+def posterior_at(abar: Tensor, t: int) -> Posterior:
+    return Posterior(abar[t], abar[t - 1] if t else abar.new_ones(()))
+
+
+def posterior_cases(rng):
+    n = integer(rng, 7, 15)
+    abar = (1 - betas(rng, n)).cumprod(0)
+    draw = lambda: torch.randn(3, 1, 2, 4, generator=rng, dtype=torch.float64)
+    return [{"x": draw(), "x0": draw(), "t": t, "abar": abar} for t in (integer(rng, 2, n - 2), n - 1, 0)]
+
+
+def posterior_run(impl, case):
+    mean, *variances = several(impl(*(case[k] for k in ("x", "x0", "t", "abar"))), "mean, small, large")
+    names = "small variance", "large variance"
+    return [mean, *(torch.tensor(one_number(v, name), dtype=torch.float64) for v, name in zip(variances, names))]
+
+
+WRAPPED = "abar[t - 1] at t = 0 is the last entry of the table: before t = 0 alpha-bar is 1"
+ANOTHER = "beta from a table outside: work it out from the abar that is handed in"
+WHOLE = "1 - alpha-bar is the noise of all steps: beta is that of one"
+PAPER = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)       # the betas that stand in the notebook
+
+
+def mean_slips(case) -> dict:
+    x, x0, t, abar = (case[k] for k in ("x", "x0", "t", "abar"))
+    right = posterior_at(abar, t)
+    now, before, beta = right.now, right.before, right.beta
+    weighed = lambda of_x0, of_x: (of_x0 * x0 + of_x * (1 - before) * x) / (1 - now)
+    with_beta = lambda b: weighed(before.sqrt() * b, (1 - b).sqrt())
+    return {
+        WRAPPED: lambda: Posterior(now, abar[t - 1]).mean(x, x0),
+        ANOTHER: lambda: with_beta(PAPER[t]),
+        WHOLE: lambda: with_beta(1 - now),
+        "the weights of x0 and x are swapped": lambda: right.mean(x0, x),
+        "alpha-bar at t - 1 and at t are mixed up": lambda: Posterior(before, now).mean(x, x0),
+        "sqrt(alpha-bar) of t where that of t - 1 belongs": lambda: weighed(now.sqrt() * beta, (1 - beta).sqrt()),
+        "x is weighed with sqrt(alpha-bar) where sqrt(1 - beta) belongs": lambda: weighed(before.sqrt() * beta, now.sqrt()),
+        "the square roots are missing": lambda: weighed(before * beta, 1 - beta),
+        "the square root of 1 - beta is missing": lambda: weighed(before.sqrt() * beta, 1 - beta),
+        "the square root of alpha-bar before is missing": lambda: weighed(before * beta, (1 - beta).sqrt()),
+        "the division by 1 - alpha-bar is missing": lambda: right.mean(x, x0) * (1 - now),
+        "only the second term is divided by 1 - alpha-bar": lambda: right.mean(x, x0 * (1 - now))}
+
+
+def posterior_verify(case, out):
+    x, x0, t, abar = (case[k] for k in ("x", "x0", "t", "abar"))
+    right, wrapped = posterior_at(abar, t), Posterior(abar[t], abar[t - 1])
+    mean, small, large = out
+    form = same_form("mean shaped like x, and two numbers", mean, right.mean(x, x0), x)
+    if not form.passed:
+        return [form]
+    shrink = (1 - right.before) / (1 - right.now)
+    return [form,
+            close("at t = 0 the mean is x0" if t == 0 else "the mean", mean, right.mean(x, x0), mean_slips(case)),
+            close("at t = 0 the small variance is 0" if t == 0 else "the small variance", small, right.small, {
+                WRAPPED: lambda: wrapped.small,
+                ANOTHER: lambda: PAPER[t] * shrink,
+                WHOLE: lambda: (1 - right.now) * shrink,
+                "a standard deviation: the variance is its square": lambda: right.small.sqrt(),
+                "this is the large variance": lambda: right.beta,
+                "upside down: 1 - alpha-bar before belongs above, now below": lambda: right.beta / shrink}),
+            close("the large variance", large, right.beta, {
+                WRAPPED: lambda: wrapped.beta,
+                ANOTHER: lambda: PAPER[t],
+                WHOLE: lambda: 1 - right.now,
+                "upside down: beta = 1 - alpha-bar now / alpha-bar before": lambda: 1 - right.before / right.now,
+                "a standard deviation: the variance is its square": lambda: right.beta.sqrt(),
+                "this is the small variance": lambda: right.small})]
+
+
+EXERCISES = (Exercise("01-posterior", "The posterior mean and both variances", {
+    "mean shaped like x, and two numbers": 0, "the mean": 2, "at t = 0 the mean is x0": 1, "the small variance": 1,
+    "at t = 0 the small variance is 0": 0.5, "the large variance": 1}, posterior_cases, posterior_run, posterior_verify,
+    own=(step,)),)

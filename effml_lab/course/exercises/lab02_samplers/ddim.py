@@ -1,0 +1,156 @@
+"""Lab 02: DDIM over kept levels, eta = 0 (Song et al. 2021, eq. 12), on grids of all families.
+
+Each step is judged by itself, from the state before it. One grid keeps whole times of a table unevenly, so that a step
+of T / N times misses the next kept level; in one alpha is always 1 and the end above sigma = 0; one begins at alpha = 0.
+"""
+import itertools
+from typing import Callable
+
+import torch
+from torch import Tensor
+
+from ....diffusion.levels import CLEAN, Level
+from ....diffusion.samplers import ddim, ddpm, step
+from ...contract.exercise import Exercise, Property, close, known, near
+from ..common import SHAPES, integer, tol
+from ..walks import COUNTED, ENDLESS, SHAPED, each, family, formed, guess, levels_of, moved, rows, uneven, walk_case, walked
+
+ASKED, STILL = "denoise is asked once a step, about the state and cur", "nothing is random"
+END, NOISE = "the step to sigma = 0", "a grid that begins at alpha = 0"
+EACH = {"vp": "each step, variance-preserving levels", "edm": "each step, alpha = 1 throughout (EDM)",
+        "flow": "each step, alpha + sigma = 1 (flow)"}
+FIRST = "denoise is shown the first x every time: x must become the new state, and denoise see that"
+AT_NXT = "a division by nxt.sigma, which is 0 at the end: the noise is that of cur, (x - cur.alpha x0) / cur.sigma"
+RESTART = "each step starts at the first x again: x must become the new state"
+DIVIDED = "a division by cur.alpha, which is 0 here: (x - cur.alpha x0) / cur.sigma does without"
+
+
+def kept(rng, n: int) -> Tensor:
+    """n levels at whole times up to 700 of the table, one in each n-th part, and the clean one: (n + 1, 3)."""
+    times = ((torch.arange(n, 0, -1) - 0.9 * torch.rand(n, generator=rng)) * 700 / n).floor().double()
+    return rows("vp", family("vp").to_lam(times), clean=True)
+
+
+def cases(rng):
+    kinds = [("vp", True, torch.float32), ("edm", False, torch.float64), ("flow", True, torch.float32)]
+    out = [{**walk_case(rng, *kind, shape), "family": kind[0]} for kind, shape in zip(kinds, SHAPES)]
+    noise = torch.tensor([[1.0, 0.0, 1.0]], dtype=torch.float64)
+    out[0]["grid"], out[2]["grid"] = kept(rng, integer(rng, 5, 8)), torch.cat([noise, uneven(rng, "flow", clean=True)])
+    return out
+
+
+def run(impl, case):
+    torch.default_generator.manual_seed(1)
+    try:
+        out = walked(impl, case)
+    except ZeroDivisionError:
+        if case["grid"][0, 1]:
+            raise
+        return {"divided": True}
+    if case["family"] != "edm":
+        return out
+    torch.default_generator.manual_seed(2)
+    return {**out, "again": walked(impl, case)["states"][-1:]}
+
+
+def verify(case, out):
+    if "divided" in out:
+        return [Property(NOISE, False, "ZeroDivisionError", "a state", (DIVIDED,))]
+    grid, x, states = levels_of(case), case["x"], out["states"]
+    shown = finite(case, states)
+    form = formed(grid, shown, x, out["seen"])
+    if not all(row.passed for row in form):
+        return [row._replace(causes=(AT_NXT,)) if row.causes == (ENDLESS,) else row for row in form]
+    noisy = {False: "noise is added: with eta = 0 there is none"}
+    still = [close(STILL, again, states[-1], None, tol(x.dtype)) for again in out.get("again", ())]
+    walk = [step for step in zip(itertools.pairwise(grid), [x, *states], states) if step[1].isfinite().all()]
+    return [*form, asked(case, [x, *shown[:-1]], out), *stepped(case, walk),
+            *(row._replace(causes=known(noisy, row.passed)) for row in still)]
+
+
+def finite(case, states: list) -> list:
+    """NaN after a start at alpha = 0 is told by a property of its own, not by the gate: it is replaced."""
+    if case["grid"][0, 1]:
+        return states
+    mended = lambda i, state: state.nan_to_num(i, i, i) if isinstance(state, Tensor) else state
+    return [mended(i + 1.5, state) for i, state in enumerate(states)]
+
+
+def asked(case, states: list[Tensor], out) -> Property:
+    n, at, seen = len(states), out["at"], [x.nan_to_num() for x in out["seen"]]
+    right = at == list(range(n)) and all(near(a.double(), b.nan_to_num().double(), 1e-5) for a, b in zip(seen, states))
+    said = known({
+        tuple(range(1, n + 1)): "denoise is asked at nxt: the state is at cur",
+        tuple(i for i in range(n) for _ in (0, 1)): "denoise is asked twice a step: keep its answer, calls cost",
+        tuple(range(n + 1)): "denoise is asked at the last level too: there the walk is over",
+        (): "denoise was never asked"}, tuple(at))
+    if not right and len(at) == n and all(torch.equal(x, case["x"]) for x in seen):
+        said = (FIRST,)
+    observed = f"levels {at}".replace("-1", "none of the grid") + ", other states" * (at == list(range(n)))
+    expected = f"levels {list(range(n))}, the states there"
+    return Property(ASKED, right, "as expected" if right else observed, expected, said)
+
+
+def stepped(case, walk: list[tuple[tuple[Level, Level], Tensor, Tensor]]) -> list[Property]:
+    kinds: dict[str, list] = {}
+    for (cur, nxt), x, y in walk:
+        name = END if nxt.sigma == 0 else NOISE if cur.alpha == 0 else EACH[case["family"]]
+        kinds.setdefault(name, []).append((y, moved(x, guess(case, x, cur), cur, nxt), slips(case, cur, nxt, x)))
+    judged = [row for name, steps in kinds.items() for row in each(name, steps, tol(case["x"].dtype))]
+    infinite = NOISE in kinds and not kinds[NOISE][0][0].isfinite().all()
+    return [row._replace(causes=(DIVIDED,)) if infinite and row.name == NOISE else row for row in judged]
+
+
+def table_slips(case, cur: Level, to: Callable[[Level], Tensor]) -> dict[str, Callable[[], Tensor]]:
+    """Steps that ignore nxt, which a table of times allows."""
+    at = lambda t: family("vp")(t) if t >= 0 else CLEAN
+    return {} if case["family"] != "vp" else {
+        "the step goes T / N times on, not to the next kept level: nxt says where": lambda: (
+            to(at(cur.t - 1000 // (len(case["grid"]) - 1)))),
+        "the step goes to t - 1, not to the next kept level: nxt says where": lambda: to(at(cur.t - 1))}
+
+
+def slips(case, cur: Level, nxt: Level, x: Tensor) -> dict[str, Callable[[], Tensor]]:
+    x0 = guess(case, x, cur)
+    eps, first = (x - cur.alpha * x0) / cur.sigma, guess(case, case["x"], cur)
+    clipped, keep = x0.clamp(-1, 1), cur.alpha * nxt.sigma**2 / (nxt.alpha * cur.sigma**2)
+    with_sigma = lambda sigma: nxt.alpha * x0 + sigma(nxt.alpha) * (x - cur.alpha * x0) / sigma(cur.alpha)
+    with_noise = lambda noise: nxt.alpha * x0 + nxt.sigma * noise
+    return {
+        **table_slips(case, cur, lambda level: moved(x, x0, cur, level)),
+        "cur.alpha where nxt.alpha belongs": lambda: cur.alpha * x0 + nxt.sigma * eps,
+        "cur.sigma where nxt.sigma belongs": lambda: nxt.alpha * x0 + cur.sigma * eps,
+        "this is the guess of x0: the step goes to nxt only": lambda: x0,
+        "the noise is dropped: it comes back at its new size, nxt.sigma": lambda: nxt.alpha * x0,
+        "alpha and sigma of nxt are swapped": lambda: nxt.sigma * x0 + nxt.alpha * eps,
+        "cur.alpha is missing in the noise, (x - cur.alpha x0) / cur.sigma": lambda: with_noise((x - x0) / cur.sigma),
+        "cur.sigma is missing in the noise, (x - cur.alpha x0) / cur.sigma": lambda: with_noise(x - cur.alpha * x0),
+        "the noise is divided by the variance: cur.sigma belongs there": lambda: with_noise(eps / cur.sigma),
+        "the noise is worked out with nxt: x is at cur": lambda: x,
+        "nxt.alpha in the noise, (x - cur.alpha x0) / cur.sigma: x is at cur": lambda: (
+            with_noise((x - nxt.alpha * x0) / cur.sigma)),
+        "the noise is subtracted: it is added at its new size": lambda: with_noise(-eps),
+        "x stands where its noise belongs": lambda: with_noise(x),
+        "denoise is asked at nxt: the state is at cur": lambda: moved(x, guess(case, x, nxt), cur, nxt),
+        FIRST: lambda: moved(x, first, cur, nxt),
+        **({RESTART: lambda: moved(case["x"], first, cur, nxt)} if nxt.sigma else {}),      # at sigma = 0 it is FIRST
+        "what denoise gives is x0 itself, not eps": lambda: (
+            nxt.alpha * (x - cur.sigma * x0) / cur.alpha + nxt.sigma * x0),
+        "the guess is clipped to -1 ... 1, which eq. 12 does not ask for": lambda: moved(x, clipped, cur, nxt),
+        "the guess is clipped once the noise is worked out: eq. 12 does not ask for it": lambda: (
+            nxt.alpha * clipped + nxt.sigma * eps),
+        "alpha² and sigma² where alpha and sigma belong": lambda: nxt.alpha**2 * x0 + nxt.sigma**2 * eps,
+        "level.alpha is sqrt(alpha-bar) already: take no root of it": lambda: (
+            nxt.alpha**0.5 * x0 + (1 - nxt.alpha) ** 0.5 * (x - cur.alpha**0.5 * x0) / (1 - cur.alpha) ** 0.5),
+        "1 - alpha where sigma belongs: only flow levels have that": lambda: with_sigma(lambda alpha: 1 - alpha),
+        "sqrt(1 - alpha²) where sigma belongs: only variance-preserving levels have that": lambda: (
+            with_sigma(lambda alpha: (1 - alpha**2) ** 0.5)),
+        "this is the mean of DDPM's step (eta = 1): with eta = 0 all of the noise is kept": lambda: (
+            keep * x + (nxt.alpha - keep * cur.alpha) * x0)}
+
+
+EXERCISES = (
+    Exercise("02-ddim", "DDIM over kept levels", {
+        SHAPED: 0, COUNTED: 1, ASKED: 1.5, EACH["vp"]: 3, EACH["edm"]: 1, EACH["flow"]: 1, NOISE: 0.5, END: 1,
+        STILL: 0.5}, cases, run, verify, own=(ddim, ddpm, step)),
+)

@@ -1,0 +1,94 @@
+"""Lab 02: the grid of Karras et al. 2022, eq. 5: noise ratios whose rho-th roots are evenly spaced.
+
+Two cases leave rho at its default of 7, one hands in another. An answer is a tensor or a list. Eq. 5 puts a last 0
+behind the n ratios, which here is the clean level's business: it is said, and the n before it are judged all the same.
+"""
+import torch
+from torch import Tensor
+
+from ....diffusion.levels import SPACINGS, Schedule
+from ...contract.exercise import Exercise, Property, Unanswered, close, kind, known, near
+from ..common import integer
+
+FORM, COUNT, ENDS = "finite numbers above 0", "how many", "from sigma_max down to sigma_min"
+BETWEEN, OTHER = "the ratios between, rho = 7", "the ratios between, another rho"
+
+
+def cases(rng):
+    between = lambda low, high: low + (high - low) * torch.rand((), generator=rng).item()
+    other = (2.0, 3.0, 5.0)[integer(rng, 0, 3)]
+    return [{"n": n, "ends": [between(20, 160), between(0.002, 0.05)], "rho": rho}
+            for n, rho in ((integer(rng, 5, 13), None), (integer(rng, 20, 40), None), (integer(rng, 6, 10), other))]
+
+
+def run(impl, case):
+    named = {} if case["rho"] is None else {"rho": case["rho"]}
+    answer = impl(case["n"], *case["ends"], **named)
+    if not hasattr(answer, "__iter__") or isinstance(answer, (str, dict)):
+        got = kind(answer).split(":")[0]
+        raise Unanswered(f"Return the n ratios, a tensor or a list; your function returned {got}.")
+    try:
+        return torch.tensor([float(ratio) for ratio in answer], dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise Unanswered("Return the n ratios as one row of numbers; an entry of yours is no number.") from None
+
+
+def spaced(case, n: int, rho: float, share: Tensor | None = None) -> Tensor:
+    """n ratios whose rho-th roots are evenly spaced, or as `share`, (n,) in 0 ... 1, says."""
+    high, low = (end ** (1 / rho) for end in case["ends"])
+    share = torch.linspace(0, 1, n, dtype=torch.float64) if share is None else share
+    return (high + share * (low - high)) ** rho
+
+
+def slips(case) -> dict:
+    n, rho, (high, low) = case["n"], case["rho"] or 7.0, case["ends"]
+    i, even = torch.arange(n, dtype=torch.float64), torch.linspace(0, 1, n, dtype=torch.float64)
+    right = spaced(case, n, rho)
+    return {
+        "the ends are exchanged: a grid falls in noise": lambda: right.flip(0),
+        "evenly spaced in sigma: take the rho-th roots, space those, raise them again": lambda: spaced(case, n, 1.0),
+        "evenly spaced in log sigma: that is the lambda grid": lambda: high * (low / high) ** even,
+        "i / n where i / (n - 1) belongs: sigma_min is not reached": lambda: spaced(case, n, rho, i / n),
+        "(i + 1) / n where i / (n - 1) belongs: sigma_max is left out": lambda: spaced(case, n, rho, (i + 1) / n),
+        "i counts from 0: the first ratio is sigma_max": lambda: spaced(case, n, rho, (i + 1) / (n - 1)),
+        "the roots are not raised to the power rho": lambda: right ** (1 / rho),
+        "the power and the root are exchanged: the ends get 1 / rho, the sum rho": lambda: spaced(case, n, 1 / rho),
+        "the ends are not given their rho-th root": lambda: spaced(case, n, 1.0) ** rho,
+        "rho = 7 whatever rho is handed in": lambda: spaced(case, n, 7.0),
+        "sigma² is spaced: these ratios are the squares": lambda: right**2}
+
+
+def counted(case, got: Tensor) -> Property:
+    n = case["n"]
+    zero = len(got) == n + 1 and got[-1] == 0
+    return Property(COUNT, len(got) == n, f"{len(got)} ratios", f"{n} ratios", known({
+        n + 1: "a 0 stands at the end: the clean level is put behind the n ratios later" if zero else "one too many",
+        n - 1: "one is missing"}, len(got)))
+
+
+def lambdas(case, ratios: Tensor) -> bool:
+    return len(ratios) == case["n"] and near((-ratios).exp(), spaced(case, case["n"], case["rho"] or 7.0), 1e-4)
+
+
+def verify(case, out):
+    count, n = counted(case, out), case["n"]
+    ratios = out[:n] if len(out) == n + 1 and out[-1] == 0 else out
+    wrong = ratios[~(ratios.isfinite() & (ratios > 0))]
+    fine = len(ratios) > 0 and not len(wrong)
+    seen = "as expected" if fine else "no numbers" if not len(ratios) else f"{wrong[0]:.4g} among them"
+    form = Property(FORM, fine, seen, "finite numbers above 0", known({
+        True: "these are lambda = -log sigma: the ratios sigma themselves are asked for"}, lambdas(case, ratios)))
+    if not fine or len(ratios) != n:
+        return [form, count] if fine else [form]
+    right, name = spaced(case, n, case["rho"] or 7.0), BETWEEN if case["rho"] is None else OTHER
+    ends, between = (lambda value: value[[0, -1]]), (lambda value: value[1:-1])
+    of = lambda part: {said: (lambda value=value: part(value())) for said, value in slips(case).items()}
+    return [form, count, close(ENDS, ends(ratios), ends(right), of(ends), 1e-5),
+            close(name, between(ratios), between(right), of(between), 2e-5)]
+
+
+EXERCISES = (
+    Exercise("02-grid", "A grid for few steps", {
+        FORM: 0, COUNT: 0.5, ENDS: 1, BETWEEN: 2, OTHER: 1}, cases, run, verify,
+             own=(SPACINGS["karras"], Schedule.grid)),
+)

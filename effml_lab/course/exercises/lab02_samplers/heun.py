@@ -1,0 +1,155 @@
+"""Lab 02: Heun's method on the probability-flow ODE (Karras et al. 2022, algorithm 1), for alpha other than 1 too.
+
+In y = x / alpha over s = sigma / alpha the ODE is dy/ds = (y - x0) / s. A step goes along the mean of two slopes: at
+the state, and at the end of Euler's step from it, which is where the second call must look. Averaging the two guesses
+of x0 instead is another method, of second order as well.
+"""
+from itertools import pairwise
+from typing import Callable, NamedTuple
+
+from torch import Tensor
+
+from ....diffusion.levels import Level
+from ....diffusion.samplers import SAMPLERS
+from ...contract.exercise import Exercise, Property, close, known
+from ..common import tol
+from ..walks import COUNTED, SHAPED, each, formed, guess, levels_of, moved
+from .convergence import cases, measured_order, run
+
+CALLS, SHOWN = "two calls a step, at cur and at nxt", "the calls are shown x, and Euler's state"
+MEAN, EULER = "each step goes along the mean of both slopes", "the step into sigma = 0 is Euler's"
+ORDER = "the measured order is 2"
+PLAIN = "sigma and x as they stand are right for alpha = 1 only: use sigma / alpha and x / alpha"
+SCALED = "x / alpha is handed over: the network knows x, so multiply by the level's alpha"
+
+
+class Slopes(NamedTuple):
+    """One step from the state x at cur to nxt. All are tensors shaped like x but the levels."""
+    x: Tensor
+    x0: Tensor
+    euler: Tensor
+    ahead: Tensor           # the guess at Euler's state
+    cur: Level
+    nxt: Level
+
+    @property
+    def first(self) -> Tensor:
+        return (self.x - self.cur.alpha * self.x0) / self.cur.sigma
+
+    @property
+    def second(self) -> Tensor:
+        return (self.euler - self.nxt.alpha * self.ahead) / self.nxt.sigma
+
+    def along(self, slope: Tensor, start: Tensor | None = None) -> Tensor:
+        """Where this slope dy/ds leads from x, or from a start at cur's own level."""
+        y = (self.x if start is None else start) / self.cur.alpha
+        return self.nxt.alpha * (y + (self.nxt.sigma / self.nxt.alpha - self.cur.sigma / self.cur.alpha) * slope)
+
+
+def slopes(case: dict, x: Tensor, cur: Level, nxt: Level) -> Slopes:
+    x = x.double()
+    x0 = guess(case, x, cur)
+    euler = moved(x, x0, cur, nxt)
+    return Slopes(x, x0, euler, guess(case, euler, nxt), cur, nxt)
+
+
+def verify(case, out):
+    if "grids" in case:
+        return [measured_order(ORDER, case, out["ends"], 1.7, 2.4)]
+    grid, states = levels_of(case), out["states"]
+    form = formed(grid, states, case["x"])
+    if not all(row.passed for row in form):
+        return form
+    made = [slopes(case, x, *pair) for x, pair in zip([case["x"], *states], pairwise(grid))]
+    full = [(step, y) for step, y in zip(made, states) if step.nxt.sigma]
+    rows = [*form, calls(grid, out["at"]), *each(MEAN, (
+        (y, step.along((step.first + step.second) / 2), slips(case, step)) for step, y in full), tol(case["x"].dtype))]
+    if rows[2].passed:
+        seen = zip(out["seen"][::2], out["seen"][1::2])
+        rows += [shown(step, *pair, case["x"].dtype) for (step, _), pair in zip(full, seen)]
+    return rows if grid[-1].sigma else [*rows, into_clean(case, made[-1], states[-1])]
+
+
+def calls(grid: list[Level], at: list[int]) -> Property:
+    """Both ends of every step, but for the end of a step into sigma = 0."""
+    n, clean = len(grid) - 1, not grid[-1].sigma
+    of = lambda pattern, last: [i + k for i in range(n - clean) for k in pattern] + [n - 1 + k for k in last if clean]
+    want, twice = of((0, 1), (0,)), "the first slope's guess is asked for again: keep it"
+    said = {
+        tuple(of((0,), (0,))): "one call a step: that is Euler's method, the second slope is missing",
+        tuple(of((0, 1), (0, 1))): "the clean level was asked about: into sigma = 0 the step is Euler's, with one call",
+        tuple(of((0, 0), (0,))): "the second call belongs to nxt, where Euler's step ends",
+        tuple(of((0, 0), (0, 0))): "the second call belongs to nxt, where Euler's step ends",
+        tuple(of((1, 0), (0,))): "the first call belongs to cur, where x is",
+        tuple(of((0, 0, 1), (0,))): twice, tuple(of((0, 1, 0), (0,))): twice,
+        tuple(want[:-1]): ("no call is made on the step into sigma = 0" if clean else
+                           "the last step has one call: it is Euler's only where it ends at sigma = 0")}
+    cause = known(said, tuple(at))
+    if not cause and -1 in at:
+        cause = ("a level that is not in the grid was asked about: Heun looks at both ends of a step",)
+    return Property(CALLS, at == want, f"levels {at}", f"levels {want}", () if at == want else cause)
+
+
+def shown(step: Slopes, now: Tensor, ahead: Tensor, dtype) -> Property:
+    """The states of the two calls; named is what is wrong with the first, if anything."""
+    first = close(SHOWN, now, step.x, {
+        SCALED: lambda: step.x / step.cur.alpha,
+        "the state before was yielded as x / alpha: yield x": lambda: step.x * step.cur.alpha}, tol(dtype))
+    return first if not first.passed else close(SHOWN, ahead, step.euler, {
+        "the second call is shown x: show it Euler's state": lambda: step.x,
+        "the second call is shown the guess of x0: show it Euler's state": lambda: step.x0,
+        SCALED: lambda: step.euler / step.nxt.alpha,
+        PLAIN: lambda: plain(step)[0]}, tol(dtype))
+
+
+def plain(step: Slopes, ahead: Callable | None = None) -> tuple[Tensor, Tensor]:
+    """Euler's state and Heun's if alpha is taken for 1."""
+    slope, h = (step.x - step.x0) / step.cur.sigma, step.nxt.sigma - step.cur.sigma
+    euler = step.x + h * slope
+    return euler, euler if ahead is None else step.x + h * (slope + (euler - ahead(euler)) / step.nxt.sigma) / 2
+
+
+def slips(case: dict, step: Slopes) -> dict[str, Callable[[], Tensor]]:
+    cur, nxt, x, x0, ahead = step.cur, step.nxt, step.x, step.x0, step.ahead
+    look = lambda state, level: guess(case, state, level)
+    eps = lambda state, at, level: (state - level.alpha * at) / level.sigma
+    back = step.euler * (cur.alpha / nxt.alpha)                 # Euler's state, taken for one at cur
+    mean, lower = (step.first + step.second) / 2, nxt.sigma * cur.alpha / (nxt.alpha * cur.sigma)
+    return {
+        "this is Euler's step: the second slope changes nothing": lambda: step.euler,
+        "the two guesses of x0 are averaged: another method of second order; Heun averages the slopes": lambda: (
+            moved(x, (x0 + ahead) / 2, cur, nxt)),
+        "the slopes are added, or the second one goes on from Euler's state: go along their mean, from x": lambda: (
+            step.along(2 * mean)),
+        "the second slope alone: average both": lambda: step.along(step.second),
+        "the step starts from Euler's state: start from x again": lambda: step.along(mean, back),
+        "half of the second slope goes on from Euler's state: start from x again": lambda: (
+            step.along(step.second / 2, back)),
+        "the second slope is divided by the noise ratio of cur: it is that of nxt": lambda: (
+            step.along((step.first + step.second * lower) / 2)),
+        "the second slope starts from x: it is (y - x0) / s of Euler's state": lambda: (
+            step.along((step.first + (x / cur.alpha - ahead) * nxt.alpha / nxt.sigma) / 2)),
+        "the second call is shown x: show it Euler's state": lambda: (
+            step.along((step.first + eps(step.euler, look(x, nxt), nxt)) / 2)),
+        "both x and x0 of the second slope are at the start of the step": lambda: (
+            step.along((step.first + eps(x, look(x, cur), nxt)) / 2)),
+        "the second slope is asked for at cur: Euler's state is at nxt": lambda: (
+            step.along((step.first + eps(step.euler, look(step.euler, cur), nxt)) / 2)),
+        "the second slope is worked out at cur: Euler's state is at nxt": lambda: (
+            step.along((step.first + eps(step.euler, look(step.euler, cur), cur)) / 2)),
+        "the sign of the slope: dy/ds = (y - x0) / s": lambda: step.along(-mean),
+        "y was not multiplied by alpha again": lambda: step.along(mean) / nxt.alpha,
+        PLAIN: lambda: plain(step, lambda state: look(state, nxt))[1]}
+
+
+def into_clean(case: dict, step: Slopes, y: Tensor) -> Property:
+    there = lambda: (step.x0 + guess(case, step.x0, step.nxt)) / 2
+    return close(EULER, y, step.x0, {
+        "the guess is averaged with one at the clean level": there,
+        "the state stays as it is: into sigma = 0 Euler's step gives the guess at cur": lambda: step.x},
+        tol(case["x"].dtype))
+
+
+EXERCISES = (Exercise("02-heun", "Heun's method", {
+    SHAPED: 0, COUNTED: 1, CALLS: 1, SHOWN: 1, MEAN: 3, EULER: 1, ORDER: 1}, cases, run, verify,
+    own=tuple(SAMPLERS.values())),)

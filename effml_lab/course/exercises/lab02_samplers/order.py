@@ -1,0 +1,84 @@
+"""Lab 02: the order of a solver: the slope of the straight line through -log error over log N, by least squares."""
+import math
+
+import torch
+
+from ...contract.exercise import Exercise, close, finite, prediction
+from ..common import integer, one_number
+
+ONE, EXACT, SCATTER = "one finite number", "points on a straight line", "points that scatter: least squares"
+
+
+def cases(rng):
+    """An exact power law at doubled counts, and one with scatter at uneven counts."""
+    draw = lambda n: torch.rand(n, generator=rng, dtype=torch.float64)
+
+    def case(noise: float) -> dict:
+        k, p = integer(rng, 5, 8), 0.7 + 2.5 * draw(1)
+        powers = torch.arange(k).double() + (draw(k) / 2 if noise else 0)
+        counts = (16 * 2**powers).round()
+        return {"errors": (1 + draw(1)) * counts**-p * (noise * draw(k)).exp(), "counts": counts}
+
+    scattered = case(0.3)
+    while not telling(scattered):
+        scattered = case(0.3)
+    return [case(0.0), scattered]
+
+
+def telling(case) -> bool:
+    """Whether what is right and what is nearly right are apart in this case."""
+    x, y = case["counts"].log(), -case["errors"].log()
+    u, v = x - x.mean(), y - y.mean()
+    p, steep = (u * v).sum() / u.square().sum(), v.diff() / u.diff()
+    values = torch.stack([p, p.round(), (v[-1] - v[0]) / (u[-1] - u[0]), steep.mean(), steep.median(),
+                          v.diff().mean() / math.log(2), (x * y).sum() / x.square().sum(), (y / x).mean()])
+    return bool((values.sort().values.diff() > 3e-3).all())
+
+
+def run(impl, case) -> float:
+    return one_number(impl(case["errors"], case["counts"]), "order")
+
+
+def verify(case, out):
+    form = finite(ONE, out)
+    if not form.passed:
+        return [form]
+    x, y = case["counts"].log(), -case["errors"].log()
+    u, v = x - x.mean(), y - y.mean()
+    steep, n, alike = v.diff() / u.diff(), len(x), (u * v).sum() / (u.norm() * v.norm())
+    p = (u * v).sum() / u.square().sum()
+    plain = lambda a, b: ((a - a.mean()) * (b - b.mean())).sum() / (a - a.mean()).square().sum()
+    name = EXACT if (v - p * u).abs().max() < 1e-6 else SCATTER
+    return [form, close(name, torch.tensor(out, dtype=torch.float64), p, {
+        "the sign: errors that fall have an order above 0": lambda: -p,
+        "the slope between the first point and the last: the others count too": lambda: (v[-1] - v[0]) / (u[-1] - u[0]),
+        "the mean of the slopes between neighbours: fit one line through all": lambda: steep.mean(),
+        "the median of the slopes between neighbours: fit one line through all": lambda: steep.median(),
+        "N is taken for doubled each time: divide by the logarithm of its own ratio": lambda: (
+            v.diff().mean() / math.log(2)),
+        "the slope between the first two points": lambda: steep[0],
+        "the slope between the last two points": lambda: steep[-1],
+        "over N itself: take its logarithm": lambda: plain(case["counts"], y),
+        "of the errors themselves: take their logarithm": lambda: -plain(x, case["errors"]),
+        "no logarithms": lambda: -plain(case["counts"], case["errors"]),
+        "the two logarithms differ in base: log2 and log": lambda: p / math.log(2),
+        "the two logarithms differ in base: log and log2": lambda: p * math.log(2),
+        "the two logarithms differ in base: log10 and log": lambda: p / math.log(10),
+        "the two logarithms differ in base: log and log10": lambda: p * math.log(10),
+        "the line is fitted to log N over log error: log error over log N": lambda: plain(y, x),
+        "the inverse of the slope": lambda: 1 / p,
+        "a line through the origin: take the means away first": lambda: (x * y).sum() / x.square().sum(),
+        "the squares below are those of log N less its mean": lambda: (u * v).sum() / x.square().sum(),
+        "the products above are not of what is left without the mean": lambda: (x * y).sum() / u.square().sum(),
+        "the sum of products alone: divide by the sum of squares": lambda: (u * v).sum(),
+        "divided by n, not by the sum of squares": lambda: (u * v).sum() / n,
+        "the correlation: divide by the squares of log N only": lambda: alike if alike < 0.9999 else p,
+        "divided by the root of the sum of squares": lambda: (u * v).sum() / u.norm(),
+        "one of covariance and variance is over n, the other over n - 1": lambda: p * n / (n - 1),
+        "this is where the line starts, not how it falls": lambda: y.mean() - p * x.mean()}, 1e-5)]
+
+
+EXERCISES = (
+    Exercise("02-order", "The order of a solver", {ONE: 0, EXACT: 1, SCATTER: 1}, cases, run, verify),
+    prediction("02-guess-order", "How much smaller is 2M's error with twice the steps?"),
+)

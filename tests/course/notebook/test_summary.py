@@ -1,0 +1,44 @@
+"""The plot that ends a lab: recorded on that lab's model, with the student's own point, whether or not there are records."""
+import matplotlib
+import pytest
+
+matplotlib.use("agg")
+
+from effml_lab.bench import point as own  # noqa: E402
+from effml_lab.course.notebook import figures, start, summary  # noqa: E402
+from effml_lab.measure import records  # noqa: E402
+
+
+def point(name: str, nfe: int | None, value: float, sampler: str | None = None) -> records.Record:
+    kid = {"value": value, "low": value - 1, "high": value + 1, "n": 9}
+    return records.Record(name, nfe=nfe, quality={"kid": kid}, settings={"sampler": sampler})
+
+
+ROWS = [point("the floor", None, 0.1), point("ddim, 5 steps", 5, 8.0, "ddim"), point("ddim, 9 steps", 9, 4.0, "ddim"),
+        records.Record("finding: other", nfe=9, quality={"ratio": {"value": 1, "low": 1, "high": 1}})]
+
+
+@pytest.mark.parametrize("lab, file, names", [
+    ("01_ddpm", "digits", ["Pareto front", "ddim, 5 steps", "ddim, 9 steps", "mine"]),
+    ("02_samplers", "samplers", ["Pareto front", "ddim", "mine", "the floor"])])
+def test_a_lab_ends_with_the_records_of_its_model_and_ones_own_point(lab, file, names, monkeypatch):
+    shown = []
+    monkeypatch.setitem(start.LAB, "name", lab)
+    monkeypatch.setattr(own, "recorded", lambda name: {row.technique: row for row in ROWS} if name == file else {})
+    monkeypatch.setattr(figures, "display", lambda fig, metadata: shown.append((fig, metadata["image/png"]["alt"])))
+    summary.course_plot(point("mine", 7, 6.0))
+    (fig, alt), = shown
+    assert sorted(text.get_text() for text in fig.axes[0].get_legend().get_texts()) == sorted(names)
+    assert "mine 7 evaluations, distance 6" in alt and "ddim, 9 steps 9 evaluations, distance 4" in alt
+    assert "finding" not in alt
+
+
+def test_without_records_there_is_only_ones_own_point(monkeypatch):
+    shown = []
+    monkeypatch.setitem(start.LAB, "name", "02_samplers")
+    monkeypatch.setattr(own, "recorded", lambda name: {})
+    monkeypatch.setattr(figures, "display", lambda fig, metadata: shown.append(metadata))
+    summary.course_plot()
+    assert not shown
+    summary.course_plot(point("mine", 7, 6.0))
+    assert len(shown) == 1
