@@ -1,0 +1,81 @@
+"""The ten rows of the front page: the few numbers that a visitor should see, each from the rows of one benchmark.
+
+The whole is on the page of data/results. What was never recorded is left out here too.
+"""
+from pathlib import Path
+
+import torch
+
+from ...bench import findings
+from ...measure import cost, records
+from ...nets.unet import UNet
+from .results import FLOOR, Lines, graders, interval, latest, rows
+
+
+def ratio(record: records.Record) -> str:
+    return interval(record.quality["ratio"])
+
+
+def labs(results: Path) -> Lines:
+    """Seconds of each lab as the grader runs it."""
+    last = {row["lab"]: row for row in rows(results / "labs.jsonl") if row["kind"] == "graded"}
+    if last:
+        told = ", ".join(f"{lab[:2]}: {row['seconds']:.0f} s" for lab, row in sorted(last.items()))
+        yield "A lab, as the grader runs it", f"{told} ({next(iter(last.values()))['device']})"
+
+
+def speed(results: Path) -> Lines:
+    """The fewest evaluations that will do by distance, and what they cost in the other metric."""
+    recorded = latest(results, "samplers")
+    found = recorded.get(findings.NO_WORSE)
+    if found is None or found.nfe is None:
+        return
+    point, full = recorded[found.settings["point"]], recorded[findings.FULL]
+    few, many, floor = (interval(row.quality["frechet"]) for row in (point, full, recorded[FLOOR]))
+    yield f"Fréchet distance to real shapes: `{point.technique}` instead of `{full.technique}`", (
+        f"{few} instead of {many}, surely at most a fifth greater; {interval(found.quality['speedup'])} times as fast; "
+        f"real shapes score {floor}")
+    yield "Share of pictures that show the wanted kind, the same two", (
+        f"{interval(point.quality['wanted'])} instead of {interval(full.quality['wanted'])}")
+
+
+def saved(record: records.Record) -> float:
+    """The share of multiply-adds that a net of the course saves by its stem."""
+    shape, net = record.settings["shape"], record.settings["net"]
+    given = torch.zeros(1, *shape[1:]), torch.zeros(1), torch.zeros(1, dtype=torch.long)
+    return 1 - cost.macs(UNet(**net), *given) / cost.macs(UNet(**net | {"stem": 1}), *given)
+
+
+def peers(results: Path) -> Lines:
+    """Beside diffusers: the loop, a training step of equal nets, one with our stem, the loss after equal time."""
+    loop, unet = latest(results, "loop"), latest(results, "unet")
+    free = [loop.get(f"{name}, ours to diffusers', a network that costs nothing") for name in ("ddim", "dpmpp_2m")]
+    if all(free):
+        yield ("Time of a sampler's loop around a network that costs nothing, over diffusers'",
+               f"DDIM {ratio(free[0])}, 2M {ratio(free[1])}")
+    step = "training step, ours to diffusers' as it comes, "
+    if equal := unet.get(f"{step}32x32, batch 8"):
+        yield "Time of a training step over diffusers', the same net", ratio(equal)
+    stem, half = (unet.get(f"{step}the course model{form}, batch 64") for form in ("", " in bfloat16"))
+    if stem and half:
+        yield (f"The same for the course model, whose stem of 2 x 2 pixels saves {saved(stem):.0%} of the multiply-adds",
+               f"float32 {ratio(stem)}, bfloat16 {ratio(half)}")
+    if race := unet.get("validation loss after 20 minutes of one core, ours to diffusers'"):
+        steps = " for ".join(f"{race.settings['curves'][name][-1][1]:,}" for name in ("ours", "theirs"))
+        yield "Loss of the course model over diffusers' net of as many weights, after 20 minutes of one core each", (
+            f"{ratio(race)}, with {steps} steps")
+
+
+def four_bits(results: Path) -> Lines:
+    recorded = latest(results, "quant")
+    told = [f"{way} {interval(row.quality['error'])}" for way in ("rounded", "SVDQuant")
+            if (row := recorded.get(f"{way}, w4a4, 8 outliers"))]
+    if told:
+        yield "Error of a w4a4 layer with 8 outlier channels of 512 (arithmetic simulated)", ", ".join(told)
+
+
+def lines(results: Path) -> Lines:
+    for source in (graders, labs, speed, peers, four_bits):
+        yield from source(results)
+    if all("interpreted" in row.device for row in latest(results, "kernels").values()):
+        yield "Speed of the fused 4-bit kernels", "not measured: no GPU has been at hand yet"

@@ -1,0 +1,47 @@
+"""The page of data/results: every table of results.py under the command that measured it, and how to read them."""
+from pathlib import Path
+from typing import Callable
+
+from .results import Lines, beside, calibration, digits, few, graders, instructions, judge, labs, layers, table, tests
+
+SECTIONS: dict[str, tuple[Callable[[Path], Lines], ...]] = {        # what was run -> the lines of its table
+    "`bench graders`": (graders,), "`bench tests`": (tests,), "`bench labs`": (labs,), "`bench digits`": (digits, judge),
+    "`bench samplers`": (few,), "`bench loop`": (beside("loop", "Loop of 50 steps"),),
+    "`bench unet` and `bench race`": (beside("unet", "UNet"),), "`bench quant`": (layers,),
+    "`bench calibration`": (calibration,), "`bench instructions`": (instructions,),
+}
+PAGE = """\
+# What was measured
+
+No number on this page is typed. `python -m effml_lab bench NAME --out data/results` measures and appends rows to the files
+beside it, each with its device, versions, date and commit; `python -m effml_lab build --readme` draws this page, the front page
+and their figures from the latest of every kind. The lecture of a lab shows its rows whole, the grids of `spacing.jsonl` too.
+
+In brackets stands the 95% interval, a bootstrap; of a KID, from which a bias is taken off, it may reach below zero. Fréchet
+distance and KID compare two sets of pictures in the features of our own classifiers, so none of them is FID; lower is nearer,
+and the floor is what as many real pictures score. Two samplers are "not separable" if the interval of their paired difference
+contains 0 and is narrower than a fifth of the reference's own distance; "undecided" if it contains 0 and is wider; a distance is
+"surely at most a fifth greater" if that interval ends below the fifth. Errors of 4-bit layers are relative to the float layer's
+outputs. 2M is DPM-Solver++(2M); w4a8 means weights of 4 and activations of 8 bits.
+
+{figures}
+
+The left halves: with DDPM, which draws noise on the way, the same start leads elsewhere; and at five steps nothing has become
+of most shapes yet.
+
+{tables}
+
+## What waits for a GPU
+
+The fused 4-bit kernels are tested in Triton's interpreter and compiled ahead of time for three generations of cards; their
+speed is not measured. `python -m effml_lab bench kernels --device cuda` does that. What can be said without one is a bound,
+counted in machine code: how much of a card's 8-bit peak the main loop of a product leaves to the tensor cores. A 16-bit layer
+has half of that peak, so a product that is bound below a half cannot beat one there. [Notes on the kernels](kernels.md).
+"""
+
+
+def page(results: Path, figures: str) -> str:
+    """The page of data/results: every table, under the command that measured it."""
+    tables = {title: [line for source in sources for line in source(results)] for title, sources in SECTIONS.items()}
+    text = "\n\n".join(f"## {title}\n\n{table(lines)}" for title, lines in tables.items() if lines)
+    return PAGE.format(figures=figures, tables=text)
