@@ -62,6 +62,16 @@ def gpu() -> Line:
     return Line("GPU", True, ", ".join(names)) if names else Line("GPU", None, "none", "every lab runs on the CPU")
 
 
+def bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor multiplies bfloat16 itself. One that does not is several times slower in it than in float32."""
+    words = cpuinfo.read_text().split() if cpuinfo.is_file() else []
+    return "avx512_bf16" in words or "amx_bf16" in words
+
+
+def training() -> Line:
+    return Line("training", True, f"on the CPU in {'bfloat16' if bfloat16() else 'float32, which this processor does faster'}")
+
+
 def checkpoints(folder: Path) -> Line:
     """Every card beside its weights. The hashes are checked where a net is loaded."""
     cards = sorted(folder.glob("*.json"))
@@ -78,4 +88,4 @@ def chromium() -> Line:
 
 def examine(data: Path) -> list[Line]:
     """All findings, in the order they are told. data: the folder that holds checkpoints/."""
-    return [python(), *map(package, PACKAGES), gpu(), chromium(), checkpoints(data / "checkpoints")]
+    return [python(), *map(package, PACKAGES), gpu(), training(), chromium(), checkpoints(data / "checkpoints")]

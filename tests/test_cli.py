@@ -105,6 +105,17 @@ def test_doctor_misses_weights_without_file(tmp_path):
     assert "digits" in doctor.checkpoints(tmp_path).found and not doctor.checkpoints(tmp_path).ok
 
 
+@pytest.mark.parametrize("flags, fast", [
+    ("fma avx512f avx512_bf16", True), ("amx_bf16 amx_tile", True), ("avx2 fma", False), (None, False)])
+def test_the_type_to_train_in_is_what_the_processor_has(flags, fast, tmp_path, monkeypatch):
+    cpuinfo = tmp_path / "cpuinfo"
+    if flags:
+        cpuinfo.write_text(f"flags : {flags}\n")
+    assert doctor.bfloat16(cpuinfo) is fast
+    monkeypatch.setattr(doctor, "bfloat16", lambda: fast)
+    assert ("in bfloat16" in str(doctor.training())) is fast
+
+
 def test_python_of_another_age():
     assert doctor.python((3, 13)).ok and not doctor.python((3, 10)).ok and not doctor.python((3, 14)).ok
 

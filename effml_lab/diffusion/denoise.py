@@ -84,10 +84,11 @@ def noised(x0: Tensor, level: Level, eps: Tensor) -> Tensor:
 
 
 def loss(net: nn.Module, x0: Tensor, schedule: Schedule, pred: str = "eps", rng: torch.Generator | None = None,
-         cond: Condition | None = None) -> Tensor:
+         cond: Condition | None = None, times: Callable[[Tensor], Tensor] | None = None) -> Tensor:
     """The mean squared error of one random t an image (DDPM eq. 14, L_simple, for pred = "eps"); a scalar.
 
     x0: (B, ...) floating point, images in [-1, 1]. cond: (B, ...) or None. rng: draws t and eps on its device.
+    times: from shares u of the range of t, uniform in [0, 1), to those that are trained on; by default u itself.
     """
     rule, device = _prediction(pred), rng.device if rng else x0.device
     low, high = schedule.span
@@ -95,6 +96,7 @@ def loss(net: nn.Module, x0: Tensor, schedule: Schedule, pred: str = "eps", rng:
         raise ValueError("training needs floating-point images and a schedule with a finite range of t, "
                          f"got {x0.dtype} and [{low:g}, {high:g}]")
     t = torch.rand(len(x0), *[1] * (x0.ndim - 1), generator=rng, device=device)         # (B, 1, ...)
+    t = t if times is None else times(t)
     t = (t * schedule.steps).floor() if schedule.steps else low + t * (high - low)
     eps = torch.randn(x0.shape, generator=rng, device=device).to(x0)
     level = schedule(t.to(x0.device), like=x0)

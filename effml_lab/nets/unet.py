@@ -106,12 +106,12 @@ def up(channels: int) -> nn.Module:
     return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels, channels, 3, padding=1))
 
 
-def way_down(widths: tuple[int, ...], blocks: int, attention: tuple[bool, ...],
+def way_down(widths: tuple[int, ...], blocks: tuple[int, ...], attention: tuple[bool, ...],
              **same) -> tuple[nn.ModuleList, list[int]]:
     """The modules of the way down, and the channels of what each leaves for the way up, the entrance first."""
     stages, skips = nn.ModuleList(), [widths[0]]
     for i, width in enumerate(widths):
-        for _ in range(blocks):
+        for _ in range(blocks[i]):
             stages.append(Stage(skips[-1], width, attend=attention[i], **same))
             skips.append(width)
         if i + 1 < len(widths):
@@ -120,13 +120,13 @@ def way_down(widths: tuple[int, ...], blocks: int, attention: tuple[bool, ...],
     return stages, skips
 
 
-def way_up(widths: tuple[int, ...], blocks: int, attention: tuple[bool, ...], skips: list[int],
+def way_up(widths: tuple[int, ...], blocks: tuple[int, ...], attention: tuple[bool, ...], skips: list[int],
            **same) -> nn.ModuleList:
     """The modules of the way up; each takes what the last of the skips left as extra channels."""
     stages, inner = nn.ModuleList(), widths[-1]
     for i, width in reversed(list(enumerate(widths))):
-        for j in range(blocks + 1):
-            then = up(width) if i and j == blocks else None
+        for j in range(blocks[i] + 1):
+            then = up(width) if i and j == blocks[i] else None
             stages.append(Stage(inner + skips.pop(), width, attend=attention[i], then=then, **same))
             inner = width
     return stages
@@ -135,20 +135,20 @@ def way_up(widths: tuple[int, ...], blocks: int, attention: tuple[bool, ...], sk
 class UNet(nn.Module):
     """net(x, t, cond=None) -> a tensor like x. x: (B, C, H, W), t: (B,), cond: (B,) class numbers.
 
-    widths: channels at each resolution, multiples of 8. attention: for each width, whether its blocks attend (True or
-    False for all); the middle always does. classes: how many, or None; one more row, number `classes`, means "no
-    class" and is what cond = None gives. stem: pixels a side that become channels. time_scale: 1 for t in 0..T-1,
-    1000 for [0, 1].
+    widths: channels at each resolution, multiples of 8. blocks: on the way down at each width, or one number for all.
+    attention: for each width, whether its blocks attend (True or False for all); the middle always does. classes: how
+    many, or None; one more row, number `classes`, means "no class" and is what cond = None gives. stem: pixels a side
+    that become channels. time_scale: 1 for t in 0..T-1, 1000 for [0, 1].
     """
 
-    def __init__(self, channels_in: int = 1, widths: tuple[int, ...] = (64, 128), blocks: int = 2,
+    def __init__(self, channels_in: int = 1, widths: tuple[int, ...] = (64, 128), blocks: tuple[int, ...] | int = 2,
                  attention: tuple[bool, ...] | bool = False, classes: int | None = None, stem: int = 1,
                  dropout: float = 0.0, time_scale: float = 1.0):
         super().__init__()
-        attention = (attention,) * len(widths) if isinstance(attention, bool) else tuple(attention)
-        if len(attention) != len(widths) or any(w % GROUPS for w in widths):
-            raise ValueError(f"widths must be multiples of {GROUPS} with one attention flag each, "
-                             f"got {tuple(widths)} and {attention}")
+        blocks, attention = ((value,) * len(widths) if isinstance(value, int) else tuple(value) for value in (blocks, attention))
+        if not len(attention) == len(blocks) == len(widths) or any(w % GROUPS for w in widths):
+            raise ValueError(f"widths must be multiples of {GROUPS}, with one attention flag and one number of blocks each, "
+                             f"got {tuple(widths)}, {attention} and {blocks}")
         first, last, pixel = widths[0], widths[-1], channels_in * stem**2
         self.stem, self.classes, self.levels = stem, classes, len(widths)
         same = {"emb": 4 * first, "dropout": dropout}

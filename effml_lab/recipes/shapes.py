@@ -5,18 +5,20 @@ pure noise to nearly none, which few-step samplers, guidance and distillation al
 spends half of its times in what is nearly noise alone, the cosine one asks more of the picture. One condition in ten is
 dropped, so that the same weights also know the unconditional image (Ho and Salimans 2021). Scenes are rendered anew for
 every step: there is no training set to learn by heart. A stem of 2 x 2 pixels halves the resolution of all the work,
-products run in bfloat16, and what is kept is the EMA of the weights. Batches are small: on a CPU, where the time of a
-step is nearly proportional to its batch, that gave the lowest loss for the same minutes. The learning rate stays where
-it is for most of the steps, which taught more in the same time than a cosine, and is cooled down at the end; three
-times this rate learns faster at first and diverges after four thousand steps.
+products run in bfloat16 where the processor has them, and what is kept is the EMA of the weights. Batches are small: on a
+CPU, where the time of a step is nearly proportional to its batch, that gave the lowest loss for the same minutes. The
+learning rate stays where it is for most of the steps, which taught more in the same time than a cosine, and is cooled
+down at the end; three times this rate learns faster at first and diverges after four thousand steps.
 Left out: captions and several shapes (labs 03 and 07).
 """
 from pathlib import Path
+from typing import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from .. import doctor
 from ..datasets import shapes
 from ..diffusion import levels, samplers
 from ..diffusion.denoise import loss as diffusion_loss
@@ -40,15 +42,21 @@ def batch(size: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     return shapes.render(scenes), scenes.kind[:, 0].where(~dropped, CLASSES)
 
 
-def loss(net: nn.Module, step: int, device: str = "cpu") -> Tensor:
-    """The loss of one step, on a batch drawn from a seed made of its number.
+def products(device: str) -> torch.dtype:
+    """The type that products run in: bfloat16, but for a processor that would emulate it and take ten times as long."""
+    return torch.bfloat16 if torch.device(device).type != "cpu" or doctor.bfloat16() else torch.float32
+
+
+def loss(net: nn.Module, step: int, device: str = "cpu", times: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    """The loss of one step, on a batch drawn from a seed made of its number; times: as of `denoise.loss`.
 
     Attention is over 64 pixels at most: the plain product. The fused one is slow backwards in bfloat16 on a CPU.
     """
     rng = store.seeded(SEED, step)
     images, kinds = batch(BATCH, rng)
-    with torch.autocast(torch.device(device).type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-        return diffusion_loss(net, images.to(device), SCHEDULE(), "v", rng, kinds.to(device))
+    dtype = products(device)
+    with torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32), sdpa_kernel(SDPBackend.MATH):
+        return diffusion_loss(net, images.to(device), SCHEDULE(), "v", rng, kinds.to(device), times)
 
 
 def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None,
@@ -57,7 +65,7 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     torch.manual_seed(SEED)
     run = Run(UNet(**NET).to(device), LR, rate=cooled)
     recipe = {"seed": SEED, "steps": steps or STEPS, "batch": BATCH, "lr": LR, "rate": run.rate.__name__, "net": NET,
-              "dropped": DROPPED}
+              "dropped": DROPPED, "products": str(products(device))}
     about = {"recipe": __name__, "net": {"kind": "unet", "settings": NET}, "pred": "v", "schedule": "cosine",
              "classes": CLASSES, "shape": [3, reader.SIZE, reader.SIZE], "data": "shapes, one a scene, rendered anew"}
     return training.make("shapes", run, lambda net, step: loss(net, step, device), recipe, about, examine, out, minutes)

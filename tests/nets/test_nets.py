@@ -101,7 +101,8 @@ def test_weight_for_weight_diffusers_unet():
 
 @pytest.mark.parametrize("call, word", [
     (lambda: UNet(1, (30,)), "multiples of 8"),
-    (lambda: UNet(1, (16, 32), attention=(True,)), "one attention flag each"),
+    (lambda: UNet(1, (16, 32), attention=(True,)), "one attention flag and one number of blocks each"),
+    (lambda: UNet(1, (16, 32), (1, 2, 1)), "one attention flag and one number of blocks each"),
     (lambda: UNet(1, (16, 32))(torch.randn(1, 1, 7, 8), torch.zeros(1)), "multiples of 2"),
     (lambda: UNet(1, (16, 32))(torch.randn(1, 8, 8), torch.zeros(1)), "(B, C, H, W)"),
     (lambda: UNet(1, (16,))(torch.randn(1, 1, 8, 8), torch.zeros(1), torch.zeros(1)), "without classes"),

@@ -1,0 +1,42 @@
+"""`bench shape_search`: entries go on where they were left, and become rows that can be paired."""
+import pytest
+import torch
+
+from effml_lab.bench import shape_search
+from effml_lab.measure import records
+
+pytestmark = pytest.mark.usefixtures("toys")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    tiny = {"widths": [8, 16], "attention": False}
+    monkeypatch.setattr(shape_search, "SHAPES", {"tiny": tiny, "tiny, high noise": tiny})
+    monkeypatch.setattr(shape_search, "HIGH", {"tiny, high noise": 0.25})
+    monkeypatch.setattr(shape_search.shapes, "BATCH", 2)
+    for name, value in {"NOISES": 12, "BATCH": 6, "STEPS": 2}.items():
+        monkeypatch.setattr(shape_search, name, value)
+    check = shape_search.validated
+    monkeypatch.setattr(shape_search, "validated", lambda run: check(run, parts=2, size=4))
+
+
+def test_entries_become_rows_and_go_on(tmp_path):
+    threads = torch.get_num_threads()
+    shape_search.measure(tmp_path, seconds=0.2, names=("tiny", "tiny, high noise"))
+    first, other = records.read(tmp_path / "shape_search.jsonl")
+    assert (first.settings["high"], other.settings["high"]) == (0.0, 0.25) and first.macs == other.macs > 0
+    assert len(first.settings["hits"]) == 12 and first.quality["wanted"]["n"] == 12 and first.quality["loss"]["n"] == 2
+    shape_search.measure(tmp_path, seconds=0.2, names=("tiny",))                    # has had its time
+    shape_search.measure(tmp_path, seconds=0.4, names=("tiny",))
+    steps = [row.settings["steps"] for row in records.read(tmp_path / "shape_search.jsonl") if row.technique == "tiny"]
+    assert steps[0] == steps[1] < steps[2] and torch.get_num_threads() == threads
+    with pytest.raises(ValueError, match="use --device cpu"):
+        shape_search.measure(tmp_path, device="cuda")
+
+
+def test_a_share_of_the_times_lies_at_high_noise():
+    u = torch.linspace(0, 1, 4001)[:-1]
+    times = shape_search.skewed(0.25)(u)
+    assert 0 <= times.min() and times.max() < 1
+    # beyond the border: the quarter that is sent there, and its part of the rest
+    assert (times >= 0.95).double().mean().item() == pytest.approx(0.25 + 0.75 * 0.05, abs=2e-3)
