@@ -1,11 +1,12 @@
 """`bench shape_search`: which UNet of about the same cost learns most in the same time by the course's recipe?
 
 All see the same batches in the same order, at a constant rate with EMA, so that every stop is a result and a good one can
-go on. Each trains for equal seconds of one processor core. Judged are the loss of the EMA on held-out scenes (uniform
-times, the same noise for all) and the share of 800 noises that become the wanted kind (2M, 20 steps), small and large
-shapes apart, as they are read. One entry trains on other times: a quarter of them where colour and ground are decided.
-States lie in $EFFML_HOME/training; the same command goes on, and with more seconds the best few are carried further.
-Left out: GPUs, whose time a processor's clock does not count.
+go on. Time is counted in steps: first a training step of each is timed A B A B beside that of the first entry, then each
+makes as many as fit into so many steps of the first, so that what else a machine does, or which one it is, changes nothing.
+Judged are the loss of the EMA on held-out scenes (uniform times, the same noise for all) and the share of 800 noises that
+become the wanted kind (2M, 20 steps), small and large shapes apart as they are read. One entry trains on other times: a
+quarter of them where colour and ground are decided. States lie in $EFFML_HOME/training: the same command goes on, and with
+a greater budget the best few are carried further.
 """
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ from ..nets.unet import UNet
 from ..recipes import shapes, training
 from .race import ENDLESS, validated
 
-SECONDS, BETWEEN = 420.0, 60.0              # of the processor for each entry; by the wall between stored states
+BUDGET, ROUNDS, BETWEEN = 3000, 12, 60.0     # steps of the first entry; rounds of timing; seconds between stored states
 NOISES, STEPS, BATCH = 800, 20, 100
 BASE = {"channels_in": 3, "classes": shapes.CLASSES, "stem": 2, "blocks": 1}
 SHAPES = {      # name -> settings of the UNet beside those of BASE; a number in the name is the width at that resolution
@@ -34,6 +35,7 @@ SHAPES = {      # name -> settings of the UNet beside those of BASE; a number in
     "48-64": {"widths": [48, 64], "attention": [False, True]},
     "48-64, no attention but the middle's": {"widths": [48, 64], "attention": False},
     "56-56": {"widths": [56, 56], "attention": [False, True]},
+    "56-56, no attention but the middle's": {"widths": [56, 56], "attention": False},
     "40-64, two blocks at 16 x 16": {"widths": [40, 64], "blocks": [2, 1], "attention": [False, True]},
     "40-64, two blocks at 8 x 8": {"widths": [40, 64], "blocks": [1, 2], "attention": [False, True]},
     "16-40-56, stem 1": {"widths": [16, 40, 56], "attention": [False, False, True], "stem": 1},
@@ -67,24 +69,25 @@ def state(name: str) -> Path:
     return training.state_path("shape_search " + "".join(c for c in name if c.isalnum() or c in " -"))
 
 
-def drive(name: str, seconds: float) -> tuple[Run, float]:
-    """Train an entry, from where it was left, until it has had so many seconds of the processor; those it had."""
-    run, path, had, saved = fresh(name), state(name), 0.0, time.monotonic()
+def relative(name: str, rounds: int) -> float:
+    """The time of a training step of an entry over that of the first."""
+    first = next(iter(SHAPES))
+    runs = [fit(fresh(other), loss_of(other), ENDLESS) for other in (name, first)]
+    return 1.0 if name == first else cost.ratio(*(lambda run=run: next(run) for run in runs), rounds=rounds)[0].value
+
+
+def drive(name: str, steps: int) -> Run:
+    """Train an entry, from where it was left, until it has made so many steps."""
+    run, path, saved = fresh(name), state(name), time.monotonic()
     if path.exists():
-        tensors, told = store.read_state(path)
-        run.load(tensors)
-        had = float(told["seconds"])
-    if had >= seconds:
-        return run, had
-    begin = time.process_time()
-    for _ in fit(run, loss_of(name), ENDLESS):
-        spent = had + time.process_time() - begin
-        if spent >= seconds or time.monotonic() - saved > BETWEEN:
-            store.write(path, run.state(), {"seconds": str(spent)})
+        run.load(store.read_state(path)[0])
+    for done, _ in fit(run, loss_of(name), ENDLESS) if run.done < steps else ():
+        if done >= steps or time.monotonic() - saved > BETWEEN:
+            store.write(path, run.state())
             saved = time.monotonic()
-        if spent >= seconds:
+        if done >= steps:
             break
-    return run, spent
+    return run
 
 
 @torch.no_grad()
@@ -102,7 +105,7 @@ def seen(net: nn.Module) -> tuple[Tensor, Tensor]:
     return torch.cat(hits).double(), torch.cat(sizes)
 
 
-def record(name: str, run: Run, seconds: float) -> records.Record:
+def record(name: str, run: Run, ratio: float, budget: int) -> records.Record:
     """The row of an entry: its loss, its shares, its cost, and the hits themselves, so that two entries can be paired."""
     mean = lambda values: quality.bootstrap(lambda v: v.mean().item(), values)._asdict()
     hits, sizes = seen(run.ema)
@@ -110,19 +113,21 @@ def record(name: str, run: Run, seconds: float) -> records.Record:
     found = {"loss": mean(validated(run)), "wanted": mean(hits)}
     found |= {part: mean(hits[sizes == k]) for k, part in enumerate(("small", "large")) if (sizes == k).any()}
     return records.Record(name, macs=cost.macs(run.net, *given), quality=found, settings={
-        "net": settings_of(name), "high": HIGH.get(name, 0.0), "seconds": round(seconds, 1), "steps": run.done,
-        "parameters": sum(p.numel() for p in run.net.parameters()), "hits": "".join(str(int(hit)) for hit in hits)})
+        "net": settings_of(name), "high": HIGH.get(name, 0.0), "budget": budget, "step to the first's": ratio, "steps": run.done,
+        "parameters": sum(p.numel() for p in run.net.parameters()), "products": str(shapes.products("cpu")),
+        "hits": "".join(str(int(hit)) for hit in hits)})
 
 
-def measure(out: Path | str | None = None, device: str = "cpu", seconds: float = SECONDS, names=tuple(SHAPES)) -> str:
-    """Train every entry for so many seconds of one core, or go on, and append a row each to shape_search.jsonl."""
+def measure(out: Path | str | None = None, device: str = "cpu", budget: int = BUDGET, names=tuple(SHAPES)) -> str:
+    """Train every entry for the time of `budget` steps of the first, or go on, and append a row each to shape_search.jsonl."""
     if device != "cpu":
-        raise ValueError("the search counts the processor's own time: use --device cpu")
-    path, threads = Path(out or folders.home() / "results") / "shape_search.jsonl", torch.get_num_threads()
+        raise ValueError("the search compares times of a processor: use --device cpu")
+    path, threads = folders.results(out) / "shape_search.jsonl", torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         for name in tqdm(names, desc="shapes", unit="net"):
-            records.append(path, record(name, *drive(name, seconds)))
+            ratio = relative(name, ROUNDS)
+            records.append(path, record(name, drive(name, round(budget / ratio)), ratio, budget))
     finally:
         torch.set_num_threads(threads)
     return f"recorded in {path}"

@@ -14,24 +14,30 @@ def small(monkeypatch):
     monkeypatch.setattr(shape_search, "SHAPES", {"tiny": tiny, "tiny, high noise": tiny})
     monkeypatch.setattr(shape_search, "HIGH", {"tiny, high noise": 0.25})
     monkeypatch.setattr(shape_search.shapes, "BATCH", 2)
-    for name, value in {"NOISES": 12, "BATCH": 6, "STEPS": 2}.items():
+    for name, value in {"NOISES": 12, "BATCH": 6, "STEPS": 2, "ROUNDS": 2}.items():
         monkeypatch.setattr(shape_search, name, value)
     check = shape_search.validated
     monkeypatch.setattr(shape_search, "validated", lambda run: check(run, parts=2, size=4))
 
 
-def test_entries_become_rows_and_go_on(tmp_path):
+def test_entries_become_rows_and_go_on(tmp_path, monkeypatch):
     threads = torch.get_num_threads()
-    shape_search.measure(tmp_path, seconds=0.2, names=("tiny", "tiny, high noise"))
+    monkeypatch.setattr(shape_search, "relative", lambda name, rounds: 1.0 if name == "tiny" else 0.5)
+    shape_search.measure(tmp_path, budget=3, names=("tiny", "tiny, high noise"))
     first, other = records.read(tmp_path / "shape_search.jsonl")
     assert (first.settings["high"], other.settings["high"]) == (0.0, 0.25) and first.macs == other.macs > 0
+    assert (first.settings["steps"], other.settings["steps"]) == (3, 6)             # half the time, twice the steps
     assert len(first.settings["hits"]) == 12 and first.quality["wanted"]["n"] == 12 and first.quality["loss"]["n"] == 2
-    shape_search.measure(tmp_path, seconds=0.2, names=("tiny",))                    # has had its time
-    shape_search.measure(tmp_path, seconds=0.4, names=("tiny",))
+    shape_search.measure(tmp_path, budget=3, names=("tiny",))                       # has had its time
+    shape_search.measure(tmp_path, budget=5, names=("tiny",))
     steps = [row.settings["steps"] for row in records.read(tmp_path / "shape_search.jsonl") if row.technique == "tiny"]
-    assert steps[0] == steps[1] < steps[2] and torch.get_num_threads() == threads
+    assert steps == [3, 3, 5] and torch.get_num_threads() == threads
     with pytest.raises(ValueError, match="use --device cpu"):
         shape_search.measure(tmp_path, device="cuda")
+
+
+def test_a_step_is_timed_beside_the_first_entrys():
+    assert shape_search.relative("tiny", 2) == 1.0 and 0.2 < shape_search.relative("tiny, high noise", 2) < 5
 
 
 def test_a_share_of_the_times_lies_at_high_noise():
