@@ -62,15 +62,24 @@ def explain(error: BaseException) -> str:
     """An exception in one sentence, with the student's own line where it came from."""
     if isinstance(error, Unanswered):
         return str(error)
-    stub = isinstance(error, NotImplementedError) and not str(error)        # torch raises it too, with a message
-    opening = "Not written yet" if stub else "Your code raised"
+    theirs = own_frames(error)
+    if isinstance(error, NotImplementedError) and not str(error) and theirs:        # torch raises it too, with a message
+        return f"Not written yet: `{theirs[-1].name}` is still the stub."
     said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")[:300]
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if is_theirs(frame.filename)]
+    return f"Your code raised {said}{where(error)}."
+
+
+def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if is_theirs(frame.filename)]
+
+
+def where(error: BaseException) -> str:
+    """The student's own line that an exception came through last, in brackets; nothing if there is none."""
+    theirs = own_frames(error)
     if not theirs:
-        return f"{opening}: {said}."
+        return ""
     source = (linecache.getline(theirs[-1].filename, theirs[-1].lineno) or theirs[-1].line or "").strip()
-    return f"{opening}: {said} (line {theirs[-1].lineno} of your cell: {source})."
+    return f" (line {theirs[-1].lineno} of your cell: {source})"
 
 
 def is_theirs(file: str) -> bool:

@@ -133,10 +133,15 @@ def built(cls: type[nn.Module], weights: dict[str, Tensor], **arguments) -> nn.M
     return module.eval()
 
 
-def prediction(id: str, title: str) -> Exercise:
-    """A number said before it is measured: its points are earned by being made."""
-    made = "a number was predicted"
-    return Exercise(id, title, {made: 1}, lambda rng: [{}], as_number, lambda case, out: [finite(made, out)], "value")
+def prediction(id: str, title: str, asked: str = "a finite number",
+               possible: Callable[[float], bool] = math.isfinite) -> Exercise:
+    """A number said before it is measured: its points are earned by being made. possible: whether it could come true."""
+    made = "a prediction that could come true"
+
+    def verify(case, out):
+        row = finite(made, out)
+        return [row._replace(passed=row.passed and bool(possible(out)), expected=asked)]
+    return Exercise(id, title, {made: 1}, lambda rng: [{}], as_number, verify, "value")
 
 
 def reading(id: str, title: str, interval: Callable[[], tuple[float, float]],
@@ -146,8 +151,14 @@ def reading(id: str, title: str, interval: Callable[[], tuple[float, float]],
 
     def verify(case, out):
         row = finite(read, out)
-        return [within(read, out, *interval(), slips()) if row.passed else row]
+        return [told(read, out, *interval(), slips()) if row.passed else row]
     return Exercise(id, title, {read: 1}, lambda rng: [{}], as_number, verify, "value")
+
+
+def told(name: str, got: float, low: float, high: float, slips: dict[str, tuple[float, float]] | None = None) -> Property:
+    """A reading, right inside its interval; a wrong one is told its direction and its slip, never the interval."""
+    row = within(name, got, low, high, slips)
+    return row._replace(expected="" if row.passed else "a lower value" if got > high else "a higher value")
 
 
 def finite(name: str, out: Tree) -> Property:

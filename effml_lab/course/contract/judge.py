@@ -16,21 +16,25 @@ from .report import Report
 def judge(exercise: Exercise, impl, points: float, seed: int) -> Report:
     """The report of one answer on the cases of one seed. Where there is a note, nothing counts."""
     seen: dict[str, list[Property]] = {name: [] for name in exercise.weights}
-    note, printed = refused(exercise, impl), ""
+    note, printed, failing = refused(exercise, impl), "", None
     rng = torch.Generator().manual_seed(zlib.crc32(f"{seed}:{exercise.id}".encode()))
     for case in () if note else exercise.cases(rng):
         blob = encode(case)
         result = attempt(exercise.run, impl, blob, exercise.own)
         note, printed = stopped(result), printed or result.printed
+        found = [] if note else verified(exercise, decode(blob), decode(result.out))
+        if failing is None and (note or not all(row.passed for row in found)):
+            failing = decode(blob)
         if note:
             break
-        for row in verified(exercise, decode(blob), decode(result.out)):
+        for row in found:
             seen[row.name].append(row)
     rows = [verdict(name, seen[name]) for name in exercise.weights]
     shut = [row.name for row, holds in rows if exercise.weights[row.name] == 0 and holds is False]
     note = note or (f"Nothing counts until this holds: {shut[0]}." if shut else "")
     share = sum(exercise.weights[row.name] for row, holds in rows if holds) / sum(exercise.weights.values())
-    return Report(exercise.id, exercise.title, 0.0 if note else points * share, points, rows, note, printed)
+    return Report(exercise.id, exercise.title, 0.0 if note else points * share, points, rows, note, printed,
+                  case=failing)
 
 
 def verdict(name: str, seen: list[Property]) -> tuple[Property, bool | None]:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Iterable
 
+import torch
+
+from .codec import Tree
 from .exercise import Property
 
 VERDICT = {True: "✓ holds", False: "✗ fails", None: "– not reached"}
@@ -25,6 +28,7 @@ class Report:
     note: str = ""          # one sentence above the table
     printed: str = ""
     foot: str = ""
+    case: Tree = None       # the inputs of the first case that failed
 
     def __post_init__(self):
         earned = self.points if math.isfinite(self.points) else 0.0
@@ -50,13 +54,33 @@ class Report:
         said = escape(self.printed.rstrip())
         printed = f"<p>Your code also printed:</p><pre>{said}</pre>" if said else ""
         return (f"<p><strong>{escape(self.title)}: {self!r} of {self.of:g} points</strong></p>{note}{table}{printed}"
-                f"<p><small>{escape(self.foot)}</small></p>")
+                f"{self._inputs()}<p><small>{escape(self.foot)}</small></p>")
+
+    def _inputs(self) -> str:
+        if not self.case or not isinstance(self.case, dict):
+            return ""
+        lines = "\n".join(f"{name}: {shown(value)}" for name, value in self.case.items())
+        return (f"<details><summary>Inputs with which it failed (in the notebook: <code>check.case</code>)</summary>"
+                f"<pre>{escape(lines)}</pre></details>")
 
     @staticmethod
     def _row(row: Property, verdict: bool | None) -> tuple[str, ...]:
         if verdict is False:
             return row.name, VERDICT[verdict], row.observed, row.expected, "; ".join(row.causes)
         return row.name, VERDICT[verdict], row.observed if verdict else "", "", ""
+
+
+def shown(value: Tree, most: int = 12) -> str:
+    """A value of a case in a line: small tensors by their numbers, large ones by their shape."""
+    if isinstance(value, torch.Tensor):
+        kind = str(value.dtype).removeprefix("torch.")
+        return (f"{torch.round(value, decimals=4).tolist()} ({kind})" if value.numel() <= most and value.is_floating_point()
+                else f"{value.tolist()} ({kind})" if value.numel() <= most else f"shape {tuple(value.shape)} ({kind})")
+    if isinstance(value, (list, dict)) and len(value) > most:
+        return f"{len(value)} entries"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {shown(part, most)}" for key, part in value.items())
+    return f"[{', '.join(shown(part, most) for part in value)}]" if isinstance(value, list) else str(value)
 
 
 def html_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

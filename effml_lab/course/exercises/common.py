@@ -4,6 +4,8 @@ from torch import Generator, Tensor
 
 from ..contract.exercise import Property, Unanswered, close, kind, same_form
 
+POSITIVE = "a positive number", lambda value: value > 0         # what a prediction may be
+COUNT = "a whole number, 1 or more", lambda value: value >= 1 and float(value).is_integer()
 SHAPES = ((3, 1, 5, 4), (2, 7), (4, 4, 4, 4))       # ragged ones, and one as wide as its batch is long
 
 

@@ -6,6 +6,7 @@ shortfall is an exception that lists the failed properties.
 import os
 import textwrap
 
+from ..contract.attempt import where
 from ..contract.judge import judge
 from ..contract.report import Report
 from ..exercises import find
@@ -27,18 +28,43 @@ class Unfinished(Exception):
         return [line for text in str(self.report).splitlines() for line in textwrap.wrap(text, 75) or [""]]
 
 
+class Interrupted(KeyboardInterrupt):
+    """What a reader sees who stopped a check: one sentence, and nothing of the checks' own source."""
+
+    def _render_traceback_(self, *_) -> list[str]:
+        return textwrap.wrap(str(self), 75)
+
+
 def check(id: str, impl, points: float) -> Report:
     """Judge `impl`, the answer to exercise `id`, and show what is right and what is wrong, and why.
 
-    The last expression of a cell: nbgrader reads the points from what it displays.
+    The last expression of a cell: nbgrader reads the points from what it displays. At home `check.case` holds, afterwards,
+    the inputs of the first case that failed.
     """
-    report = SESSION[id] = judge(find(id), impl, points, seed())
-    if marks.grading() != "autograde" and not report.note:
-        report.foot = FOOT.format("Passed" if report.points == report.of else "Checked")
+    exercise = find(id)
+    try:
+        report = SESSION[id] = judge(exercise, impl, points, seed())
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"Stopped while your code ran{where(error)}: nothing was marked. "
+                          "If it does not end by itself, look at what ends its loop.") from None
+    if marks.grading() == "autograde":
+        report.case = None              # a page of feedback keeps the inputs that marks are given on
+    else:
+        told_at_home(report, exercise.kind != "value")
     if marks.grading() == "validate" and report.points < report.of:
         raise Unfinished(report)
     marks.record(id, report.points, report.of)
     return report
+
+
+check.case = None
+
+
+def told_at_home(report: Report, has_inputs: bool) -> None:
+    """Keep the failing case at hand, and add a word on inputs where an exercise has some."""
+    check.case = report.case
+    if has_inputs and not report.note:
+        report.foot = FOOT.format("Passed" if report.points == report.of else "Checked")
 
 
 def seed() -> int:

@@ -17,9 +17,9 @@ from torch import nn
 from effml_lab.course import check
 from effml_lab.course.contract.attempt import attempt
 from effml_lab.course.contract.codec import decode, encode
-from effml_lab.course.contract.exercise import Exercise, built, close, same_form
+from effml_lab.course.contract.exercise import Exercise, built, close, reading, same_form
 from effml_lab.course.contract.judge import judge
-from effml_lab.course.contract.report import Report
+from effml_lab.course.contract.report import Report, shown
 from effml_lab.course.exercises import find
 from effml_lab.diffusion import denoise, guess, levels, oracle, samplers, sde
 from effml_lab.diffusion.spacings import SPACINGS
@@ -146,8 +146,11 @@ def unwritten(x):
     raise NotImplementedError()
 
 
-def test_a_stub_is_not_written_yet():
-    assert marked(unwritten).note.startswith("Not written yet")
+def test_a_stub_is_not_written_yet_and_is_named():
+    assert marked(unwritten).note == "Not written yet: `unwritten` is still the stub."
+    assert "`unwritten`" in marked(lambda x: unwritten(2 * x)).note             # called by another answer
+    said = marked(lambda x: (_ for _ in ()).throw(NotImplementedError("no such kernel"))).note
+    assert said.startswith("Your code raised NotImplementedError: no such kernel")          # torch's, with a message
 
 
 @pytest.mark.parametrize("error", [SystemExit, RecursionError, GeneratorExit, MemoryError])
@@ -164,6 +167,54 @@ def test_but_not_the_interrupt():
     with pytest.raises(KeyboardInterrupt):
         marked(impl)
     assert sys.stdout is out and os.fstat(1)
+
+
+def test_an_interrupted_check_says_so_in_one_sentence(monkeypatch, tmp_path):
+    def endless(betas):
+        raise KeyboardInterrupt         # as if stopped while it ran
+    monkeypatch.setenv("EFFML_HOME", str(tmp_path))
+    with pytest.raises(checking.Interrupted) as caught:
+        check("01-levels", endless, points=3)
+    text = " ".join(caught.value._render_traceback_())
+    assert text.startswith("Stopped while your code ran (line") and "raise KeyboardInterrupt" in text
+    assert isinstance(caught.value, KeyboardInterrupt) and "effml_lab" not in text and not list(tmp_path.iterdir())
+
+
+def test_a_failing_case_is_at_hand_at_home_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("EFFML_HOME", str(tmp_path))
+    right = lambda betas: ((p := (1 - betas).cumprod(0)).sqrt(), (1 - p).sqrt(), p / (1 - p))
+    assert check("01-levels", right, points=3).case is None is check.case
+    report = check("01-levels", lambda betas: (betas, betas, betas), points=3)
+    assert torch.equal(check.case["betas"], report.case["betas"]) and "check.case" in report._repr_html_()
+    assert str(round(check.case["betas"][0].item(), 4)) in report._repr_html_()     # small enough to be shown
+    check("01-levels", unwritten, points=3)
+    assert "betas" in check.case                                                    # also where the code raised
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    assert "check.case" not in check("01-levels", lambda betas: betas, points=3)._repr_html_()
+
+
+@pytest.mark.parametrize("value, text", [
+    (torch.tensor([1, 2]), "[1, 2] (int64)"), (torch.zeros(3, 5), "shape (3, 5) (float32)"), (0.5, "0.5"),
+    ([torch.tensor(1.00001), None], "[1.0 (float32), None]"), (list(range(99)), "99 entries"), ({"a": {"b": 1}}, "a b 1")])
+def test_a_case_is_shown_in_a_line(value, text):
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize("id, value, said", [
+    ("01-guess-rank", 4, "1, 2 or 3"), ("01-guess-time", -1.0, "a positive number"), ("01-guess-time", 0, "a positive number"),
+    ("02-guess-field", 2.5, "a whole number, 1 or more"), ("01-guess-rank", 2, None), ("01-guess-time", 1e4, None),
+    ("02-guess-field", torch.tensor(3), None)])
+def test_a_prediction_could_come_true(id, value, said, monkeypatch, tmp_path):
+    monkeypatch.setenv("EFFML_HOME", str(tmp_path))
+    report = check(id, value, points=1)
+    assert repr(report) == ("0" if said else "1") and (said or "") in str(report) and not report.foot
+
+
+@pytest.mark.parametrize("value, said", [(30, "a higher value"), (90, "a lower value"), (0.5, "a higher value")])
+def test_a_wrong_reading_is_told_its_direction_and_not_the_answer(value, said):
+    row, = judge(reading("00-x", "X", lambda: (40, 60), lambda: {"a fraction": (0.4, 0.6)}), value, 2, 0).rows
+    assert row[0].expected == said and "40" not in str(row) and "60" not in str(row)
+    assert bool(row[0].causes) == (value == 0.5)
 
 
 @pytest.mark.parametrize("impl, said", [(None, "No answer yet"), (..., "No answer yet"), (3, "Hand over the function"),

@@ -143,7 +143,7 @@ def left() -> tuple[float, float]:
 
 
 EXERCISES = (
-    prediction("01-guess-rank", "Which sampler is nearest to the data after 10 steps?"),
+    prediction("01-guess-rank", "Which sampler is nearest to the data after 10 steps?", "1, 2 or 3", (1, 2, 3).__contains__),
     reading("01-read-swap", "Where large and small variance swap ranks",
             lambda: (first_better("small") - 0.5, first_better("small") + 0.5),
             lambda: {"this is where large beats DDIM too: the question is large against small": (

@@ -9,7 +9,7 @@ import torch
 
 from ....measure.cost import ratio, timed
 from ...contract.exercise import Exercise, Property, close, known, prediction
-from ..common import integer, one_number, several
+from ..common import POSITIVE, integer, one_number, several
 
 START = 2.0**14         # seconds: clocks count from long ago
 COARSE = 2.0**-9 * 1000     # ms between neighbouring float32 numbers there
@@ -113,5 +113,5 @@ EXERCISES = (
         "two finite numbers, the median above 0": 0, "warm-up and repeats, no more": 1,
         "nothing is pending when the clock is read": 2, "the median, in ms": 2, "the spread, q75 - q25, in ms": 1},
         cases, run, verify, kind="measurement", own=(timed, ratio)),
-    prediction("01-guess-time", "How long will 1000 steps take?"),
+    prediction("01-guess-time", "How long will 1000 steps take?", *POSITIVE),
 )

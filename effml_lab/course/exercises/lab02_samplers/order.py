@@ -4,7 +4,7 @@ import math
 import torch
 
 from ...contract.exercise import Exercise, close, finite, prediction
-from ..common import integer, one_number
+from ..common import POSITIVE, integer, one_number
 
 ONE, EXACT, SCATTER = "one finite number", "points on a straight line", "points that scatter: least squares"
 
@@ -80,5 +80,5 @@ def verify(case, out):
 
 EXERCISES = (
     Exercise("02-order", "The order of a solver", {ONE: 0, EXACT: 1, SCATTER: 1}, cases, run, verify),
-    prediction("02-guess-order", "How much smaller is 2M's error with twice the steps?"),
+    prediction("02-guess-order", "How much smaller is 2M's error with twice the steps?", *POSITIVE),
 )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ....diffusion.oracle import GaussianMixture
 from ...contract.exercise import Exercise, Property, close, prediction
-from ..common import all_formed, integer, tol
+from ..common import COUNT, all_formed, integer, tol
 
 FORM, FAR = "shape and dtype of x", "far from every mean: finite, and right"
 ONE, SEVERAL = "one component: the pull towards it", "several components: the weighted pull"
@@ -140,5 +140,5 @@ def distant(row: Property, got, near: bool) -> Property:
 EXERCISES = (
     Exercise("02-score", "The score of a mixture", {FORM: 0, ONE: 2, SEVERAL: 2, FAR: 1}, cases, run, verify,
              own=(GaussianMixture.score, GaussianMixture.denoise, GaussianMixture.log_pdf, GaussianMixture.posterior)),
-    prediction("02-guess-field", "To how many places do the arrows lead at t = 300?"),
+    prediction("02-guess-field", "To how many places do the arrows lead at t = 300?", *COUNT),
 )

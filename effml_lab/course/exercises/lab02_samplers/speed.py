@@ -7,7 +7,8 @@ from functools import partial
 
 from ....bench import findings, point
 from ....measure.records import Record
-from ...contract.exercise import Exercise, Unanswered, as_number, finite, prediction, within
+from ...contract.exercise import Exercise, Unanswered, as_number, finite, prediction, told
+from ..common import POSITIVE
 
 READ = "the value read"
 UNRECORDED = "The samplers are not recorded yet: `python -m effml_lab bench samplers --out data/results` does that."
@@ -60,7 +61,7 @@ def run(impl, case) -> float:
 
 def verify(case, out):
     row = finite(READ, out)
-    return [within(READ, out, *case["right"], case["slips"]) if row.passed else row]
+    return [told(READ, out, *case["right"], case["slips"]) if row.passed else row]
 
 
 def recorded_reading(id: str, title: str, of) -> Exercise:
@@ -68,7 +69,7 @@ def recorded_reading(id: str, title: str, of) -> Exercise:
 
 
 EXERCISES = (
-    prediction("02-guess-latency", "How long will 20 steps of 2M take?"),
+    prediction("02-guess-latency", "How long will 20 steps of 2M take?", *POSITIVE),
     recorded_reading("02-read-separable", "The fewest calls that are as good as a thousand", fewest),
     recorded_reading("02-read-latency", "How much faster ten steps are than a thousand", times),
 )
