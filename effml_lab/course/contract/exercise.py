@@ -28,6 +28,7 @@ class Property(NamedTuple):
     observed: str = ""
     expected: str = ""
     causes: tuple[str, ...] = ()
+    readable: bool = True       # a gate that fails: whether the rows after it can still be worked out, to find a cause
 
 
 @dataclass(frozen=True)
@@ -67,17 +68,22 @@ def apart(got: float, want: float) -> tuple[str, str]:
 
 
 def same_form(name: str, got: Tree, want: Tensor, given: Tensor | None = None) -> Property:
-    """The gate: a tensor of the right shape and dtype, neither the input handed back nor all zeros."""
+    """The gate: a tensor of the right shape and dtype with something in it, not the input handed back.
+
+    One of the right form with nothing in it is still readable: other rows may tell the slip that made it so. A number that
+    is not finite here and there is left to them altogether.
+    """
     expected = f"a tensor, {want.dtype}, shape {tuple(want.shape)}".replace("torch.", "")
     if not isinstance(got, Tensor):
-        return Property(name, False, kind(got), expected)
+        return Property(name, False, kind(got), expected, readable=False)
     observed = f"a tensor, {got.dtype}, shape {tuple(got.shape)}".replace("torch.", "")
     if got.shape != want.shape or got.dtype != want.dtype:
         four = got.ndim == 4 and want.ndim == 2 and tuple(got.shape) == (len(want), 1, *want.shape)
         return Property(name, False, observed, expected, (
-            "a factor of shape (B, 1, 1, 1) suits four dimensions; this x has two: give it as many as x has",) if four else ())
-    if not got.isfinite().all():
-        return Property(name, False, "NaN or infinity", "finite numbers")
+            "a factor of shape (B, 1, 1, 1) suits four dimensions; this x has two: give it as many as x has",) if four else (),
+            readable=False)
+    if got.numel() and not got.isfinite().any():
+        return Property(name, False, "NaN or infinity everywhere", "finite numbers")
     if given is not None and torch.equal(got, given) and not torch.equal(want, given):
         return Property(name, False, "the input handed back", "a new value")
     if not got.any() and want.any():
@@ -107,8 +113,12 @@ def close(name: str, got: Tree, want: Tensor, slips: dict[str, Callable[[], Tens
 
 
 def _explains(value: Callable[[], Tensor], got: Tensor, want: Tensor, tol: float) -> bool:
+    """Whether a slip gives what was observed, NaN where that is NaN, and not what is right."""
     slip = value().double()
-    return near(got, slip, tol) and not near(want, slip, tol)
+    if slip.shape != got.shape:
+        return False
+    both = slip.isnan() & got.isnan()
+    return near(got.masked_fill(both, 0), slip.masked_fill(both, 0), tol) and not near(want, slip, tol)
 
 
 def within(name: str, got: float, low: float, high: float, slips: dict[str, tuple[float, float]] | None = None,

@@ -65,6 +65,6 @@ def one_number(value, name: str) -> float:
 
 
 def all_formed(name: str, parts: list, like: Tensor, given: Tensor | None = None) -> Property:
-    """The gate for several tensors shaped like `like`: the first that is not."""
+    """The gate for several tensors shaped like `like`: the worst of them."""
     rows = [same_form(name, part, like.new_ones(like.shape), given) for part in parts]
-    return next((row for row in rows if not row.passed), rows[0])
+    return min(rows, key=lambda row: (row.readable, row.passed))

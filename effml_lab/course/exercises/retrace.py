@@ -36,7 +36,7 @@ def retraced(out, start: Tensor, T: int, name: str) -> tuple[list[Property], lis
     """
     ts, xs = out["ts"], out["xs"]
     form, times = same_form(FORM, out["out"], start), _walked(ts, T, name)
-    if not form.passed:
+    if not form.readable:
         return [form], []
     if not times.passed or any(x.shape != start.shape for x in xs):
         return [form, times._replace(passed=False)], []

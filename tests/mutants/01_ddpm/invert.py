@@ -97,6 +97,16 @@ def eps_plus(x, t, abar, x0):
     return to_eps(x, t, abar, -x0)
 
 
+def x0_no_roots(x, t, abar, eps):
+    a, s = factors(t, abar, x)
+    return (x - s**2 * eps) / a**2
+
+
+def eps_no_roots(x, t, abar, x0):
+    a, s = factors(t, abar, x)
+    return (x - a**2 * x0) / s**2
+
+
 def returns_nothing(x, t, abar, eps):
     to_x0(x, t, abar, eps)
 
@@ -122,6 +132,9 @@ WRONG = [
     ((forward_again, to_eps), ["eq. 4 again"]),
     ((to_x0, eps_plus), ["plus where minus"]),
     ((to_x0, to_x0), ["this is the formula for x0"]),
+    ((x0_no_roots, to_eps), ["both square roots"]),
+    ((to_x0, eps_no_roots), ["both square roots"]),
+    ((x0_no_roots, eps_no_roots), ["both square roots"]),
     ((returns_nothing, to_eps), []),
     ((to_x0, still_a_stub), []),
     (to_x0, []),

@@ -20,7 +20,7 @@ def level_cases(rng):
 def level_verify(case, out):
     beta = case["betas"]
     form = all_formed("three tensors, shaped like betas", out, beta, beta)
-    if not form.passed:
+    if not form.readable:
         return [form]
     alpha, sigma, snr = out
     abar = (1 - beta.double()).cumprod(0)
@@ -37,6 +37,7 @@ def level_verify(case, out):
             "a sum where a product belongs": lambda: (1 - beta.double()).cumsum(0).sqrt()}, eps),
         close("sigma = sqrt(1 - alpha-bar)", sigma, (1 - abar).sqrt(), {
             "this is the variance: sigma is its square root": lambda: 1 - abar,
+            "a sum where a product belongs": lambda: (1 - (1 - beta.double()).cumsum(0)).sqrt(),
             "alpha and sigma are swapped": lambda: abar.sqrt(),
             "sqrt(1 - alpha): alpha² belongs under the root": lambda: (1 - abar.sqrt()).sqrt(),
             "alpha-bar is squared once more: it is alpha² already": lambda: (1 - abar**2).sqrt(),
@@ -73,7 +74,7 @@ def forward_run(impl, case):
 def forward_verify(case, out):
     x0, t, abar, eps = (case[k] for k in ("x0", "t", "abar", "eps"))
     form = same_form("shape and dtype of x0", out[0], x0, x0)
-    if not form.passed:
+    if not form.readable:
         return [form]
     a, e = column(abar[t], x0), tol(x0.dtype)
     before = column(abar[t - 1], x0)
@@ -122,7 +123,7 @@ def written(part, *arguments):
 def invert_verify(case, out):
     x, t, abar, given = case["x0"], case["t"], case["abar"], case["eps"]
     form = all_formed("shape and dtype of x", [part for part in out[:2] if part is not None] or [None], x, x)
-    if not form.passed:
+    if not form.readable:
         return [form]
     a, e = column(abar[t], x), tol(x.dtype) * 30
     s = (1 - a).sqrt()
@@ -132,6 +133,7 @@ def invert_verify(case, out):
         close("x0 = (x - sigma eps) / alpha", out[0], (x - (1 - a).sqrt() * given) / a.sqrt(), {
             "divided by alpha-bar: its square root belongs there": lambda: (x - (1 - a).sqrt() * given) / a,
             "the variance 1 - alpha-bar was used as a standard deviation": lambda: (x - (1 - a) * given) / a.sqrt(),
+            "both square roots are missing: alpha-bar and 1 - alpha-bar are variances": lambda: (x - (1 - a) * given) / a,
             "the noise is not scaled by sigma": lambda: (x - given) / a.sqrt(),
             "the division by alpha is missing": lambda: x - (1 - a).sqrt() * given,
             "plus where minus belongs": lambda: (x + (1 - a).sqrt() * given) / a.sqrt(),
@@ -142,6 +144,7 @@ def invert_verify(case, out):
             "all images at the t of the first: each has its own": lambda: (x - (1 - one).sqrt() * given) / one.sqrt()}, e),
         close("eps = (x - alpha x0) / sigma", out[1], (x - a.sqrt() * given) / (1 - a).sqrt(), {
             "divided by the variance: its square root belongs there": lambda: (x - a.sqrt() * given) / (1 - a),
+            "both square roots are missing: alpha-bar and 1 - alpha-bar are variances": lambda: (x - a * given) / (1 - a),
             "x0 is not scaled by alpha": lambda: (x - given) / (1 - a).sqrt(),
             "x0 is scaled by alpha-bar: its square root belongs there": lambda: (x - a * given) / (1 - a).sqrt(),
             "the division by sigma is missing": lambda: x - a.sqrt() * given,

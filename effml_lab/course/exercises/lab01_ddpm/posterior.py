@@ -78,7 +78,7 @@ def posterior_verify(case, out):
     right, wrapped = posterior_at(abar, t), Posterior(abar[t], abar[t - 1])
     mean, small, large = out
     form = same_form("mean shaped like x, and two numbers", mean, right.mean(x, x0), x)
-    if not form.passed:
+    if not form.readable:
         return [form]
     shrink = (1 - right.before) / (1 - right.now)
     return [form,

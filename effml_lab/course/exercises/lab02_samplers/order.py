@@ -41,7 +41,7 @@ def run(impl, case) -> float:
 
 def verify(case, out):
     form = finite(ONE, out)
-    if not form.passed:
+    if not form.readable:
         return [form]
     x, y = case["counts"].log(), -case["errors"].log()
     u, v = x - x.mean(), y - y.mean()
