@@ -88,8 +88,9 @@ def doctor():
 @click.option("--execute", is_flag=True, help="run the lectures and keep what they show")
 @click.option("--check", is_flag=True, help="write nothing; name the notebooks that differ, with exit code 1")
 @click.option("--from-notebook", "edited", type=click.Path(path_type=Path), help="take an edited notebook back into its text")
+@click.option("--graded", is_flag=True, help="leave the links to the solutions out, for a class that is graded")
 @click.option("--readme", is_flag=True, help="draw the README's figure and numbers again from data/results")
-def build(names: tuple[str, ...], execute: bool, check: bool, edited: Path | None, readme: bool):
+def build(names: tuple[str, ...], execute: bool, check: bool, edited: Path | None, graded: bool, readme: bool):
     """Make the notebooks from their texts: of lab NN, or all of them."""
     from .course.authoring import build as builder
     if readme:
@@ -98,7 +99,7 @@ def build(names: tuple[str, ...], execute: bool, check: bool, edited: Path | Non
     elif edited is not None:
         changed = [builder.from_notebook(edited)]
     else:
-        changed = builder.build(list(names), execute=execute, check=check)
+        changed = builder.build(list(names), execute=execute, check=check, graded=graded)
     for path in changed:
         click.echo(path)
     sys.exit(1 if check and changed else 0)

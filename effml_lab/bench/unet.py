@@ -17,7 +17,8 @@ from .. import folders
 from ..diffusion import levels
 from ..diffusion.denoise import loss
 from ..measure import cost, records
-from ..nets.unet import GROUPS, HEAD, UNet
+from ..nets.norm import GROUPS
+from ..nets.unet import HEAD, UNet
 from ..recipes import shapes
 
 PLAIN = {"blocks": 2, "attention": (False, True), "dropout": 0.1}

@@ -1,1 +1,1 @@
-"""Modules with weights: `unet` draws, `classifier` judges."""
+"""Modules with weights: `unet` draws, `classifier` judges; `norm` is the group norm of both."""

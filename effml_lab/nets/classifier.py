@@ -12,9 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .norm import Norm
+
 
 def layer(inner: int, outer: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inner, outer, 3, stride, 1), nn.GroupNorm(8, outer), nn.SiLU())
+    return nn.Sequential(nn.Conv2d(inner, outer, 3, stride, 1), Norm(outer), nn.SiLU())
 
 
 class Classifier(nn.Module):

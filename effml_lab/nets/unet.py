@@ -14,11 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-GROUPS, HEAD = 8, 32        # groups of a norm; channels of an attention head
+from .norm import GROUPS, Norm
 
-
-def norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(GROUPS, channels)
+HEAD = 32       # channels of an attention head
 
 
 def zero(layer: nn.Module) -> nn.Module:
@@ -50,9 +48,9 @@ class Residual(nn.Module):
 
     def __init__(self, inner: int, outer: int, emb: int, dropout: float):
         super().__init__()
-        self.enter = nn.Sequential(norm(inner), nn.SiLU(), nn.Conv2d(inner, outer, 3, padding=1))
+        self.enter = nn.Sequential(Norm(inner), nn.SiLU(), nn.Conv2d(inner, outer, 3, padding=1))
         self.shift = nn.Linear(emb, outer)
-        self.leave = nn.Sequential(norm(outer), nn.SiLU(), nn.Dropout(dropout),
+        self.leave = nn.Sequential(Norm(outer), nn.SiLU(), nn.Dropout(dropout),
                                    zero(nn.Conv2d(outer, outer, 3, padding=1)))
         self.skip = nn.Identity() if inner == outer else nn.Conv2d(inner, outer, 1)
 
@@ -67,7 +65,7 @@ class Attention(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.heads = max(channels // HEAD, 1)
-        self.norm, self.qkv = norm(channels), nn.Linear(channels, 3 * channels)
+        self.norm, self.qkv = Norm(channels), nn.Linear(channels, 3 * channels)
         self.out = zero(nn.Linear(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -158,7 +156,7 @@ class UNet(nn.Module):
         self.down, skips = way_down(widths, blocks, attention, **same)
         self.middle = nn.ModuleList([Stage(last, last, attend=attend, **same) for attend in (True, False)])
         self.up = way_up(widths, blocks, attention, skips, **same)
-        self.leave = nn.Sequential(norm(first), nn.SiLU(), zero(nn.Conv2d(first, pixel, 3, padding=1)))
+        self.leave = nn.Sequential(Norm(first), nn.SiLU(), zero(nn.Conv2d(first, pixel, 3, padding=1)))
         self.to(memory_format=torch.channels_last)
 
     def embed(self, t: Tensor, cond: Tensor | None, dtype: torch.dtype) -> Tensor:

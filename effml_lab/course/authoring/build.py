@@ -20,16 +20,17 @@ from .release import refuse_leaks, release, shown
 
 
 def build(names: list[str] | None = None, execute: bool = False, check: bool = False,
-          root: Path | None = None) -> list[Path]:
+          root: Path | None = None, graded: bool = False) -> list[Path]:
     """Build the notebooks whose number or name is given, or all; return the files that changed.
 
     execute: run the lectures and keep what they show. check: write nothing, return the files that would change.
+    graded: leave the links to the solutions out, for a class that is graded.
     Raises ValueError or RuntimeError with one sentence, and then has written nothing.
     """
     root, files = home(root), {}
     for name in chosen(names, root):
         if (root / f"solutions/{name}.py").is_file():
-            files |= build_lab(name, root)
+            files |= build_lab(name, root, graded)
         if (root / f"lectures/{name}.py").is_file():
             files |= build_lecture(name, root, execute and not check)
     changed = [path for path, data in files.items() if not path.is_file() or path.read_bytes() != data]
@@ -64,10 +65,10 @@ def chosen(names: list[str] | None, root: Path) -> list[str]:
     return picked
 
 
-def build_lab(name: str, root: Path) -> dict[Path, bytes]:
+def build_lab(name: str, root: Path, graded: bool = False) -> dict[Path, bytes]:
     """The solution's notebook and the files of the lab made from it."""
     text = root / f"solutions/{name}.py"
-    made = lab_notebook(text.read_text(encoding="utf-8"), name, root)
+    made = lab_notebook(text.read_text(encoding="utf-8"), name, root, graded)
     data = percent.to_bytes(made)
     released = release(name, data, root)
     others = [path for path in (root / "labs").rglob("*") if path.is_file() and path not in released]
@@ -77,10 +78,10 @@ def build_lab(name: str, root: Path) -> dict[Path, bytes]:
     return {root / f"solutions/{name}/{name}.ipynb": data} | released
 
 
-def lab_notebook(text: str, name: str, root: Path) -> NotebookNode:
+def lab_notebook(text: str, name: str, root: Path, graded: bool = False) -> NotebookNode:
     about, cells = percent.parse(text, f"solutions/{name}.py")
     graded_cells.label(cells, name)
-    return percent.notebook(about, first_cells.open_with(cells, "lab", name, about, root))
+    return percent.notebook(about, first_cells.open_with(cells, "lab", name, about, root, graded))
 
 
 def lecture_notebook(text: str, name: str, root: Path) -> NotebookNode:

@@ -43,12 +43,16 @@ def source_url(root: Path) -> str:
     return urls["Source"].rstrip("/").removesuffix(".git")
 
 
-def open_with(cells: list[NotebookNode], kind: str, name: str, about: dict, root: Path) -> list[NotebookNode]:
-    """The cells with the links on top and the start-up before the first code cell. kind: "lab" or "lecture"."""
+def open_with(cells: list[NotebookNode], kind: str, name: str, about: dict, root: Path,
+              graded: bool = False) -> list[NotebookNode]:
+    """The cells with the links on top and the start-up before the first code cell. kind: "lab" or "lecture".
+
+    graded: for a class that is graded, without the link to the solution.
+    """
     url, tag = source_url(root), f"v{effml_lab.__version__}"
     names = "begin, check, figure, slider, summary" if kind == "lab" else "begin, figure, slider"
     skip = {} if kind == "lab" else {"slideshow": {"slide_type": "skip"}}
-    top = new_cell("markdown", links(kind, name, about, root, url, tag), {"tags": [LINKS]} | skip)
+    top = new_cell("markdown", links(kind, name, about, root, url, tag, graded), {"tags": [LINKS]} | skip)
     code = STARTUP.format(url=url, tag=tag, names=names, name=name, version=effml_lab.__version__)
     start = new_cell("code", (NOTE if kind == "lab" else "") + code, {"tags": [START]} | skip)
     if kind == "lab":
@@ -66,13 +70,14 @@ def is_startup(cell: NotebookNode) -> bool:
     return START in cell.metadata.get("tags", [])
 
 
-def links(kind: str, name: str, about: dict, root: Path, url: str, tag: str) -> str:
+def links(kind: str, name: str, about: dict, root: Path, url: str, tag: str, graded: bool) -> str:
     here = {"lab": f"labs/{name}/{name}.ipynb", "lecture": f"lectures/{name}.ipynb"}
     others = {"lecture": f"[lecture]({url}/blob/{tag}/{here['lecture']})",
               "lab": f"[lab]({url}/blob/{tag}/{here['lab']})",
               "solution": f"[solution]({url}/blob/{tag}/solutions/{name}/{name}.ipynb)"}
     there = {"lecture": (root / f"lectures/{name}.py").is_file(), "lab": (root / f"solutions/{name}.py").is_file()}
-    shown = [others[key] for key in others if key != kind and there.get(key, there["lab"])]
+    hidden = {kind, "solution"} if graded else {kind}
+    shown = [others[key] for key in others if key not in hidden and there.get(key, there["lab"])]
     badge = [colab(url, tag, here[kind])] if urlsplit(url).netloc == "github.com" else []
     return "\n\n".join([" · ".join([*badge, *shown]), *minutes(name, about, root if kind == "lab" else None)]).strip()
 

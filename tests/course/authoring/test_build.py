@@ -145,6 +145,14 @@ def test_links_and_start_up_come_from_one_address_and_one_tag(course):
     assert f"/blob/{tag}/{TALK})" in talk.cells[0].source and talk.cells[0].metadata.slideshow.slide_type == "skip"
 
 
+def test_a_build_for_graded_classes_links_to_no_solution(course):
+    build(root=course)
+    commit(course)
+    assert {path.relative_to(course).as_posix() for path in build(root=course, graded=True)} == {SOLUTION, RELEASED}
+    links = graded(read(course, RELEASED))["links"].source
+    assert "solution" not in links and "colab" in links and TALK in links
+
+
 def test_building_again_changes_no_byte(course):
     build(root=course)
     before = {path: (course / path).read_bytes() for path in (SOLUTION, RELEASED, TALK)}
