@@ -17,7 +17,7 @@ No number on this page is typed. `python -m effml_lab bench NAME --out data/resu
 beside it, each with its device, versions, date and commit; `python -m effml_lab build --readme` draws this page, the front page
 and their figures from the latest of every kind. The lecture of a lab shows its rows whole, the grids of `spacing.jsonl` too.
 
-In brackets stands the 95% interval, a bootstrap; of a KID, from which a bias is taken off, it may reach below zero. Fréchet
+In brackets stands the 95% interval, a bootstrap; where a bias is taken off, a distance may reach below zero. Fréchet
 distance and KID compare two sets of pictures in the features of our own classifiers, so none of them is FID; lower is nearer,
 and the floor is what as many real pictures score. Two samplers are "not separable" if the interval of their paired difference
 contains 0 and is narrower than a fifth of the reference's own distance; "undecided" if it contains 0 and is wider; a distance is
@@ -26,8 +26,7 @@ outputs. 2M is DPM-Solver++(2M); w4a8 means weights of 4 and activations of 8 bi
 
 {figures}
 
-The left halves: with DDPM, which draws noise on the way, the same start leads elsewhere; and at five steps nothing has become
-of most shapes yet.
+With DDPM, which draws noise on the way, the same start leads to other shapes.
 
 {tables}
 
