@@ -84,11 +84,10 @@ def ceilings(size: Size, device: str, dtype: torch.dtype) -> dict[str, float]:
 
 
 def made(k: int, n: int, mode: str, rank: int, device: str, dtype: torch.dtype) -> svdlinear.SVDQuantLinear:
-    """A layer of random weights; which ones does not matter to its time."""
-    draw = lambda *shape: torch.randn(shape, device=device) / shape[-1] ** 0.5
-    split = svdquant.Split(torch.ones(k, device=device), draw(n, rank) if rank else draw(n, 1)[:, :0],
-                           draw(rank, k), svdquant.MODES[mode](draw(n, k)))
-    return svdlinear.SVDQuantLinear(split, draw(n), mode, dtype).requires_grad_(False)
+    """A layer of random weights, made the way that a user makes one; which weights do not matter to its time."""
+    linear = torch.nn.Linear(k, n, device=device, dtype=dtype)
+    seen = torch.randn(8, k, device=device)
+    return svdlinear.SVDQuantLinear.from_linear(linear, seen, rank, mode, exponents=[None], rounds=1).requires_grad_(False)
 
 
 def tensors(layer: svdlinear.SVDQuantLinear) -> tuple:

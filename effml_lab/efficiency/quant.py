@@ -174,7 +174,8 @@ class QuantLinear(nn.Module):
                  act: dict | None = None, seen: Tensor | None = None, parts: Sequence[int] = ()):
         super().__init__()
         weighted(layer, self.kind)
-        self.parts, self.bias = list(parts) or [layer.weight.shape[1]], layer.bias
+        self.parts = list(parts) or [layer.weight.shape[1]]
+        self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone(), layer.bias.requires_grad)
         self.stored = nn.ModuleList(Stored(w, bits, per, symmetric) for w in layer.weight.split(self.parts, 1))
         examples = seen.split(self.parts, self.axis) if seen is not None else [None] * len(self.parts)
         self.inputs = nn.ModuleList(Rounded(act, part) if act else nn.Identity() for part in examples)

@@ -114,10 +114,10 @@ class SVDQuantLinear(nn.Module):
         self.register_buffer("codes", quant.pack(split.rest.codes, OFFSET[mode]))
         self.register_buffer("scale", split.rest.scale.T.contiguous())
         self.register_buffer("multiplier", None if (m := split.rest.multiplier) is None else m.T.contiguous())
-        self.register_buffer("smooth", split.smooth.half())
-        self.up = nn.Parameter(F.pad(split.up, (0, extra)).to(dtype))
-        self.down = nn.Parameter(F.pad(down, (0, 0, 0, extra)).to(dtype))
-        self.bias = None if bias is None else nn.Parameter(bias.detach().to(dtype))
+        self.register_buffer("smooth", own(split.smooth, torch.float16))
+        self.up = nn.Parameter(own(F.pad(split.up, (0, extra)), dtype))
+        self.down = nn.Parameter(own(F.pad(down, (0, 0, 0, extra)), dtype))
+        self.bias = None if bias is None else nn.Parameter(own(bias, dtype))
 
     @classmethod
     def from_linear(cls, linear: nn.Linear, activations: Tensor, rank: int = 32, mode: str = "w4a4", **how):
@@ -156,6 +156,11 @@ class SVDQuantConv2d(SVDQuantLinear):
         size = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in
                 zip(x.shape[2:], self.padding, self.dilation, self.kernel_size, self.stride)]
         return super().forward(unfolded(self, x)).transpose(1, 2).unflatten(2, size)
+
+
+def own(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """A copy that shares nothing and lies row by row, as the kernels and safetensors read it: an SVD's factors do not."""
+    return tensor.detach().to(dtype, copy=True, memory_format=torch.contiguous_format)
 
 
 def sixteen(dtype: torch.dtype) -> torch.dtype:

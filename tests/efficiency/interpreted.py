@@ -1,10 +1,13 @@
 """The kernels in Triton's interpreter against float64; run by test_kernels.py in a process of its own (TRITON_INTERPRET=1)."""
+import copy
 import itertools
 import re
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load, save
+from torch import nn
 
 from effml_lab.efficiency import quant, svdlinear, svdquant
 from effml_lab.efficiency.kernels import dequantize, gemm_up, launch, quantize_down
@@ -69,6 +72,24 @@ def test_the_product_is_that_of_float64(mode, shape, bias):
     codes, scales, la = quantize_down.reference(x, made.smooth, made.down, mode)
     got = gemm_up.gemm_up(codes, scales, la, stored(made), made.up, made.bias, torch.float16)
     close(got, gemm_up.reference(codes, scales, la.double(), stored(made), made.up, made.bias, torch.float64), 1e-3)
+
+
+@pytest.mark.parametrize("mode", svdquant.MODES)
+@pytest.mark.parametrize("rank", [0, 8, 16, 32])
+@pytest.mark.parametrize("make", ["linear", "convolution", "loaded"])
+def test_a_layer_made_as_a_user_makes_it(mode, rank, make):
+    linear, seen = nn.Linear(128, 96, dtype=torch.float16), randn(64, 128)
+    if make == "convolution":
+        conv = nn.Conv2d(8, 96, 4, dtype=torch.float16)
+        made = svdlinear.SVDQuantConv2d.from_conv(conv, randn(2, 8, 7, 7), rank, mode)
+    else:
+        made = svdlinear.SVDQuantLinear.from_linear(linear, seen, rank, mode)
+    if make == "loaded":
+        made = copy.deepcopy(made)
+        made.load_state_dict(load(save(made.state_dict())))
+    x = randn(40, 128, seed=9).half()
+    parts = made.codes, made.scale, made.multiplier, made.smooth, made.up, made.down, made.bias
+    close(svdlinear.fused(x, *parts).float(), svdlinear.plain(x, *parts).double(), 4e-3)
 
 
 @pytest.mark.parametrize("mode", MODES)

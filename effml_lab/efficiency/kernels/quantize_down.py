@@ -122,7 +122,7 @@ def quantize_down(x: Tensor, smooth: Tensor, down: Tensor, mode: str) -> tuple[T
     w4a4: packed codes (M, K / 2), K padded to 128, and scales (K / 64, M). w4a8: int8 codes (M, K), scales (M,).
     """
     covered(x.dtype, x.device)
-    x = x if x.stride(1) == 1 else x.contiguous()
+    x, smooth, down = x if x.stride(1) == 1 else x.contiguous(), smooth.contiguous(), down.contiguous()
     (m, k), r, pairs = x.shape, len(down), triton.cdiv(x.shape[1], quant.PAIR)
     shapes = {"w4a4": ((m, pairs * 64), (2 * pairs, m)), "w4a8": ((m, pairs * 128), (m,))}[mode]
     codes = torch.empty(shapes[0], dtype=torch.uint8 if mode == "w4a4" else torch.int8, device=x.device)
