@@ -31,6 +31,7 @@ def exact(q: Tensor, k: Tensor, v: Tensor, backend: str = "flash") -> Tensor:
     """The library's attention by the kernel of that name; one sentence where the device or dtype has none such."""
     if backend not in BACKENDS:
         raise ValueError(f"there is no attention {backend!r}: choose one of {', '.join(BACKENDS)}")
+    fitting(q, k, v)
     try:
         with sdpa_kernel(BACKENDS[backend]):
             return F.scaled_dot_product_attention(q, k, v)
@@ -38,23 +39,32 @@ def exact(q: Tensor, k: Tensor, v: Tensor, backend: str = "flash") -> Tensor:
         raise ValueError(f"{backend!r} attention does not run for {q.dtype} on {q.device}: use 'math'") from None
 
 
+def fitting(q: Tensor, k: Tensor, v: Tensor) -> None:
+    """Refuse what cannot be attended: q (..., T, d) to k and v (..., S, d) and (..., S, e)."""
+    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
+        raise ValueError("q (..., T, d) attends to k (..., S, d) and v (..., S, e), "
+                         f"got {tuple(q.shape)}, {tuple(k.shape)} and {tuple(v.shape)}")
+
+
 def tiled(q: Tensor, k: Tensor, v: Tensor, tile: int = 64) -> Tensor:
     """The same result from tiles of `tile` queries by `tile` keys: no more than one tile of scores exists at a time."""
     if tile < 1:
         raise ValueError(f"a tile holds one token or more, got {tile}")
+    fitting(q, k, v)
     return torch.cat([_rows(rows, k, v, tile) for rows in q.split(tile, -2)], -2)
 
 
 def _rows(q: Tensor, k: Tensor, v: Tensor, tile: int) -> Tensor:
     """Attention of one tile of queries, with the running maximum and sum of each."""
-    m = q.new_full((*q.shape[:-1], 1), -math.inf, dtype=torch.float32)
-    total, out = torch.zeros_like(m), torch.zeros(*q.shape[:-1], v.shape[-1], dtype=torch.float32, device=q.device)
+    wide = torch.promote_types(q.dtype, torch.float32)              # scores of 16 bits may not fit into 16 bits
+    m = q.new_full((*q.shape[:-1], 1), -math.inf, dtype=wide)
+    total, out = torch.zeros_like(m), torch.zeros(*q.shape[:-1], v.shape[-1], dtype=wide, device=q.device)
     for keys, values in zip(k.split(tile, -2), v.split(tile, -2)):
-        scores = (q @ keys.mT).float() / math.sqrt(q.shape[-1])                 # (..., tile, tile)
+        scores = q.to(wide) @ keys.to(wide).mT / math.sqrt(q.shape[-1])         # (..., tile, tile)
         top = torch.maximum(m, scores.amax(-1, keepdim=True))
         weight, keep = (scores - top).exp(), (m - top).exp()
         total = keep * total + weight.sum(-1, keepdim=True)
-        out, m = keep * out + weight @ values.float(), top
+        out, m = keep * out + weight @ values.to(wide), top
     return (out / total).to(q.dtype)
 
 

@@ -105,13 +105,19 @@ def swap(net: nn.Module, calibration: dict[str, Tensor], where: Callable = lambd
     made, rows = copy.deepcopy(net), []
     for name, layer in chosen_layers.items():
         fitted, held = calibration[name][::2], calibration[name][1::2]
+        if not len(held):
+            raise ValueError(f"the calibration holds one input of {name or 'the layer'}: two or more are needed, "
+                             "half of them for its error")
         new = convert(name, layer, fitted, **how)
         rows.append(Row(name, relative(new(held), layer(held)), bytes_of(layer), bytes_of(new)))
-        replace(made, name, new)
+        made = replaced(made, name, new)
     return made, rows
 
 
-def replace(net: nn.Module, name: str, layer: nn.Module) -> None:
-    """Put a layer into a net under the name of an old one."""
-    parent, _, last = name.rpartition(".")
-    setattr(net.get_submodule(parent), last, layer)
+def replaced(net: nn.Module, name: str, layer: nn.Module) -> nn.Module:
+    """The net with a layer in the place of the one of that name, wherever that one is used; the layer, if it is the net."""
+    old = net.get_submodule(name)
+    for place in [place for place, part in net.named_modules(remove_duplicate=False) if part is old and place]:
+        parent, _, last = place.rpartition(".")
+        setattr(net.get_submodule(parent), last, layer)
+    return net if name else layer

@@ -44,6 +44,26 @@ def test_no_more_than_a_tile_of_scores_exists():
     assert largest <= 2 * 3 * 256 * 16                                  # the result itself, not 256 x 256 scores
 
 
+def test_tiles_are_as_wide_as_their_inputs_and_no_less():
+    q, k, v = (part.double() for part in qkv())
+    exact = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    assert attention.tiled(q, k, v, 16).dtype == torch.float64
+    assert (attention.tiled(q, k, v, 16) - exact).abs().max() < 1e-13            # float32 inside would leave 1e-7
+
+
+def test_scores_beyond_half_precision_stay_finite():
+    q, k, v = (300 * part.half() for part in qkv())
+    assert (q[..., :1, :].float() @ k.float().mT).abs().max() > 65504              # no half can hold these
+    assert attention.tiled(q, k, v, 16).isfinite().all()
+
+
+@pytest.mark.parametrize("call", [attention.exact, attention.tiled])
+def test_shapes_that_do_not_fit_are_told_as_such(call):
+    q, k, v = qkv()
+    with pytest.raises(ValueError, match=r"q \(..., T, d\) attends to"):
+        call(q[..., :-1], k, v)
+
+
 @pytest.mark.parametrize("backend", ["math", "flash"])
 def test_the_library_agrees(backend):
     q, k, v = qkv()
