@@ -67,6 +67,7 @@ class Denoiser:
 
     def __call__(self, x: Tensor, level: Level, cond: Condition | None = None) -> Tensor:
         """The network's guess of x0, in the shape and dtype of x."""
+        facing(level, x)
         if not isinstance(level.alpha, Tensor) and not self.rule.fits(level.alpha):
             raise ValueError(f"at alpha = {level.alpha:g} an {self.pred}-prediction says nothing of x0: eps needs "
                              "alpha > 0 and edm alpha = 1; v, x0 and flow fit every level")
@@ -78,8 +79,16 @@ class Denoiser:
         return self.rule.to_x0(out.to(x.dtype), x, level)
 
 
+def facing(level: Level, x: Tensor) -> None:
+    """Refuse levels of shape (B,), which would be laid along the last axis of x: one an image has shape (B, 1, ...)."""
+    if isinstance(level.alpha, Tensor) and level.alpha.ndim not in (0, x.ndim):
+        raise ValueError(f"levels of {x.ndim} dimensions belong to this x, one an image as (B, 1, ...): "
+                         f"got {tuple(level.alpha.shape)} for {tuple(x.shape)}, so reshape t before schedule(t)")
+
+
 def noised(x0: Tensor, level: Level, eps: Tensor) -> Tensor:
     """x = alpha x0 + sigma eps: q(x_t | x_0), DDPM eq. 4."""
+    facing(level, x0)
     return level.alpha * x0 + level.sigma * eps
 
 
@@ -100,8 +109,9 @@ def loss(net: nn.Module, x0: Tensor, schedule: Schedule, pred: str = "eps", rng:
     t = (t * schedule.steps).floor() if schedule.steps else low + t * (high - low)
     eps = torch.randn(x0.shape, generator=rng, device=device).to(x0)
     level = schedule(t.to(x0.device), like=x0)
-    given = rule.scale(level) * noised(x0, level, eps)
-    out = net(given, level.t.flatten()) if cond is None else net(given, level.t.flatten(), cond)
+    given, seen = rule.scale(level) * noised(x0, level, eps), t.flatten().to(x0.device)
+    seen = seen.to(torch.promote_types(x0.dtype, torch.float32))            # bfloat16 has no 999
+    out = net(given, seen) if cond is None else net(given, seen, cond)
     return (out - rule.target(x0, eps, level)).square().mean()
 
 

@@ -40,7 +40,8 @@ def ddpm(denoise: Callable, x: Tensor, grid: list[Level], variance: str = "small
          rng: torch.Generator | None = None) -> Iterator[Tensor]:
     """Ancestral sampling, Ho et al. 2020, algorithm 2, on the kept levels: beta = 1 - (alpha_cur / alpha_nxt)^2.
 
-    variance: "small", the posterior's own, or "large", beta itself. No noise on the step that ends at sigma = 0.
+    variance: "small", the posterior's own, or "large", that of the forward process between the two levels, which is beta
+    where the variance is preserved. No noise on the step that ends at sigma = 0.
     """
     if variance not in VARIANCES:
         raise ValueError(f"unknown variance {variance!r}: choose one of {', '.join(VARIANCES)}")
@@ -53,7 +54,7 @@ def ddpm(denoise: Callable, x: Tensor, grid: list[Level], variance: str = "small
 
 VARIANCES = {       # the standard deviation of the new noise
     "small": lambda cur, nxt: nxt.sigma * share(cur, nxt),
-    "large": lambda cur, nxt: math.sqrt(1 - (cur.alpha / nxt.alpha) ** 2),
+    "large": lambda cur, nxt: math.sqrt(max(cur.sigma**2 - (cur.alpha / nxt.alpha * nxt.sigma) ** 2, 0.0)),
 }
 
 

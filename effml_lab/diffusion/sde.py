@@ -16,6 +16,7 @@ import math
 from itertools import pairwise
 from typing import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -106,6 +107,9 @@ def pf_ode_adaptive(denoise: Callable, x: Tensor, schedule: Schedule, ts: Sequen
             raise ValueError("the adaptive solver needs alpha > 0 and sigma > 0 all along: stop short of both ends")
         y = (x.double() / cur.alpha).flatten().cpu().numpy()
         run = solve_ivp(slope, (cur.lam, nxt.lam), y, method, rtol=tol, atol=tol)
+        if not run.success or not np.isfinite(run.y[:, -1]).all():
+            raise ValueError(f"the adaptive solver got no further than lam = {run.t[-1]:.3g}: "
+                             "look at what the network says there")
         x = (nxt.alpha * torch.from_numpy(run.y[:, -1])).reshape(x.shape).to(x)
         yield x
 

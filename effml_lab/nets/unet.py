@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .norm import GROUPS, Norm
 
-HEAD = 32       # channels of an attention head
+HEAD = 32       # channels of an attention head, or more where they do not divide by it
 
 
 def zero(layer: nn.Module) -> nn.Module:
@@ -64,7 +64,7 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.heads = max(channels // HEAD, 1)
+        self.heads = max((n for n in range(1, channels // HEAD + 1) if channels % n == 0), default=1)
         self.norm, self.qkv = Norm(channels), nn.Linear(channels, 3 * channels)
         self.out = zero(nn.Linear(channels, channels))
 

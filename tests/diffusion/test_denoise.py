@@ -119,3 +119,28 @@ def test_a_denoiser_casts_to_the_net_and_back(device, dtype):
 def test_clipping_is_a_denoiser_too():
     denoise = dn.clipped(lambda x, level: 3 * x)
     assert denoise(torch.tensor([-1.0, 0.1, 1.0]), LINEAR(5)).tolist() == pytest.approx([-1, 0.3, 1])
+
+
+def test_in_sixteen_bits_the_net_is_told_the_time_as_it_was_drawn():
+    for dtype in (torch.bfloat16, torch.float16, torch.float32, torch.float64):
+        told = []
+        net = lambda x, t: told.append(t) or x
+        dn.loss(net, torch.zeros(4000, 1, dtype=dtype), LINEAR, rng=seeded(0))
+        assert told[0].dtype == torch.promote_types(dtype, torch.float32)
+        assert told[0].max() <= 999 and len(told[0].unique()) > 950             # bfloat16 knows 256 of them, and 1000
+
+
+def test_levels_along_the_wrong_axis_are_refused():
+    x, t = normal(4, 1, 4, 4), torch.tensor([0, 10, 500, 900])
+    flat, right = LINEAR(t), LINEAR(t.reshape(-1, 1, 1, 1))
+    denoise = dn.Denoiser(lambda x, t: x)
+    assert dn.noised(x, right, x).shape == denoise(x, right).shape == x.shape
+    for call in (lambda: dn.noised(x, flat, x), lambda: denoise(x, flat)):
+        with pytest.raises(ValueError, match=r"one an image as \(B, 1, ...\): got \(4,\) for \(4, 1, 4, 4\)"):
+            call()
+
+
+def test_the_times_that_are_trained_on_can_be_chosen():
+    told = []
+    dn.loss(lambda x, t: told.append(t) or x, torch.zeros(500, 1), LINEAR, rng=seeded(0), times=lambda u: 0.9 + 0.1 * u)
+    assert told[0].min() >= 900 and told[0].max() <= 999

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effml_lab.diffusion import denoise as dn
-from effml_lab.diffusion import levels, samplers
+from effml_lab.diffusion import levels, oracle, samplers
 from effml_lab.diffusion.levels import Level
 
 
@@ -97,3 +97,14 @@ def test_only_ddim_without_noise_goes_up(name):
 ])
 def test_bad_input_is_one_sentence(call, says):
     refused(call, says)
+
+
+@pytest.mark.parametrize("family", [levels.linear, levels.flow, levels.edm])
+@pytest.mark.parametrize("variance", ["small", "large"])
+def test_many_steps_of_ddpm_draw_the_data_on_every_family(family, variance):
+    """On data N(0, 0.3^2) both variances come to 0.3 from their own side: the large one as that of the forward process."""
+    schedule = family()
+    data, grid = oracle.GaussianMixture(torch.zeros(1, 1, dtype=torch.float64), 0.3), schedule.grid(500, "lambda")
+    x = samplers.start((20000, 1), grid, seeded(0)).double()
+    spread = samplers.last(samplers.ddpm(data.denoise, x, grid, variance, seeded(1))).std().item()
+    assert 0.294 < spread < 0.306

@@ -242,3 +242,9 @@ def test_bad_input_is_one_sentence(call, says):
     with pytest.raises(ValueError, match=says) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_an_adaptive_solver_that_breaks_off_says_so():
+    lost = lambda x, level: x * (math.nan if level.lam > -0.5 else 0.5)
+    with pytest.raises(ValueError, match="got no further than lam = -"):
+        samplers.last(sde.pf_ode_adaptive(lost, X, VP, [0.9, 0.1]))

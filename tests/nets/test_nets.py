@@ -117,3 +117,10 @@ def test_classifier_logits_come_from_its_features():
     net, x = Classifier(5, 3, (16, 32), features=7).eval(), torch.randn(4, 3, 12, 10)
     assert net(x).shape == (4, 5) and net.features(x).shape == (4, 7)
     assert torch.allclose(net(x), net.head(net.features(x)))
+
+
+@pytest.mark.parametrize("width, heads", [(16, 1), (56, 1), (96, 3), (104, 2), (112, 2), (176, 4)])
+def test_attention_takes_every_width_that_the_net_takes(width, heads):
+    net = UNet(1, (width,), 1, True)
+    assert net.down[0].attend.heads == heads
+    assert net(torch.randn(1, 1, 4, 4), torch.zeros(1)).shape == (1, 1, 4, 4)
