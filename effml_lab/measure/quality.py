@@ -95,6 +95,20 @@ def ratio(a: Tensor, b: Tensor) -> Estimate:
     return bootstrap(lambda pair: (pair[:, 0].mean() / pair[:, 1].mean()).item(), torch.stack([a, b], 1))
 
 
+def same_picture(a: Tensor, b: Tensor, far: float = 0.2) -> dict[str, Estimate]:
+    """How far pictures a (N, ...) are from their partners b, drawn from the same noise: three figures, since one misleads.
+
+    median: of the root mean squared difference of a picture. pooled: over all of them, which a few that landed elsewhere
+    rule. moved: the share of pictures that differ by more than `far`, as one does that landed in another mode.
+    """
+    if a.shape != b.shape:
+        raise ValueError(f"pictures are compared one by one: got {tuple(a.shape)} and {tuple(b.shape)}")
+    each = (a.double() - b.double()).square().flatten(1).mean(1).sqrt()                              # (N,)
+    return {"median": bootstrap(lambda e: e.median().item(), each),
+            "pooled": bootstrap(lambda e: e.square().mean().sqrt().item(), each),
+            "moved": bootstrap(lambda e: (e > far).double().mean().item(), each)}
+
+
 def kid_interval(a: Tensor, b: Tensor, rounds: int = 200, seed: int = 0) -> Estimate:
     """bootstrap(kid, a, b), every kernel computed once: a resampled set is a row of counts, a sum over it a product."""
     value, sets = kid(a, b), _checked(a, b)

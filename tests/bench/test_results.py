@@ -96,3 +96,11 @@ def test_on_hopper_whole_sums_are_the_only_ones_that_can_win():
             for row in records.latest(RESULTS / "instructions.jsonl").values() if "share" in row.settings}
     assert rows["gemm_w4a4", 90]["share"] < 0.5 < rows["gemm_w4a8", 90]["share"]
     assert rows["gemm_w4a4", 89]["share"] > 0.9 and all(rows["gemm_w4a8", cc]["share"] == 1 for cc in (80, 89, 90))
+
+
+def test_at_least_six_shapes_were_tried_in_the_same_time():
+    rows = records.latest(RESULTS / "shape_search.jsonl")
+    assert len(rows) >= 6 and len({row.settings["budget"] for row in rows.values()}) == 1
+    for row in rows.values():
+        told = row.settings["budget"] / row.settings["step to the first's"]
+        assert row.settings["steps"] == pytest.approx(told, rel=0.05) and row.quality["wanted"]["n"] == 800

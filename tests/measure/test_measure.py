@@ -189,3 +189,15 @@ def test_records_come_back_as_written(tmp_path):
     path.write_text(path.read_text() + '{"nfe": 3}\n')
     with pytest.raises(ValueError, match="line 3 of .* is not a record"):
         records.read(path)
+
+
+def test_a_few_pictures_that_moved_rule_the_pooled_error_alone():
+    b = torch.zeros(100, 3, 4, 4)
+    a = b + 0.01
+    a[:5] = 1.0                                     # five landed elsewhere
+    found = quality.same_picture(a, b)
+    assert found["median"].value == pytest.approx(0.01, rel=1e-5) and found["moved"].value == pytest.approx(0.05)
+    assert found["pooled"].value == pytest.approx((0.05 + 0.95 * 1e-4) ** 0.5, rel=1e-5)
+    assert found["moved"].low < 0.05 < found["moved"].high and found["median"].n == 100
+    with pytest.raises(ValueError, match="one by one"):
+        quality.same_picture(a, b[:5])

@@ -47,6 +47,14 @@ def tests(results: Path) -> Lines:
         yield f"`{row.settings['command']}`", f"{row.settings['seconds'] / 60:.1f} minutes: {ends} ({row.device})"
 
 
+def shapes_tried(results: Path) -> Lines:
+    """What each UNet had learnt when the first had made so many steps: its loss, and what it draws."""
+    for name, row in latest(results, "shape_search").items():
+        yield f"{name} ({row.macs / 1e6:.0f} M multiply-adds, {row.settings['parameters'] / 1e6:.2f} M weights)", (
+            f"loss {interval(row.quality['loss'])}; wanted kind {interval(row.quality['wanted'])}; "
+            f"{row.settings['steps']:,} steps in the time of {row.settings['budget']:,} of the first")
+
+
 def labs(results: Path) -> Lines:
     last = {(row["lab"], row["kind"]): row for row in rows(results / "labs.jsonl")}
     for (lab, kind), row in sorted(last.items()):
