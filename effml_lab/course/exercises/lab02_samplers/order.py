@@ -7,6 +7,7 @@ from ...contract.exercise import Exercise, close, finite, prediction
 from ..common import POSITIVE, integer, one_number
 
 ONE, EXACT, SCATTER = "one finite number", "points on a straight line", "points that scatter: least squares"
+SIGNS = "the sign: errors that fall have an order above 0", "the sign, or abs: errors that rise have an order below 0"
 RISING = "errors that rise: the order is below 0"
 
 
@@ -52,8 +53,7 @@ def verify(case, out):
     plain = lambda a, b: ((a - a.mean()) * (b - b.mean())).sum() / (a - a.mean()).square().sum()
     name = RISING if p < 0 else EXACT if (v - p * u).abs().max() < 1e-6 else SCATTER
     return [form, close(name, torch.tensor(out, dtype=torch.float64), p, {
-        "the sign, or abs: errors that rise have an order below 0" if p < 0 else "the sign: errors that fall have an order above 0": (
-            lambda: -p),
+        SIGNS[bool(p < 0)]: lambda: -p,
         "the minus stands inside the logarithm: negative numbers have none": lambda: plain(x, (-case["errors"]).log()),
         "the slope between the first point and the last: the others count too": lambda: (v[-1] - v[0]) / (u[-1] - u[0]),
         "the mean of the slopes between neighbours: fit one line through all": lambda: steep.mean(),

@@ -130,8 +130,8 @@ def verify(case, out):
     one = close(ONE, out[0], right(case, x, means[:1]), both(x, means[:1]), tol(x.dtype))
     several = close(SEVERAL, out[1], right(case, x, means), both(x, means) | weight_slips(case, x, means), tol(x.dtype))
     away = close(FAR, out[2], right(case, far, means), both(far, means), 1e-3)
-    rows = [form, one, several, distant(away, out[2], several.passed)]
-    return rows + [edge(case, *pair) for pair in ((x[:1], means, out[3]), (x[:, :1], means[:, :1], out[4]))] if several.passed else rows
+    edges = ((x[:1], means, out[3]), (x[:, :1], means[:, :1], out[4])) if several.passed else ()
+    return [form, one, several, distant(away, out[2], several.passed), *(edge(case, *pair) for pair in edges)]
 
 
 def edge(case, x: Tensor, means: Tensor, got) -> Property:

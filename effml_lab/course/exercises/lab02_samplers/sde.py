@@ -107,7 +107,7 @@ def noises(name: str, unit: list[Tensor]) -> list[Property]:
     if not said and any(related(a, b) for a, b in combinations(unit, 2)):
         said = AGAIN
     if said:
-        return [Property(name, False, "noise that is not new and normal everywhere", "normal noise, new for every number", (said,))]
+        return [Property(name, False, "noise that is not", "normal noise, new for every number", (said,))]
     good = 0.984 < size < 1.016
     return [Property(name, good, f"a variance of {size:.3f} beta", "a variance of beta")]
 

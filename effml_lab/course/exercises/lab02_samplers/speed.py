@@ -61,7 +61,8 @@ def no_worse(rows: dict[str, Record]) -> dict:
             [r for r in others if gap(r)["value"] < fifth],
         "that the interval holds 0 is not enough: its upper end has to be below a fifth of the reference's distance":
             [r for r in others if gap(r)["low"] <= 0 <= gap(r)["high"]],
-        "the lower end is below a fifth: that is \"perhaps\"; surely is the upper end": [r for r in others if gap(r)["low"] < fifth],
+        "the lower end is below a fifth: that is \"perhaps\"; surely is the upper end":
+            [r for r in others if gap(r)["low"] < fifth],
         "surely better is more than was asked: a fifth worse will do": [r for r in others if gap(r)["high"] < 0]})}
 
 
