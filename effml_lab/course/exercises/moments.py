@@ -15,6 +15,8 @@ from ..contract.exercise import Property, within
 SHARED = {"one number for the whole batch: draw noise of the shape of x": (0, 1, 2, 3),
           "one number for each picture: draw noise of the shape of x": (1, 2, 3),
           "the same noise for every picture: draw noise of the shape of x": (0,)}
+ALONG = "the noise is the same along a dimension: draw noise of the shape of x"
+MIRRORED = "one half of the noise is made of the other: draw all of it, noise of the shape of x"
 REPEATED = "the same noise in every step: draw it anew inside the loop"
 
 
@@ -77,3 +79,30 @@ def step_noise(name: str, x: Tensor, y: Tensor, std: float, slips: dict[str, flo
         slips = {}
     return within(name, noise_size(x, y), (1 - slack) * std, (1 + slack) * std,
                   {said: ((1 - slack) * value - 1e-6, (1 + slack) * value + 1e-6) for said, value in slips.items()})
+
+
+def patterned(r: Tensor) -> str | None:
+    """How noise r, of any shape, fails to be normal and independent over every axis; None if it does not.
+
+    Compared along each axis are neighbours, the two halves, and the two halves mirrored: six standard errors.
+    """
+    z = (r - r.mean()) / r.std()
+    for axis in (axis for axis in range(z.ndim) if z.shape[axis] > 1):
+        n, half = z.shape[axis], z.shape[axis] // 2
+        near, far = (z.narrow(axis, start, n - 1) for start in (0, 1))
+        left, right = z.narrow(axis, 0, half), z.narrow(axis, n - half, half)
+        alike = [related(near, far), related(left, right), related(left, right.flip(axis))]
+        if any(alike):
+            same = all((a - b).abs().mean() < 0.01 for a, b in ((near, far), (left, right)))
+            return ALONG if same else MIRRORED
+    n, third, fourth = z.numel(), float((z**3).mean()), float((z**4).mean())
+    if fourth < 1.1:
+        return "noise of two values only: its size is to be normal too, so draw it with torch.randn"
+    if abs(third) > 6 * (6 / n) ** 0.5 or abs(fourth - 3) > 6 * (24 / n) ** 0.5:
+        return "the noise is not normal: draw it with torch.randn"
+    return None
+
+
+def related(a: Tensor, b: Tensor) -> bool:
+    """Whether two noises of size 1 are correlated, by six standard errors or more."""
+    return bool((a * b).mean().abs() > 6 / a.numel() ** 0.5)

@@ -18,6 +18,8 @@ from ..contract.exercise import Property, Unanswered, close, kind, known, near, 
 from .common import integer
 
 SHAPED, COUNTED = "every state shaped like x", "one state a step"
+SIZES = ((3, 1, 5, 4), (1, 7), (6, 1))      # a picture, a batch of one, one dimension
+BACKWARDS = "the grid is walked backwards: x is noise, and grid[0] is the noisiest level"
 ENDLESS = "where nxt.sigma is 0 the step needs a rule of its own: no division by it, and lambda is infinite there"
 
 
@@ -33,9 +35,10 @@ def rows(name: str, lams: Tensor, clean: bool = False) -> Tensor:
 
 
 def uneven(rng: Generator, name: str, clean: bool) -> Tensor:
-    """Rows of 5 or 6 levels whose lams are 0.4 to 1.4 apart."""
-    gaps = 0.4 + torch.rand(integer(rng, 5, 7), generator=rng, dtype=torch.float64)
-    return rows(name, gaps.cumsum(0) - 3.5, clean)
+    """Rows of levels whose lams are 0.4 to 1.4 apart: 5 or 6 and the clean one, or 5 and two more of little noise."""
+    gaps = 0.4 + torch.rand(integer(rng, 5, 7) if clean else 5, generator=rng, dtype=torch.float64)
+    lams = gaps.cumsum(0) - 3.5
+    return rows(name, lams, True) if clean else rows(name, torch.cat([lams, 4 + gaps[:2].cumsum(0) / 2]))
 
 
 def walk_case(rng: Generator, name: str, clean: bool, dtype: torch.dtype, shape: tuple[int, ...]) -> dict:
@@ -111,6 +114,20 @@ def formed(grid: list[Level], states: list, x: Tensor, seen: list[Tensor] | None
     return [form._replace(causes=(ENDLESS,)) if into_clean and form.observed.startswith("NaN") else form]
 
 
+def opened(grid: list[Level], states: list, x: Tensor, seen: list[Tensor]) -> tuple[list[Property], bool]:
+    """`formed` for rows that judge each step, and whether they can: a state with nothing in it is then left to its own step.
+
+    The gate itself asks that every state is shaped like x and that one of them has something in it.
+    """
+    forms = [same_form(SHAPED, state, x) for state in states] or [Property(SHAPED, False, "no state", readable=False)]
+    worst = min(forms, key=lambda row: row.readable)
+    form = worst if not worst.readable else max(forms, key=lambda row: row.passed)
+    if not form.readable:
+        return [form], False
+    count = counted(grid, states, x, seen)
+    return [form, count], count.passed
+
+
 def counted(grid: list[Level], states: list[Tensor], x: Tensor, seen: list[Tensor] | None = None) -> Property:
     n, name = len(grid) - 1, COUNTED
     if len(states) != n:
@@ -118,7 +135,8 @@ def counted(grid: list[Level], states: list[Tensor], x: Tensor, seen: list[Tenso
             1: "only one state was yielded: does `yield` stand outside the loop, or `return` inside it?",
             n + 1: "the start was yielded too: the first state is after step one",
             n - 1: "the last step, to grid[-1], is missing"}, len(states)))
-    if not near(states[0], x, 1e-9) and all(near(a, b, 1e-9) for a, b in itertools.pairwise(states)):
+    alike = states[0].any() and all(near(a, b, 1e-9) for a, b in itertools.pairwise(states))
+    if alike and not near(states[0], x, 1e-9) and not (seen and all(torch.equal(seen[0], state) for state in seen)):
         return Property(name, False, f"{n} states, all the same", f"{n} states", (
             "all states are one tensor, changed in place (x *= ..., x += ...): build a new one each step",))
     moved_on = n > 1 and not near(states[1], x, 1e-4)
@@ -126,3 +144,32 @@ def counted(grid: list[Level], states: list[Tensor], x: Tensor, seen: list[Tenso
         early = "x is yielded before its step: yield it after"
         return Property(name, False, "the start first", "the state after step one", (early,))
     return Property(name, True, f"{n} states", f"{n} states")
+
+
+def asked_wrongly(n: int) -> dict[tuple[int, ...], str]:
+    """What the places in the grid of the calls of a walk of n steps may tell, where one a step is right."""
+    return {
+        tuple(range(1, n + 1)): "denoise is asked at nxt: the state is at cur",
+        tuple(range(n, 0, -1)): BACKWARDS, tuple(range(n - 1, -1, -1)): BACKWARDS,
+        tuple(i for i in range(n) for _ in (0, 1)): "denoise is asked twice a step: keep its answer, calls cost",
+        tuple(range(n + 1)): "denoise is asked at the last level too: there the walk is over",
+        (0,) * n: "denoise is asked at the first level every time: the state is at cur",
+        (0,): "denoise was asked once in all: it belongs inside the loop, about each new state",
+        (): "denoise was never asked"}
+
+
+def whole(walk: Iterable[tuple]) -> list[tuple]:
+    """The steps of a walk (x, ...) that start at a state of finite numbers: what went wrong before is told there."""
+    return [step for step in walk if step[0].isfinite().all()]
+
+
+def sometimes(said: str, cause: str, rows: list[Property]) -> list[Property]:
+    """The rows of several steps; where some hold and all the others have this cause, it is told as `said`: of some steps only."""
+    failed = [row for row in rows if not row.passed]
+    some = 0 < len(failed) < len(rows) and all(cause in row.causes for row in failed)
+    return [row if row.passed else row._replace(causes=(said,)) for row in rows] if some else rows
+
+
+def endless(state: Tensor, row: Property) -> Property:
+    """The row on a step into sigma = 0, told what leaves nothing but NaN and infinity there."""
+    return row if row.passed or state.isfinite().any() else row._replace(causes=(ENDLESS,))

@@ -192,6 +192,49 @@ def wrong_steps(denoise, x, grid):
         yield x
 
 
+def wrong_as_printed(denoise, x, grid):
+    """Equation (1) as it stands."""
+    for cur, nxt in pairwise(grid):
+        x = nxt.sigma / cur.sigma * x + nxt.sigma * denoise(x, cur) * (math.exp(nxt.lam) - math.exp(cur.lam))
+        yield x
+
+
+def wrong_backwards(denoise, x, grid):
+    return right_eps(denoise, x, grid[::-1])
+
+
+def wrong_once(denoise, x, grid):
+    x0 = denoise(x, grid[0])
+    return right_eps(lambda *_: x0, x, grid)
+
+
+def wrong_never_moved(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        yield nxt.alpha * x0 + nxt.sigma * (x - cur.alpha * x0) / cur.sigma
+
+
+def wrong_once_yielded(denoise, x, grid):
+    x0 = denoise(x, grid[0])
+    for _ in grid[1:]:
+        yield x0.clone()
+
+
+def wrong_first_level(denoise, x, grid):
+    return right_eps(lambda x, level: denoise(x, grid[0]), x, grid)
+
+
+def right_ends_early(denoise, x, grid):
+    """The step to sigma = 0 apart."""
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        if nxt.sigma == 0:
+            yield x0
+            return
+        x = nxt.alpha * x0 + (x - cur.alpha * x0) * (nxt.sigma / cur.sigma)
+        yield x
+
+
 def rooted(x, x0, eps, cur, nxt):
     return nxt.alpha**0.5 * x0 + (1 - nxt.alpha) ** 0.5 * (x - cur.alpha**0.5 * x0) / (1 - cur.alpha) ** 0.5
 
@@ -206,12 +249,12 @@ def posterior_mean(x, x0, eps, cur, nxt):
 
 
 NAN = "division by cur.alpha"
-RIGHT = [right_eps, right_list, right_float64, right_exponential, RightIterator()]
+RIGHT = [right_eps, right_list, right_float64, right_exponential, RightIterator(), right_ends_early]
 WRONG = [
     (elsewhere(lambda t, n: t - 1000 // n), ["T / N times on"]),
     (elsewhere(lambda t, n: t - 1), ["goes to t - 1"]),
     (with_change(lambda x, x0, e, c, n: c.alpha * x0 + n.sigma * e), ["cur.alpha where nxt.alpha"]),
-    (with_change(lambda x, x0, e, c, n: n.alpha * x0 + c.sigma * e), ["cur.sigma where nxt.sigma"]),
+    (with_change(lambda x, x0, e, c, n: n.alpha * x0 + c.sigma * e), ["the noise keeps its old size"]),
     (with_change(lambda x, x0, e, c, n: x0), ["this is the guess of x0"]),
     (with_change(lambda x, x0, e, c, n: n.alpha * x0), ["the noise is dropped"]),
     (with_change(lambda x, x0, e, c, n: n.sigma * x0 + n.alpha * e), ["of nxt are swapped"]),
@@ -219,7 +262,7 @@ WRONG = [
     (with_change(lambda x, x0, e, c, n: n.alpha * x0 + n.sigma * (x - c.alpha * x0)), ["cur.sigma is missing"]),
     (with_change(lambda x, x0, e, c, n: n.alpha * x0 + n.sigma * e / c.sigma), ["divided by the variance"]),
     (with_change(lambda x, x0, e, c, n: n.alpha * x0 + n.sigma * ((x - n.alpha * x0) / n.sigma if n.sigma else 0)),
-     ["with nxt: x is at cur"]),
+     ["the state does not change"]),
     (with_change(lambda x, x0, e, c, n: n.alpha * x0 + n.sigma * (x - n.alpha * x0) / c.sigma), ["nxt.alpha in the noise"]),
     (with_change(lambda x, x0, e, c, n: n.alpha * x0 - n.sigma * e), ["the noise is subtracted"]),
     (with_change(lambda x, x0, e, c, n: n.alpha * x0 + n.sigma * x), ["x stands where"]),
@@ -246,18 +289,30 @@ WRONG = [
     (wrong_only_last, ["only one state"]),
     (wrong_first_x, ["shown the first x"]),
     (with_change(lambda x, x0, e, c, n: n.alpha * x0 + (x - n.alpha * x0) / n.sigma * n.sigma),
-     ["division by nxt.sigma", "worked out with nxt: x"]),
+     ["division by nxt.sigma", "the state does not change"]),
     (wrong_restart, ["starts at the first x again", "shown the first x"]),
     (wrong_asks_twice, ["asked twice a step"]),
     (wrong_asks_at_the_end, ["asked at the last level"]),
     (wrong_ddpm, ["noise is added"]),
+    (wrong_as_printed, ["e^lambda is infinite"]),
+    (wrong_backwards, ["walked backwards"]),
+    (wrong_once, ["asked once in all"]),
+    (wrong_once_yielded, ["asked once in all", "starts at the first x"]),
+    (wrong_never_moved, ["starts at the first x again", "shown the first x"]),
+    (wrong_first_level, ["at the first level every time"]),
+    (with_change(lambda x, x0, e, c, n: c.alpha * x0 + c.sigma * e), ["the state does not change"]),
+    (with_change(lambda x, x0, e, c, n: e), ["this is the noise"]),
+    (with_change(lambda x, x0, e, c, n: n.alpha * x0 + n.sigma * (x - c.alpha * x0) / (n.sigma or 1.0)),
+     ["the noise keeps its old size", "the state does not change"]),
+    (with_change(lambda x, x0, e, c, n: x0 + n.sigma * e), ["nxt.alpha is missing"]),
+    (with_change(lambda x, x0, e, c, n: x), ["the state does not change", "before its step"]),
     (wrong_in_place, []),
     (wrong_returns, []),
     (wrong_stacked, []),
     (wrong_time, []),
     (wrong_swapped, []),
     (wrong_pairs, []),
-    (wrong_rising, []),
+    (wrong_rising, ["walked backwards"]),
     (wrong_calls, []),
     (wrong_steps, []),
 ]

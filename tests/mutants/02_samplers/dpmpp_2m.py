@@ -150,6 +150,59 @@ def wrong_first_order_end(denoise, x, grid):
     return with_change(lambda levels, i: ratio(levels, i) / 2 if i < len(levels) - 2 else 0.0)(denoise, x, grid)
 
 
+def first_order_below(denoise, x, grid):
+    return with_change(lambda levels, i: ratio(levels, i) / 2 if levels[i].sigma > 0.05 else 0.0)(denoise, x, grid)
+
+
+def from_first(grid, i):
+    return (grid[i + 1].lam - grid[i].lam) / (grid[i].lam - grid[0].lam) / 2
+
+
+def over_two(grid, i):
+    return (grid[i + 1].lam - grid[i].lam) / (grid[i].lam - grid[max(i - 2, 0)].lam) / 2
+
+
+def kept_state(after):
+    """What is kept is the state, before the step or after it, where the guess belongs."""
+    def answer(denoise, x, grid):
+        old = None
+        for i, (cur, nxt) in enumerate(pairwise(grid)):
+            x0 = denoise(x, cur)
+            guess = x0 if old is None or not nxt.sigma else line(x0, old, ratio(grid, i) / 2)
+            before, x = x, samplers.step(x, guess, cur, nxt)
+            old = x if after else before
+            yield x
+    return answer
+
+
+def wrong_state_line(denoise, x, grid):
+    old = None
+    for i, (cur, nxt) in enumerate(pairwise(grid)):
+        x0 = denoise(x, cur)
+        guess = x0 if old is None or not nxt.sigma else line(x, old, ratio(grid, i) / 2)
+        old, x = x, samplers.step(x, guess, cur, nxt)
+        yield x
+
+
+def wrong_backwards(denoise, x, grid):
+    return right_lu(denoise, x, grid[::-1])
+
+
+def wrong_backwards_steps(denoise, x, grid):
+    return with_change(step=lambda x, x0, cur, nxt: samplers.step(x, x0, nxt, cur) if nxt.sigma else x0)(denoise, x, grid)
+
+
+def wrong_before_the_loop(denoise, x, grid):
+    x0 = denoise(x, grid[0])
+    return right_lu(lambda *_: x0, x, grid)
+
+
+def wrong_yields_guess(denoise, x, grid):
+    seen = []
+    for _ in right_lu(lambda x, level: seen.append(denoise(x, level)) or seen[-1], x, grid):
+        yield seen[-1]
+
+
 def wrong_next_level(denoise, x, grid):
     following = dict(pairwise(grid))
     return right_lu(lambda x, level: denoise(x, following[level]), x, grid)
@@ -219,7 +272,17 @@ WRONG = [
     (wrong_never_kept, ["DDIM's step"]),
     (wrong_infinite, ["where nxt.sigma is 0"]),
     (wrong_log_of_zero, []),
-    (wrong_first_order_end, ["DDIM's step"]),
+    (wrong_first_order_end, ["some steps are DDIM's"]),
+    (first_order_below, ["some steps are DDIM's"]),
+    (with_change(from_first), ["from the first level"]),
+    (with_change(over_two), ["over two steps"]),
+    (kept_state(False), ["the state before"]),
+    (kept_state(True), ["kept is the state, x"]),
+    (wrong_state_line, ["the state is extrapolated"]),
+    (wrong_backwards, ["walked backwards"]),
+    (wrong_backwards_steps, ["are exchanged in the step"]),
+    (wrong_before_the_loop, ["asked once in all"]),
+    (wrong_yields_guess, ["this is the guess of x0"]),
     (wrong_next_level, ["asked at nxt", "state stays as it is"]),
     (wrong_restart, ["first x is handed over"]),
     (wrong_first_x, ["first x is handed over"]),

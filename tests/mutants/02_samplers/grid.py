@@ -40,6 +40,11 @@ def even(i, n):
     return i / (n - 1)
 
 
+def right_column(n, sigma_max, sigma_min, rho=7):
+    """A column of float32: the lab's figure takes it."""
+    return right_tensor(n, sigma_max, sigma_min, rho)[:, None]
+
+
 def wrong_seven(n, sigma_max, sigma_min, rho=7):
     return right_tensor(n, sigma_max, sigma_min, 7)
 
@@ -85,8 +90,9 @@ def wrong_calls(n, sigma_max, sigma_min, rho=7):
     return [level.sigma for level in schedule.grid(n, "karras", clean=True)[:-1]]
 
 
-RIGHT = [right_tensor, right_list, right_numpy, right_log]
+RIGHT = [right_tensor, right_list, right_numpy, right_log, right_column]
 WRONG = [
+    (with_share(lambda i, n: -even(i, n)), ["the difference is the other way round"]),
     (with_share(even, lambda s, rho: s, lambda s, rho: s), ["evenly spaced in sigma"]),
     (with_share(lambda i, n: i / n), ["i / n where"]),
     (with_share(lambda i, n: (i + 1) / n), ["(i + 1) / n"]),

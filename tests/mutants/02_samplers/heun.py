@@ -271,6 +271,48 @@ def wrong_calls(denoise, x, grid):
     return samplers.ddim(denoise, x, grid)
 
 
+def as_printed(divided=lambda level: level.sigma / level.alpha, y_of=lambda x, level: x / level.alpha, back=1, told=False):
+    """The formula of the lab with other ratios, other y, the difference turned; told: denoise is shown y'."""
+    def answer(denoise, x, grid):
+        for cur, nxt in pairwise(grid):
+            y, s, t = y_of(x, cur), divided(cur), divided(nxt)
+            first = (y - denoise(x, cur)) / s
+            ahead = y + back * (t - s) * first
+            if t:
+                second = (ahead - denoise(ahead if told else nxt.alpha * ahead, nxt)) / t
+                ahead = y + back * (t - s) * (first + second) / 2
+            x = nxt.alpha * ahead
+            yield x
+    return answer
+
+
+def mean_noise(second: bool):
+    def full(denoise, x, x0, cur, nxt):
+        ahead = samplers.step(x, x0, cur, nxt)
+        other = denoise(ahead, nxt)
+        return nxt.alpha * (other if second else x0) + nxt.sigma * (slope(x, x0, cur) + slope(ahead, other, nxt)) / 2
+    return with_change(full)
+
+
+def with_alpha_of_cur(denoise, x, x0, cur, nxt):
+    ahead = samplers.step(x, x0, cur, nxt)
+    return along(x, cur, nxt, (slope(x, x0, cur) + slope(ahead, denoise(ahead, nxt), nxt)) / 2) * cur.alpha / nxt.alpha
+
+
+def first_order_below(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        x = samplers.last((right_slopes if cur.sigma > 0.05 else samplers.ddim)(denoise, x, [cur, nxt]))
+        yield x
+
+
+def half_at_the_end(denoise, x, x0, cur, nxt):
+    return nxt.alpha * (x / cur.alpha - cur.sigma / cur.alpha * slope(x, x0, cur) / 2)
+
+
+def wrong_backwards(denoise, x, grid):
+    return right_slopes(denoise, x, grid[::-1])
+
+
 RIGHT = [right_slopes, right_steps, right_list, RightIterator()]
 WRONG = [
     (with_change(naive), ["two guesses of x0 are averaged"]),
@@ -282,7 +324,7 @@ WRONG = [
     (with_slopes(lambda a, b: 0.75 * a + 0.25 * b), []),
     (from_euler((0.5, 0.5)), ["starts from Euler's state"]),
     (from_euler((0.0, 1.0)), ["slopes are added"]),
-    (from_euler((0.0, 0.5)), ["half of the second slope"]),
+    (from_euler((0.0, 0.5)), ["goes in whole"]),
     (with_change(twice_at_cur), ["belongs to nxt", "worked out at cur"]),
     (with_change(level_of_cur), ["belongs to nxt", "asked for at cur"]),
     (with_change(shown_x), ["shown x"]),
@@ -293,19 +335,30 @@ WRONG = [
     (with_change(lambda d, x, x0, c, n: samplers.step(x, x0, c, n)), ["second slope is missing", "changes nothing"]),
     (with_change(three_calls), ["keep it"]),
     (with_change(shown_x, averaged_with_clean), ["shown x", "clean level"]),
-    (wrong_no_guard, ["where nxt.sigma is 0"]),
+    (wrong_no_guard, ["where nxt.sigma is 0", "clean level"]),
+    (as_printed(divided=lambda level: level.sigma), ["sigma as it stands"]),
+    (as_printed(y_of=lambda x, level: x), ["x as it stands"]),
+    (as_printed(back=-1), ["the step goes back"]),
+    (as_printed(told=True), ["x / alpha is handed over"]),
+    (mean_noise(False), ["the guess of x0 the first alone"]),
+    (mean_noise(True), ["the guess of x0 the second alone"]),
+    (with_slopes(lambda a, b: a + b / 2), ["goes in whole"]),
+    (with_change(with_alpha_of_cur), ["cur's alpha"]),
+    (with_change(with_alpha_of_cur, half_at_the_end), ["cur's alpha", "half of Euler's"]),
+    (first_order_below, ["some steps are Euler's"]),
+    (wrong_backwards, ["walked backwards"]),
     (wrong_raises, []),
     (wrong_plain, ["right for alpha = 1 only"]),
     (wrong_unscaled_call, ["x / alpha is handed over"]),
     (wrong_unscaled_end, ["not multiplied by alpha"]),
-    (wrong_restart, []),
+    (wrong_restart, ["first x is handed over"]),
     (wrong_start, ["the start was yielded"]),
     (wrong_returns, []),
     (wrong_short, ["the last step"]),
     (wrong_next_level, ["state stays as it is"]),
     (wrong_first_at_nxt, ["first call belongs to cur"]),
     (wrong_kept_slope, []),
-    (wrong_last_euler, ["second slope changes nothing", "only where it ends at sigma = 0"]),
+    (wrong_last_euler, ["some steps are Euler's", "only where it ends at sigma = 0"]),
     (wrong_yields_ratio, ["yielded as x / alpha"]),
     (wrong_in_place, ["one tensor, changed in place"]),
     (wrong_float, []),

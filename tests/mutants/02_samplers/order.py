@@ -85,6 +85,9 @@ def wrong_one(errors, counts):
 
 RIGHT = [right_sums, right_polyfit, right_lstsq, right_plain, right_moments]
 WRONG = [
+    (lambda errors, counts: abs(right_sums(errors, counts)), ["the sign, or abs"]),
+    (lambda errors, counts: right_sums(-errors, counts), ["inside the logarithm"]),
+    (lambda errors, counts: right_sums((-errors.log()).exp(), counts), ["the sign"]),
     (fitted(lambda u, v, x, y: -(u * v).sum() / (u * u).sum()), ["the sign"]),
     (fitted(lambda u, v, x, y: (y[-1] - y[0]) / (x[-1] - x[0])), ["the first point and the last"]),
     (fitted(lambda u, v, x, y: (y.diff() / x.diff()).mean()), ["the mean of the slopes"]),

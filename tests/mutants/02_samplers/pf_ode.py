@@ -28,6 +28,13 @@ def right_float64(score, x, betas):
     return y.to(x.dtype)
 
 
+def right_arange(score, x, betas):
+    """Times as tensors of no dimension."""
+    for t in torch.arange(len(betas)).flip(0):
+        x = x + betas[t] / 2 * (x + score(x, t))
+    return x
+
+
 class RightRecursive(torch.nn.Module):
     def forward(self, score, x, betas):
         if not len(betas):
@@ -105,7 +112,7 @@ def wrong_calls(score, x, betas):
     return samplers.last(samplers.ddim(denoise, x, schedule.grid(len(betas), "leading")))
 
 
-RIGHT = [right_plain, right_drift, right_float64, RightRecursive()]
+RIGHT = [right_plain, right_drift, right_float64, RightRecursive(), right_arange]
 WRONG = [
     (with_change(lambda x, s, b, bs, t: x + b / 2 * x + b * s), ["the whole score"]),
     (with_change(lambda x, s, b, bs, t: x + b * x + b * s), ["both halves are missing"]),

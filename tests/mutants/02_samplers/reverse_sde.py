@@ -25,10 +25,10 @@ def right_backward_time(score, x, betas, rng):
 
 
 def right_float64_noise_first(score, x, betas, rng):
-    z, y = torch.randn(len(betas), *x.shape, generator=rng), x.double()
+    z, y = torch.randn(len(betas), *x.shape, generator=rng, dtype=x.dtype), x.double()
     for t, beta in sorted(enumerate(betas.tolist()), reverse=True):
-        y = (1 + beta / 2) * y + beta * score(y.float(), t).double() - beta**0.5 * z[t] * (t != 0)
-    return y.float()
+        y = (1 + beta / 2) * y + beta * score(y.to(x.dtype), t).double() - beta**0.5 * z[t] * (t != 0)
+    return y.to(x.dtype)
 
 
 def right_in_place_on_a_copy(score, x, betas, rng):
@@ -61,6 +61,17 @@ def with_change(mean=None, noise=None, times=None, keep_last=False, seeded=True,
     return answer
 
 
+def mirrored(z, sign):
+    """The second half of the batch is the first, or its negative."""
+    half = z[: len(z) // 2]
+    return torch.cat([half, sign * half]) if len(z) > 1 else z
+
+
+def flipped(z):
+    half = z[..., : z.shape[-1] // 2]
+    return torch.cat([half, half.flip(-1)], -1)
+
+
 def whole(betas, t):
     return 1 - (1 - betas).cumprod(0)[t]
 
@@ -82,7 +93,23 @@ def wrong_first_x(score, x, betas, rng):
 
 
 def wrong_new_start(score, x, betas, rng):
-    return right_plain(score, torch.randn(x.shape, generator=rng), betas, rng)
+    return right_plain(score, torch.randn(x.shape, generator=rng, dtype=x.dtype), betas, rng)
+
+
+def wrong_first_half(score, x, betas, rng):
+    """Two noises for all steps, in turn."""
+    z = torch.randn(2, *x.shape, generator=rng, dtype=x.dtype)
+    zs = iter([*z] * len(betas))
+    return with_change(draw=lambda x, rng: next(zs))(score, x, betas, rng)
+
+
+def right_arange(score, x, betas, rng):
+    """Times as tensors of no dimension."""
+    for t in torch.arange(len(betas) - 1, -1, -1):
+        x = x + betas[t] / 2 * x + betas[t] * score(x, t)
+        if t > 0:
+            x = x + betas[t].sqrt() * torch.randn(x.shape, generator=rng)
+    return x
 
 
 def wrong_own_rng(score, x, betas, rng):
@@ -128,7 +155,8 @@ def wrong_calls(score, x, betas, rng):
     return samplers.last(sde.euler_maruyama(denoise, x, schedule, times, rng))
 
 
-RIGHT = [right_plain, right_backward_time, right_float64_noise_first, right_in_place_on_a_copy, right_asks_twice]
+RIGHT = [right_plain, right_backward_time, right_float64_noise_first, right_in_place_on_a_copy, right_asks_twice,
+         right_arange]
 WRONG = [
     (with_change(mean=lambda x, s, b, bs, t: x + b / 2 * x + b / 2 * s), ["half the score"]),
     (with_change(mean=lambda x, s, b, bs, t: x + b / 2 * (x + s), noise=lambda b, bs, t: 0 * b),
@@ -174,12 +202,23 @@ WRONG = [
     (with_change(seeded=False), ["not all that is random comes from rng"]),
     (with_change(draw=lambda x, rng: torch.rand(x.shape, generator=rng)), ["uniform noise"]),
     (with_change(draw=lambda x, rng: torch.randn(1, generator=rng)), ["one number for the whole batch"]),
-    (with_change(draw=lambda x, rng: torch.randn(len(x), 1, 1, 1, generator=rng)), ["one number for each picture"]),
+    (with_change(draw=lambda x, rng: torch.randn(len(x), 1, 1, 1, generator=rng)),
+     ["one number for each picture", "suits four dimensions"]),
     (with_change(draw=lambda x, rng: torch.randn(x.shape[1:], generator=rng)), ["the same noise for every picture"]),
     (wrong_once, ["the same noise in every step"]),
+    (wrong_first_half, ["tells that of another"]),
+    (with_change(draw=lambda x, rng: torch.randn(*x.shape[:-1], 1, generator=rng)), ["along a dimension"]),
+    (with_change(draw=lambda x, rng: torch.randn(x.shape[-1], generator=rng)), ["the same noise for every picture"]),
+    (with_change(draw=lambda x, rng: mirrored(torch.randn(x.shape, generator=rng), 1)), ["one half of the noise"]),
+    (with_change(draw=lambda x, rng: mirrored(torch.randn(x.shape, generator=rng), -1)), ["one half of the noise"]),
+    (with_change(draw=lambda x, rng: flipped(torch.randn(x.shape, generator=rng))), ["one half of the noise"]),
+    (with_change(draw=lambda x, rng: 12**0.5 * (torch.rand(x.shape, generator=rng) - 0.5)), ["is not normal"]),
+    (with_change(draw=lambda x, rng: torch.randn(x.shape, generator=rng).sign()), ["two values only"]),
+    (with_change(noise=lambda b, bs, t: (1.03 * b).sqrt()), []),
+    (with_change(noise=lambda b, bs, t: (0.97 * b).sqrt()), []),
     (wrong_first_x, ["shown the first x"]),
-    (wrong_new_start, []),
-    (wrong_own_rng, []),
+    (wrong_new_start, ["begins with noise of its own"]),
+    (wrong_own_rng, ["a generator of its own"]),
     (wrong_swapped, []),
     (wrong_generator, []),
     (wrong_pair, []),

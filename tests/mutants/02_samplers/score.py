@@ -117,6 +117,17 @@ def wrong_calls(x, means, std, alpha, sigma):
     return GaussianMixture(means, std).score(x, Level(0.0, alpha, sigma))
 
 
+def wrong_squeezed(x, means, std, alpha, sigma):
+    return right_softmax(x, means, std, alpha, sigma).squeeze()
+
+
+def wrong_matrix_squeezed(x, means, std, alpha, sigma):
+    v = alpha**2 * std**2 + sigma**2
+    pull = alpha * means - x[:, None]
+    weight = torch.softmax(-pull.square().sum(-1) / (2 * v), dim=1)
+    return (weight[:, None] @ pull).squeeze() / v
+
+
 def softmax_of(exponent, dim=1):
     return with_change(weights=lambda off, v: exponent(off, off.square().sum(-1), v).softmax(dim))
 
@@ -164,6 +175,8 @@ WRONG = [
     (wrong_coordinates, ["weights of its own"]),
     (wrong_weights_unscaled, ["in the weights the means"]),
     (wrong_pull_unscaled, ["only in the weights", "means are not scaled by alpha: x ="]),
+    (wrong_squeezed, ["an axis of length 1"]),
+    (wrong_matrix_squeezed, ["an axis of length 1"]),
     (wrong_axes, []),
     (wrong_in_place, []),
     (wrong_reduced, []),

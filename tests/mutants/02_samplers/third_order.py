@@ -17,14 +17,15 @@ def right_letters(x0s, lams):
     return letters(x0s, lams)
 
 
-def letters(x0s, lams, factor=2.0, mix=None, ratios=lambda h, h0, h1: (h0 / h, h1 / h), sign=-1, corrected=True):
+def letters(x0s, lams, factor=2.0, mix=None, ratios=lambda h, h0, h1: (h0 / h, h1 / h), sign=-1, times=1.0, lead=0.0,
+            last=lambda e, h: ((e + h) / h**2 - 0.5) / e):
     m0, m1, m2 = x0s
     h, h0, h1 = (a - b for a, b in pairwise(lams))
     (r0, r1), e = ratios(h, h0, h1), math.expm1(sign * h)
     near, far = (m0 - m1) / r0, (m1 - m2) / r1
     d1 = near + (mix(r0, r1) if mix else r0 / (r0 + r1)) * (near - far)
-    d2 = factor * (near - far) / (r0 + r1)
-    return m0 - (e / h + 1) / e * d1 + ((e + h) / h**2 - 0.5) / e * d2
+    d2 = (factor * (near - far) + lead * near) / (r0 + r1)
+    return m0 - times * (e / h + 1) / e * d1 + last(e, h) * d2
 
 
 def right_newton(x0s, lams):
@@ -32,12 +33,12 @@ def right_newton(x0s, lams):
 
 
 def newton(x0s, lams, mean=lambda h: h / -math.expm1(-h) - 1, square=lambda h, u: h**2 / -math.expm1(-h) - 2 * u,
-           cross=1.0, half=1.0):
+           cross=1.0, half=1.0, over=lambda cur, one, two: cur - two, ahead=False, turned=1):
     nxt, cur, one, two = lams
-    slope = (x0s[0] - x0s[1]) / (cur - one)
-    bend = half * (slope - (x0s[1] - x0s[2]) / (one - two)) / (cur - two)
-    u = mean(nxt - cur)
-    return x0s[0] + slope * u + bend * (square(nxt - cur, u) + cross * (cur - one) * u)
+    slope, h = (x0s[0] - x0s[1]) / (cur - one), turned * (nxt - cur)
+    bend = half * (slope - (x0s[1] - x0s[2]) / (one - two)) / over(cur, one, two)
+    u = mean(h)
+    return x0s[0] + slope * u + bend * (square(h, u) + cross * (nxt - cur if ahead else cur - one) * u)
 
 
 def right_weights(x0s, lams):
@@ -58,6 +59,13 @@ def right_sum(x0s, lams):
         basis = np.prod([(at - lam) / (lams[1 + i] - lam) for lam in others], axis=0)
         total = total + float((weights * basis).sum() / weights.sum()) * x0.double()
     return total.to(x0s[0].dtype)
+
+
+def right_fine_sum(x0s, lams):
+    """The means as the lab's cell finds them."""
+    u = torch.linspace(0, lams[0] - lams[1], 10001, dtype=torch.float64)
+    weights = u.exp() / u.exp().sum()
+    return newton(x0s, lams, lambda h: (weights * u).sum().item(), lambda h, _: (weights * u**2).sum().item())
 
 
 def wrong_2m(x0s, lams):
@@ -88,8 +96,27 @@ def wrong_in_place(x0s, lams):
     return x0s[0]
 
 
-RIGHT = [right_letters, right_newton, right_weights, right_sum]
+RIGHT = [right_letters, right_newton, right_weights, right_sum, right_fine_sum]
 WRONG = [
+    (partial(letters, times=-1.0), ["the sign of the term of D1"]),
+    (partial(letters, factor=1.0, times=-1.0), ["the sign of the term of D1"]),
+    (partial(letters, factor=1.0, times=2.0), ["D1 is doubled"]),
+    (partial(letters, times=2.0), ["D1 is doubled"]),
+    (partial(letters, factor=1.0, mix=lambda r0, r1: 2 * r0 / (r0 + r1)), ["the second part of D1"]),
+    (partial(letters, factor=0.5), ["the last term is halved"]),
+    (partial(letters, factor=1.0, lead=1.0), ["only D1_0 is doubled"]),
+    (partial(letters, factor=1.0, last=lambda e, h: ((e + h) / h**2 - 1.0) / e), ["only the 0.5"]),
+    (partial(letters, factor=1.0, last=lambda e, h: (2 * (e + h) / h**2 - 0.5) / e), ["only (e + h)"]),
+    (partial(letters, ratios=lambda h, h0, h1: (h0, h1)), ["divided by h0 and h1"]),
+    (partial(letters, factor=1.0, ratios=lambda h, h0, h1: (h0, h1)), ["divided by h0 and h1"]),
+    (partial(newton, over=lambda cur, one, two: cur - one), ["divided by lam_0 - lam_1"]),
+    (partial(newton, over=lambda cur, one, two: one - two), ["divided by lam_1 - lam_2"]),
+    (partial(newton, half=-1.0), ["the sign of d2"]),
+    (partial(newton, ahead=True), ["u (u + h) where"]),
+    (partial(newton, mean=lambda h: h / math.expm1(-h) - 1, square=lambda h, u: h**2 / math.expm1(-h) - 2 * u),
+     ["the sign in both means"]),
+    (partial(newton, turned=-1), ["not the other way round"]),
+    (partial(newton, square=lambda h, u: h / -math.expm1(-h) - 2 * u), ["not with h"]),
     (partial(letters, factor=1.0), ["published rule"]),
     (partial(letters, factor=4.0), ["twice the weight"]),
     (partial(letters, factor=-2.0), ["the sign of the last"]),
@@ -109,7 +136,7 @@ WRONG = [
     (partial(newton, cross=0.0), ["is not that at cur"]),
     (partial(newton, cross=-1.0), ["the sign in"]),
     (partial(newton, mean=lambda h: h / -math.expm1(-h)), ["lacks its - 1"]),
-    (partial(newton, mean=lambda h: h / math.expm1(h) - 1), []),
+    (partial(newton, mean=lambda h: h / math.expm1(h) - 1), ["not the other way round"]),
     (partial(newton, square=lambda h, u: h**2 / -math.expm1(-h)), ["lacks its - 2"]),
     (partial(newton, square=lambda h, u: u**2), ["square of the mean"]),
     (partial(newton, mean=lambda h: h / 2, square=lambda h, u: h**2 / 3), ["the plain mean"]),

@@ -13,14 +13,13 @@ import torch
 from torch import Generator, Tensor
 
 from ...contract.exercise import Property, same_form, within
-from ..common import SHAPES
-from ..walks import guess, iterable, levels_of, rows, walk_case, walked
+from ..walks import SIZES, guess, iterable, levels_of, rows, walk_case, walked
 
 
 def cases(rng: Generator) -> list[dict]:
     """All three families, some ending at the clean level, in several shapes; and the case that measures the order."""
     kinds = (("vp", True, torch.float32), ("edm", False, torch.float64), ("flow", True, torch.float64))
-    return [*(walk_case(rng, *kind, shape) for shape, kind in zip(SHAPES, kinds)), order_case(8, 16)]
+    return [*(walk_case(rng, *kind, shape) for shape, kind in zip(SIZES, kinds)), order_case(8, 16)]
 
 
 def order_case(*counts: int) -> dict:

@@ -12,14 +12,17 @@ from torch import Tensor
 from ....diffusion.levels import CLEAN, Level
 from ....diffusion.samplers import ddim, ddpm, step
 from ...contract.exercise import Exercise, Property, close, known, near
-from ..common import SHAPES, integer, tol
-from ..walks import COUNTED, ENDLESS, SHAPED, each, family, formed, guess, levels_of, moved, rows, uneven, walk_case, walked
+from ..common import integer, tol
+from ..walks import (COUNTED, SHAPED, SIZES, asked_wrongly, each, family, guess, levels_of, moved, opened, rows, uneven,
+                     walk_case, walked, whole)
 
 ASKED, STILL = "denoise is asked once a step, about the state and cur", "nothing is random"
 END, NOISE = "the step to sigma = 0", "a grid that begins at alpha = 0"
 EACH = {"vp": "each step, variance-preserving levels", "edm": "each step, alpha = 1 throughout (EDM)",
         "flow": "each step, alpha + sigma = 1 (flow)"}
 FIRST = "denoise is shown the first x every time: x must become the new state, and denoise see that"
+AT_CUR = "the state does not change: work the noise out with cur, and put it together with nxt"
+ENDLESS = "e^lambda is infinite at sigma = 0, and 0 times infinity is no number: sort the step as in equation (2) first"
 AT_NXT = "a division by nxt.sigma, which is 0 at the end: the noise is that of cur, (x - cur.alpha x0) / cur.sigma"
 RESTART = "each step starts at the first x again: x must become the new state"
 DIVIDED = "a division by cur.alpha, which is 0 here: (x - cur.alpha x0) / cur.sigma does without"
@@ -33,7 +36,7 @@ def kept(rng, n: int) -> Tensor:
 
 def cases(rng):
     kinds = [("vp", True, torch.float32), ("edm", False, torch.float64), ("flow", True, torch.float32)]
-    out = [{**walk_case(rng, *kind, shape), "family": kind[0]} for kind, shape in zip(kinds, SHAPES)]
+    out = [{**walk_case(rng, *kind, shape), "family": kind[0]} for kind, shape in zip(kinds, SIZES)]
     noise = torch.tensor([[1.0, 0.0, 1.0]], dtype=torch.float64)
     out[0]["grid"], out[2]["grid"] = kept(rng, integer(rng, 5, 8)), torch.cat([noise, uneven(rng, "flow", clean=True)])
     return out
@@ -57,15 +60,14 @@ def verify(case, out):
     if "divided" in out:
         return [Property(NOISE, False, "ZeroDivisionError", "a state", (DIVIDED,))]
     grid, x, states = levels_of(case), case["x"], out["states"]
-    shown = finite(case, states)
-    form = formed(grid, shown, x, out["seen"])
-    if not all(row.passed for row in form):
-        return [row._replace(causes=(AT_NXT,)) if row.causes == (ENDLESS,) else row for row in form]
+    form, fit = opened(grid, finite(case, states), x, out["seen"])
+    if not fit:
+        return form
     noisy = {False: "noise is added: with eta = 0 there is none"}
-    still = [close(STILL, again, states[-1], None, tol(x.dtype)) for again in out.get("again", ())]
-    walk = [step for step in zip(itertools.pairwise(grid), [x, *states], states) if step[1].isfinite().all()]
-    return [*form, asked(case, [x, *shown[:-1]], out), *stepped(case, walk),
-            *(row._replace(causes=known(noisy, row.passed)) for row in still)]
+    still = [close(STILL, again.nan_to_num(), states[-1].nan_to_num(), None, tol(x.dtype)) for again in out.get("again", ())]
+    walk = whole(zip([x, *states], states, itertools.pairwise(grid)))
+    calls = asked(case, [x, *states[:-1]], out)
+    return [*form, calls, *stepped(case, walk, calls.passed), *(row._replace(causes=known(noisy, row.passed)) for row in still)]
 
 
 def finite(case, states: list) -> list:
@@ -79,11 +81,7 @@ def finite(case, states: list) -> list:
 def asked(case, states: list[Tensor], out) -> Property:
     n, at, seen = len(states), out["at"], [x.nan_to_num() for x in out["seen"]]
     right = at == list(range(n)) and all(near(a.double(), b.nan_to_num().double(), 1e-5) for a, b in zip(seen, states))
-    said = known({
-        tuple(range(1, n + 1)): "denoise is asked at nxt: the state is at cur",
-        tuple(i for i in range(n) for _ in (0, 1)): "denoise is asked twice a step: keep its answer, calls cost",
-        tuple(range(n + 1)): "denoise is asked at the last level too: there the walk is over",
-        (): "denoise was never asked"}, tuple(at))
+    said = known(asked_wrongly(n), tuple(at))
     if not right and len(at) == n and all(torch.equal(x, case["x"]) for x in seen):
         said = (FIRST,)
     observed = f"levels {at}".replace("-1", "none of the grid") + ", other states" * (at == list(range(n)))
@@ -91,14 +89,20 @@ def asked(case, states: list[Tensor], out) -> Property:
     return Property(ASKED, right, "as expected" if right else observed, expected, said)
 
 
-def stepped(case, walk: list[tuple[tuple[Level, Level], Tensor, Tensor]]) -> list[Property]:
+def stepped(case, walk: list[tuple[Tensor, Tensor, tuple[Level, Level]]], asked: bool) -> list[Property]:
+    """asked: whether denoise was asked as it should be, so that what is infinite comes from the step itself."""
     kinds: dict[str, list] = {}
-    for (cur, nxt), x, y in walk:
+    for x, y, (cur, nxt) in walk:
         name = END if nxt.sigma == 0 else NOISE if cur.alpha == 0 else EACH[case["family"]]
         kinds.setdefault(name, []).append((y, moved(x, guess(case, x, cur), cur, nxt), slips(case, cur, nxt, x)))
-    judged = [row for name, steps in kinds.items() for row in each(name, steps, tol(case["x"].dtype))]
-    infinite = NOISE in kinds and not kinds[NOISE][0][0].isfinite().all()
-    return [row._replace(causes=(DIVIDED,)) if infinite and row.name == NOISE else row for row in judged]
+    judged = {name: each(name, steps, tol(case["x"].dtype)) for name, steps in kinds.items()}
+    others = [row for name, rows in judged.items() if name != END for row in rows]
+    at_nxt = AT_NXT if any(AT_CUR in row.causes for row in others) else None
+    infinite = {NOISE: DIVIDED, END: ENDLESS if all(row.passed for row in others) else at_nxt}
+    for name, cause in infinite.items():
+        if name in kinds and not kinds[name][0][0].isfinite().any():
+            judged[name] = [row._replace(causes=(cause,) if asked and cause else ()) for row in judged[name]]
+    return [row for rows in judged.values() for row in rows]
 
 
 def table_slips(case, cur: Level, to: Callable[[Level], Tensor]) -> dict[str, Callable[[], Tensor]]:
@@ -119,16 +123,18 @@ def slips(case, cur: Level, nxt: Level, x: Tensor) -> dict[str, Callable[[], Ten
     return {
         **table_slips(case, cur, lambda level: moved(x, x0, cur, level)),
         "cur.alpha where nxt.alpha belongs": lambda: cur.alpha * x0 + nxt.sigma * eps,
-        "cur.sigma where nxt.sigma belongs": lambda: nxt.alpha * x0 + cur.sigma * eps,
+        "the noise keeps its old size: cur.sigma divides it, nxt.sigma multiplies it": lambda: nxt.alpha * x0 + cur.sigma * eps,
         "this is the guess of x0: the step goes to nxt only": lambda: x0,
         "the noise is dropped: it comes back at its new size, nxt.sigma": lambda: nxt.alpha * x0,
         "alpha and sigma of nxt are swapped": lambda: nxt.sigma * x0 + nxt.alpha * eps,
         "cur.alpha is missing in the noise, (x - cur.alpha x0) / cur.sigma": lambda: with_noise((x - x0) / cur.sigma),
         "cur.sigma is missing in the noise, (x - cur.alpha x0) / cur.sigma": lambda: with_noise(x - cur.alpha * x0),
         "the noise is divided by the variance: cur.sigma belongs there": lambda: with_noise(eps / cur.sigma),
-        "the noise is worked out with nxt: x is at cur": lambda: x,
+        AT_CUR: lambda: x,
+        "this is the noise: the state is made of it and of the guess": lambda: eps,
         "nxt.alpha in the noise, (x - cur.alpha x0) / cur.sigma: x is at cur": lambda: (
             with_noise((x - nxt.alpha * x0) / cur.sigma)),
+        "nxt.alpha is missing before the guess of x0": lambda: x0 + nxt.sigma * eps,
         "the noise is subtracted: it is added at its new size": lambda: with_noise(-eps),
         "x stands where its noise belongs": lambda: with_noise(x),
         "denoise is asked at nxt: the state is at cur": lambda: moved(x, guess(case, x, nxt), cur, nxt),

@@ -13,12 +13,14 @@ from ....diffusion.levels import Level
 from ....diffusion.samplers import SAMPLERS
 from ...contract.exercise import Exercise, Property, close, known
 from ..common import tol
-from ..walks import COUNTED, SHAPED, each, formed, guess, levels_of, moved
+from ..walks import (COUNTED, SHAPED, asked_wrongly, each, endless, guess, levels_of, moved, opened, sometimes,
+                     whole)
 from .convergence import cases, measured_order, run
 
 CALLS, FIRST = "one call a step, of the state at cur", "the first step is DDIM's"
 LATER, CLEAN = "later steps use the extrapolated guess", "the step into sigma = 0 gives the guess itself"
 ORDER = "the measured order is 2"
+SOME = "some steps are DDIM's: only the first, and one into sigma = 0, go without the line"
 DDIM = "this is DDIM's step: the guess is not extrapolated"
 
 
@@ -53,17 +55,18 @@ def verify(case, out):
     if "grids" in case:
         return [measured_order(ORDER, case, out["ends"], 1.7, 2.4)]
     grid, states, eps = levels_of(case), out["states"], tol(case["x"].dtype)
-    form = formed(grid, states, case["x"])
-    if not all(row.passed for row in form):
+    form, fit = opened(grid, states, case["x"], out["seen"])
+    if not fit:
         return form
     xs = [x.double() for x in (case["x"], *states)]
     x0s = [guess(case, x, cur) for x, cur in zip(xs, grid)]
-    stages = [Stage(i, xs, x0s, grid) for i in range(len(states))]
-    start, *later = stages if grid[-1].sigma else stages[:-1]
+    start, *later = [Stage(i, xs, x0s, grid) for i in range(len(states)) if xs[i].isfinite().all()]
     rows = [*form, calls(out, grid, xs, eps),
-            close(FIRST, states[0], start.moved(start.x0()), step_slips(case, start, start.x0()), eps),
-            *each(LATER, ((states[s.i], s.moved(s.line(s.ratio() / 2)), slips(case, s)) for s in later), eps)]
-    return rows if grid[-1].sigma else [*rows, into_clean(stages[-1], states[-1], eps)]
+            close(FIRST, states[0], start.moved(start.x0()), {
+                "this is the guess of x0: yield the state": start.x0, **step_slips(case, start, start.x0())}, eps),
+            *sometimes(SOME, DDIM, each(LATER, ((states[s.i], s.moved(s.line(s.ratio() / 2)), slips(case, s))
+                                                for s in later if s.level(-1).sigma), eps))]
+    return rows + [into_clean(s, states[-1], eps) for s in later if not s.level(-1).sigma]
 
 
 def calls(out, grid: list[Level], xs: list[Tensor], eps: float) -> Property:
@@ -71,8 +74,7 @@ def calls(out, grid: list[Level], xs: list[Tensor], eps: float) -> Property:
     at, want = out["at"], list(range(len(grid) - 1))
     again = "the guess before is asked for again: keep it in a variable, then a step costs one call"
     if at != want:
-        return Property(CALLS, False, f"levels {at}", f"levels {want}", known({
-            tuple(i + 1 for i in want): "denoise is asked at nxt: x is at cur",
+        return Property(CALLS, False, f"levels {at}", f"levels {want}", known(asked_wrongly(len(want)) | {
             tuple(k for i in want for k in ((i, i - 1) if i else (0,))): again,
             tuple(k for i in want for k in ((i - 1, i) if i else (0,))): again}, tuple(at)))
     rows = [close(CALLS, seen, x, {
@@ -102,6 +104,15 @@ def slips(case, s: Stage) -> dict[str, Callable[[], Tensor]]:
         "the step ahead is measured from the level before: it starts at cur": at((1 + r) / 2),
         "the step before is measured to the level ahead: it ends at cur": at(r / (1 + r) / 2),
         "the step before is that of one step too early: it ends at cur": at(early / 2),
+        "the step before is measured over two steps: it is lam_cur - lam_before": at(
+            (s.level(-1).lam - s.level(0).lam) / (s.level(0).lam - s.level(back).lam) / 2),
+        "the step before is measured from the first level: it starts one level before cur": at(
+            (s.level(-1).lam - s.level(0).lam) / (s.level(0).lam - s.grid[0].lam) / 2),
+        "kept is the state before: keep the guess": at(r / 2, s.xs[s.i - 1]),
+        "kept is the state, x: keep the guess": at(r / 2, s.xs[s.i]),
+        "the state is extrapolated: the line goes through guesses": lambda: s.moved(
+            s.xs[s.i] + r / 2 * (s.xs[s.i] - s.xs[s.i - 1])),
+        "cur and nxt are exchanged in the step": lambda: moved(s.xs[s.i], s.line(r / 2), s.level(-1), s.level(0)),
         "kept is the extrapolated guess: keep the network's own": lambda: s.moved(s.line(r / 2, replayed(s))),
         "kept is the first guess, for good: keep the latest": at(r / 2, s.x0s[0]),
         "kept is the guess of two steps before: update it in every step": at(r / 2, s.x0(back)),
@@ -148,9 +159,9 @@ def step_slips(case, s: Stage, x0: Tensor) -> dict[str, Callable[[], Tensor]]:
 
 
 def into_clean(s: Stage, y: Tensor, eps: float) -> Property:
-    return close(CLEAN, y, s.x0(), {
+    return endless(y, close(CLEAN, y, s.x0(), {
         "the guess is extrapolated there too: lambda is infinite, so take x0 itself": lambda: s.line(0.5),
-        "the state stays as it is: where sigma is 0 the state is x0": lambda: s.xs[s.i]}, eps)
+        "the state stays as it is: where sigma is 0 the state is x0": lambda: s.xs[s.i]}, eps))
 
 
 EXERCISES = (Exercise("02-dpmpp-2m", "DPM-Solver++(2M)", {

@@ -45,6 +45,8 @@ def slips(case) -> dict:
     i, even = torch.arange(n, dtype=torch.float64), torch.linspace(0, 1, n, dtype=torch.float64)
     right = spaced(case, n, rho)
     return {
+        "sigma_max's root less sigma_min's: the difference is the other way round, and falls": lambda: (
+            spaced(case, n, rho, -even)),
         "the ends are exchanged: a grid falls in noise": lambda: right.flip(0),
         "evenly spaced in sigma: take the rho-th roots, space those, raise them again": lambda: spaced(case, n, 1.0),
         "evenly spaced in log sigma: that is the lambda grid": lambda: high * (low / high) ** even,

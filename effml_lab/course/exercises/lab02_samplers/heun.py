@@ -13,13 +13,15 @@ from ....diffusion.levels import Level
 from ....diffusion.samplers import SAMPLERS
 from ...contract.exercise import Exercise, Property, close, known
 from ..common import tol
-from ..walks import COUNTED, SHAPED, each, formed, guess, levels_of, moved
+from ..walks import BACKWARDS, COUNTED, SHAPED, each, endless, guess, levels_of, moved, opened, sometimes, whole
 from .convergence import cases, measured_order, run
 
 CALLS, SHOWN = "two calls a step, at cur and at nxt", "the calls are shown x, and Euler's state"
 MEAN, EULER = "each step goes along the mean of both slopes", "the step into sigma = 0 is Euler's"
 ORDER = "the measured order is 2"
 PLAIN = "sigma and x as they stand are right for alpha = 1 only: use sigma / alpha and x / alpha"
+SAME = "this is Euler's step: the second slope changes nothing"
+SOME = "some steps are Euler's: only the one into sigma = 0 is"
 SCALED = "x / alpha is handed over: the network knows x, so multiply by the level's alpha"
 
 
@@ -57,17 +59,18 @@ def verify(case, out):
     if "grids" in case:
         return [measured_order(ORDER, case, out["ends"], 1.7, 2.4)]
     grid, states = levels_of(case), out["states"]
-    form = formed(grid, states, case["x"])
-    if not all(row.passed for row in form):
+    form, fit = opened(grid, states, case["x"], out["seen"])
+    if not fit:
         return form
-    made = [slopes(case, x, *pair) for x, pair in zip([case["x"], *states], pairwise(grid))]
-    full = [(step, y) for step, y in zip(made, states) if step.nxt.sigma]
-    rows = [*form, calls(grid, out["at"]), *each(MEAN, (
-        (y, step.along((step.first + step.second) / 2), slips(case, step)) for step, y in full), tol(case["x"].dtype))]
+    walk = whole(zip([case["x"], *states], states, pairwise(grid)))
+    made = [(slopes(case, x, *pair), y) for x, y, pair in walk]
+    full = [(step, y) for step, y in made if step.nxt.sigma]
+    rows = [*form, calls(grid, out["at"]), *sometimes(SOME, SAME, each(MEAN, (
+        (y, step.along((step.first + step.second) / 2), slips(case, step)) for step, y in full), tol(case["x"].dtype)))]
     if rows[2].passed:
         seen = zip(out["seen"][::2], out["seen"][1::2])
-        rows += [shown(step, *pair, case["x"].dtype) for (step, _), pair in zip(full, seen)]
-    return rows if grid[-1].sigma else [*rows, into_clean(case, made[-1], states[-1])]
+        rows += [shown(case, step, *pair) for (step, _), pair in zip(full, seen)]
+    return rows + [into_clean(case, step, y) for step, y in made if not step.nxt.sigma]
 
 
 def calls(grid: list[Level], at: list[int]) -> Property:
@@ -80,6 +83,7 @@ def calls(grid: list[Level], at: list[int]) -> Property:
         tuple(of((0, 1), (0, 1))): "the clean level was asked about: into sigma = 0 the step is Euler's, with one call",
         tuple(of((0, 0), (0,))): "the second call belongs to nxt, where Euler's step ends",
         tuple(of((0, 0), (0, 0))): "the second call belongs to nxt, where Euler's step ends",
+        tuple(k for i in range(n, 0, -1) for k in (i, i - 1)): BACKWARDS, (): "denoise was never asked",
         tuple(of((1, 0), (0,))): "the first call belongs to cur, where x is",
         tuple(of((0, 0, 1), (0,))): twice, tuple(of((0, 1, 0), (0,))): twice,
         tuple(want[:-1]): ("no call is made on the step into sigma = 0" if clean else
@@ -90,9 +94,11 @@ def calls(grid: list[Level], at: list[int]) -> Property:
     return Property(CALLS, at == want, f"levels {at}", f"levels {want}", () if at == want else cause)
 
 
-def shown(step: Slopes, now: Tensor, ahead: Tensor, dtype) -> Property:
+def shown(case: dict, step: Slopes, now: Tensor, ahead: Tensor) -> Property:
     """The states of the two calls; named is what is wrong with the first, if anything."""
+    start, dtype = case["x"], case["x"].dtype
     first = close(SHOWN, now, step.x, {
+        "the first x is handed over in every step: x must become the new state": lambda: start,
         SCALED: lambda: step.x / step.cur.alpha,
         "the state before was yielded as x / alpha: yield x": lambda: step.x * step.cur.alpha}, tol(dtype))
     return first if not first.passed else close(SHOWN, ahead, step.euler, {
@@ -109,6 +115,24 @@ def plain(step: Slopes, ahead: Callable | None = None) -> tuple[Tensor, Tensor]:
     return euler, euler if ahead is None else step.x + h * (slope + (euler - ahead(euler)) / step.nxt.sigma) / 2
 
 
+def mixed(case: dict, step: Slopes, times: float) -> Tensor:
+    """Heun's step where only one of x and sigma was divided by alpha: sigma if `times` is cur.alpha, else x."""
+    cur, nxt = step.cur, step.nxt
+    s, t = (level.sigma / (1 if times == 1 else level.alpha) for level in (cur, nxt))
+    y = step.x / cur.alpha * (1 if times == 1 else cur.alpha)
+    slope = (y - step.x0) / s
+    ahead = y + (t - s) * slope
+    again = (ahead - guess(case, nxt.alpha * ahead, nxt)) / t
+    return nxt.alpha * (y + (t - s) * (slope + again) / 2)
+
+
+def turned(case: dict, step: Slopes) -> Tensor:
+    """Heun's step with the difference of the noise ratios the other way round."""
+    ahead = step.along(-step.first)
+    again = (ahead - step.nxt.alpha * guess(case, ahead, step.nxt)) / step.nxt.sigma
+    return step.along(-(step.first + again) / 2)
+
+
 def slips(case: dict, step: Slopes) -> dict[str, Callable[[], Tensor]]:
     cur, nxt, x, x0, ahead = step.cur, step.nxt, step.x, step.x0, step.ahead
     look = lambda state, level: guess(case, state, level)
@@ -116,14 +140,14 @@ def slips(case: dict, step: Slopes) -> dict[str, Callable[[], Tensor]]:
     back = step.euler * (cur.alpha / nxt.alpha)                 # Euler's state, taken for one at cur
     mean, lower = (step.first + step.second) / 2, nxt.sigma * cur.alpha / (nxt.alpha * cur.sigma)
     return {
-        "this is Euler's step: the second slope changes nothing": lambda: step.euler,
+        SAME: lambda: step.euler,
         "the two guesses of x0 are averaged: another method of second order; Heun averages the slopes": lambda: (
             moved(x, (x0 + ahead) / 2, cur, nxt)),
         "the slopes are added, or the second one goes on from Euler's state: go along their mean, from x": lambda: (
             step.along(2 * mean)),
         "the second slope alone: average both": lambda: step.along(step.second),
         "the step starts from Euler's state: start from x again": lambda: step.along(mean, back),
-        "half of the second slope goes on from Euler's state: start from x again": lambda: (
+        "the first slope goes in whole, and half of the second on top: start from x, along (d + d') / 2": lambda: (
             step.along(step.second / 2, back)),
         "the second slope is divided by the noise ratio of cur: it is that of nxt": lambda: (
             step.along((step.first + step.second * lower) / 2)),
@@ -139,15 +163,25 @@ def slips(case: dict, step: Slopes) -> dict[str, Callable[[], Tensor]]:
             step.along((step.first + eps(step.euler, look(step.euler, cur), cur)) / 2)),
         "the sign of the slope: dy/ds = (y - x0) / s": lambda: step.along(-mean),
         "y was not multiplied by alpha again": lambda: step.along(mean) / nxt.alpha,
+        "y is multiplied by cur's alpha again: it has arrived at nxt": lambda: step.along(mean) * cur.alpha / nxt.alpha,
+        "sigma as it stands where sigma / alpha belongs, beside y = x / alpha": lambda: mixed(case, step, 1.0),
+        "x as it stands where y = x / alpha belongs, beside sigma / alpha": lambda: mixed(case, step, cur.alpha),
+        "the noise is the mean of both, the guess of x0 the first alone: go along the mean slope from x": lambda: (
+            nxt.alpha * x0 + nxt.sigma * mean),
+        "the noise is the mean of both, the guess of x0 the second alone: go along the mean slope from x": lambda: (
+            nxt.alpha * ahead + nxt.sigma * mean),
+        "the step goes back: it is that of nxt less that of cur, and falls": lambda: turned(case, step),
+        "the state stays as it is": lambda: x,
         PLAIN: lambda: plain(step, lambda state: look(state, nxt))[1]}
 
 
 def into_clean(case: dict, step: Slopes, y: Tensor) -> Property:
     there = lambda: (step.x0 + guess(case, step.x0, step.nxt)) / 2
-    return close(EULER, y, step.x0, {
+    return endless(y, close(EULER, y, step.x0, {
         "the guess is averaged with one at the clean level": there,
-        "the state stays as it is: into sigma = 0 Euler's step gives the guess at cur": lambda: step.x},
-        tol(case["x"].dtype))
+        "the state stays as it is: into sigma = 0 Euler's step gives the guess at cur": lambda: step.x,
+        "half of Euler's step: there is no second slope to share with": lambda: step.along(step.first / 2)},
+        tol(case["x"].dtype)))
 
 
 EXERCISES = (Exercise("02-heun", "Heun's method", {

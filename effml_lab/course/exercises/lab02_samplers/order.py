@@ -7,14 +7,16 @@ from ...contract.exercise import Exercise, close, finite, prediction
 from ..common import POSITIVE, integer, one_number
 
 ONE, EXACT, SCATTER = "one finite number", "points on a straight line", "points that scatter: least squares"
+SIGNS = "the sign: errors that fall have an order above 0", "the sign, or abs: errors that rise have an order below 0"
+RISING = "errors that rise: the order is below 0"
 
 
 def cases(rng):
-    """An exact power law at doubled counts, and one with scatter at uneven counts."""
+    """An exact power law at doubled counts, one with scatter at uneven counts, and one that rises."""
     draw = lambda n: torch.rand(n, generator=rng, dtype=torch.float64)
 
-    def case(noise: float) -> dict:
-        k, p = integer(rng, 5, 8), 0.7 + 2.5 * draw(1)
+    def case(noise: float, sign: int = 1) -> dict:
+        k, p = integer(rng, 5, 8), sign * (0.7 + 2.5 * draw(1))
         powers = torch.arange(k).double() + (draw(k) / 2 if noise else 0)
         counts = (16 * 2**powers).round()
         return {"errors": (1 + draw(1)) * counts**-p * (noise * draw(k)).exp(), "counts": counts}
@@ -22,7 +24,7 @@ def cases(rng):
     scattered = case(0.3)
     while not telling(scattered):
         scattered = case(0.3)
-    return [case(0.0), scattered]
+    return [case(0.0), scattered, case(0.0, -1)]
 
 
 def telling(case) -> bool:
@@ -31,8 +33,9 @@ def telling(case) -> bool:
     u, v = x - x.mean(), y - y.mean()
     p, steep = (u * v).sum() / u.square().sum(), v.diff() / u.diff()
     values = torch.stack([p, p.round(), (v[-1] - v[0]) / (u[-1] - u[0]), steep.mean(), steep.median(),
-                          v.diff().mean() / math.log(2), (x * y).sum() / x.square().sum(), (y / x).mean()])
-    return bool((values.sort().values.diff() > 3e-3).all())
+                          steep[0], steep[-1], v.diff().mean() / math.log(2), (x * y).sum() / x.square().sum(), (y / x).mean()])
+    alike = (u * v).sum() / (u.norm() * v.norm())
+    return bool((values.sort().values.diff() > 3e-3).all() and alike < 0.9995)
 
 
 def run(impl, case) -> float:
@@ -48,9 +51,10 @@ def verify(case, out):
     steep, n, alike = v.diff() / u.diff(), len(x), (u * v).sum() / (u.norm() * v.norm())
     p = (u * v).sum() / u.square().sum()
     plain = lambda a, b: ((a - a.mean()) * (b - b.mean())).sum() / (a - a.mean()).square().sum()
-    name = EXACT if (v - p * u).abs().max() < 1e-6 else SCATTER
+    name = RISING if p < 0 else EXACT if (v - p * u).abs().max() < 1e-6 else SCATTER
     return [form, close(name, torch.tensor(out, dtype=torch.float64), p, {
-        "the sign: errors that fall have an order above 0": lambda: -p,
+        SIGNS[bool(p < 0)]: lambda: -p,
+        "the minus stands inside the logarithm: negative numbers have none": lambda: plain(x, (-case["errors"]).log()),
         "the slope between the first point and the last: the others count too": lambda: (v[-1] - v[0]) / (u[-1] - u[0]),
         "the mean of the slopes between neighbours: fit one line through all": lambda: steep.mean(),
         "the median of the slopes between neighbours: fit one line through all": lambda: steep.median(),
@@ -72,13 +76,13 @@ def verify(case, out):
         "the products above are not of what is left without the mean": lambda: (x * y).sum() / u.square().sum(),
         "the sum of products alone: divide by the sum of squares": lambda: (u * v).sum(),
         "divided by n, not by the sum of squares": lambda: (u * v).sum() / n,
-        "the correlation: divide by the squares of log N only": lambda: alike if alike < 0.9999 else p,
+        "the correlation: divide by the squares of log N only": lambda: alike if abs(alike) < 0.9999 else p,
         "divided by the root of the sum of squares": lambda: (u * v).sum() / u.norm(),
         "one of covariance and variance is over n, the other over n - 1": lambda: p * n / (n - 1),
         "this is where the line starts, not how it falls": lambda: y.mean() - p * x.mean()}, 1e-5)]
 
 
 EXERCISES = (
-    Exercise("02-order", "The order of a solver", {ONE: 0, EXACT: 1, SCATTER: 1}, cases, run, verify),
+    Exercise("02-order", "The order of a solver", {ONE: 0, EXACT: 1, SCATTER: 1, RISING: 0.5}, cases, run, verify),
     prediction("02-guess-order", "How much smaller is 2M's error with twice the steps?", *POSITIVE),
 )

@@ -13,6 +13,8 @@ from ...contract.exercise import Exercise, Property, close, prediction
 from ..common import COUNT, all_formed, integer, tol
 
 FORM, FAR = "shape and dtype of x", "far from every mean: finite, and right"
+EDGE = "one point alone, and one coordinate alone: still shaped like x"
+SQUEEZED = "an axis of length 1 is lost (squeeze): name the axis that is to go, as in sum(1)"
 ONE, SEVERAL = "one component: the pull towards it", "several components: the weighted pull"
 UNDERFLOW = "exp(...) leaves the range of floating point: let softmax or logsumexp take the largest exponent out"
 
@@ -32,7 +34,8 @@ def cases(rng):
 
 def run(impl, case):
     call = lambda x, means: impl(x, means, case["std"], case["alpha"], case["sigma"])
-    return [call(case["x"], case["means"][:1]), call(case["x"], case["means"]), call(case["far"], case["means"])]
+    x, means = case["x"], case["means"]
+    return [call(x, means[:1]), call(x, means), call(case["far"], means), call(x[:1], means), call(x[:, :1], means[:, :1])]
 
 
 def pull(offset: Tensor, v: float, weights: Tensor) -> Tensor:
@@ -127,7 +130,15 @@ def verify(case, out):
     one = close(ONE, out[0], right(case, x, means[:1]), both(x, means[:1]), tol(x.dtype))
     several = close(SEVERAL, out[1], right(case, x, means), both(x, means) | weight_slips(case, x, means), tol(x.dtype))
     away = close(FAR, out[2], right(case, far, means), both(far, means), 1e-3)
-    return [form, one, several, distant(away, out[2], several.passed)]
+    edges = ((x[:1], means, out[3]), (x[:, :1], means[:, :1], out[4])) if several.passed else ()
+    return [form, one, several, distant(away, out[2], several.passed), *(edge(case, *pair) for pair in edges)]
+
+
+def edge(case, x: Tensor, means: Tensor, got) -> Property:
+    """What is right elsewhere, for a batch of one or in one dimension."""
+    row = close(EDGE, got, right(case, x, means), None, tol(x.dtype))
+    lost = isinstance(got, Tensor) and got.shape == x.squeeze().shape != x.shape
+    return row._replace(causes=(SQUEEZED,)) if lost else row
 
 
 def distant(row: Property, got, near: bool) -> Property:
@@ -138,7 +149,7 @@ def distant(row: Property, got, near: bool) -> Property:
 
 
 EXERCISES = (
-    Exercise("02-score", "The score of a mixture", {FORM: 0, ONE: 2, SEVERAL: 2, FAR: 1}, cases, run, verify,
+    Exercise("02-score", "The score of a mixture", {FORM: 0, ONE: 2, SEVERAL: 2, FAR: 1, EDGE: 0.5}, cases, run, verify,
              own=(GaussianMixture.score, GaussianMixture.denoise, GaussianMixture.log_pdf, GaussianMixture.posterior)),
     prediction("02-guess-field", "To how many places do the arrows lead at t = 300?", *COUNT),
 )

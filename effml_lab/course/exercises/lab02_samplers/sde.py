@@ -4,6 +4,7 @@ Both walk a table of betas in steps of 1. Each step is judged by itself. The SDE
 right mean must have mean zero, not depend on x, be new and have variance beta. The SDE's last step and all of the ODE's
 are compared number by number, which also tells Euler's step from those that agree with it to first order in beta.
 """
+from itertools import combinations
 from typing import Callable
 
 import torch
@@ -11,16 +12,19 @@ from torch import Tensor
 
 from ....diffusion import oracle, sde
 from ....diffusion.samplers import ddim, ddpm, step
-from ...contract.exercise import Exercise, Property, close, reading
-from ..common import SHAPES, drawn, integer, repeated, tol
+from ...contract.exercise import Exercise, Property, close, known, reading
+from ..common import drawn, integer, repeated, tol
 from ..gaussian import clean_end, gaussian_case, guess
-from ..moments import noise_size, reused, step_mean, step_noise
+from ..moments import drift, noise_size, patterned, related, reused, step_mean, step_noise
 from ..retrace import FORM, STARTS, WALKED, Step, noting, retraced
-from ..walks import each
+from ..walks import SIZES, each
 
 MEAN, NOISE, LAST = "the mean of each step", "the noise of each step", "the last step is the mean and no noise"
 DRAWN, EULER, STILL = "rng draws the noise, and nothing else does", "each step of the ODE", "nothing is random"
 CLIPPED, UNIFORM = "the state is clipped", "uniform noise (rand) where normal noise (randn) belongs"
+OTHER = "the walk begins with noise of its own: begin with the x that is handed in"
+OWN_RNG = "the noise comes from a generator of its own: draw with generator=rng, the one that is handed in"
+AGAIN = "the noise of one step tells that of another: draw it anew in every step"
 OWN = (ddim, ddpm, step, sde.euler_maruyama, sde.pf_ode, sde.pf_ode_adaptive, sde.predictor_corrector)
 
 
@@ -36,7 +40,10 @@ def table(rng, n: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def sde_cases(rng):
-    return [gaussian_case(rng, betas=table(rng, integer(rng, 5, 8)))]
+    """One in which the noise is judged, all statistics of which take many numbers; and a batch of one."""
+    case = lambda dtype, *shape: gaussian_case(rng, x=torch.randn(shape, generator=rng, dtype=dtype), betas=table(
+        rng, integer(rng, 5, 8), dtype))
+    return [case(torch.float32, 1000, 2, 4, 6), case(torch.float64, 1, 20000)]
 
 
 def sde_run(impl, case):
@@ -56,8 +63,9 @@ def begun(case, out) -> tuple[list[Property], list[Step]]:
     if not walk or rows[-1].passed:
         return rows, walk
     early = "score is asked about an x that has moved already: ask at the state, then make the whole step"
-    if torch.corrcoef(torch.stack([walk[0][1].flatten(), case["x"].flatten()]))[0, 1] < 0.5:
-        return rows, walk
+    alike = torch.corrcoef(torch.stack([walk[0][1].flatten(), case["x"].flatten()]))[0, 1]
+    if alike < 0.5:
+        return [*rows[:-1], rows[-1]._replace(causes=(OTHER,) if abs(alike) < 0.1 else rows[-1].causes)], walk
     return [*rows[:-1], rows[-1]._replace(causes=(early,))], []
 
 
@@ -65,8 +73,14 @@ def sde_verify(case, out):
     rows, walk = begun(case, out)
     if not walk:
         return rows
+    seeded = drawn(DRAWN, out["out"], out["again"], out["other"])
+    fixed = {"another rng gives the same": OWN_RNG} if noise_size(*walk[0][1:]) > 1e-4 else {}
+    end = [last_step(case, walk[-1]), seeded if seeded.passed or seeded.causes else seeded._replace(
+        causes=known(fixed, seeded.observed))]
+    if len(case["x"]) == 1:
+        return [*rows, *end]
     right = [(x, y, moved(x, score_of(case)(x, t), case["betas"][t])) for t, x, y in walk]
-    used = reused(right[:-1])
+    used = reused(right[:-1]) or again(right[:-1])
     quiet = [t for t, x, y in walk[:-1] if noise_size(x, y) < 1e-4]
     silent = "no noise is added at t = 1: counted from 0, only t = 0 goes without" if quiet == [1] else (
         "no noise is added: this walks the ODE's way, not the SDE's")
@@ -74,7 +88,28 @@ def sde_verify(case, out):
     for taken in walk[:-1]:
         rows += sde_step(case, taken, used, silent, left)
         left = left if rows[-2].passed else rows[-2].causes
-    return [*rows, last_step(case, walk[-1]), drawn(DRAWN, out["out"], out["again"], out["other"])]
+    if all(row.passed for row in rows):
+        rows += noises(NOISE, [(y - mean) / case["betas"][t].sqrt() for (t, _, _), (x, y, mean) in zip(walk[:-1], right)])
+    return [*rows, *end]
+
+
+def again(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
+    """Whether two of the steps (x, y, mean) have one noise, where the first shows that the mean is right."""
+    unit = [(y - mean) / (y - mean).square().mean().sqrt().clamp(min=1e-6) for _, y, mean in walk]
+    alike = any((a * b).mean().abs() > 0.9 for a, b in combinations(unit, 2))
+    return AGAIN if alike and drift(*walk[0]) < 6 else None
+
+
+def noises(name: str, unit: list[Tensor]) -> list[Property]:
+    """All noises of a walk, each over its size: normal, independent, and of size 1 to within what 3% more variance would be."""
+    size = sum(float(r.double().square().mean()) for r in unit) / len(unit)
+    said = next(filter(None, map(patterned, unit)), None)
+    if not said and any(related(a, b) for a, b in combinations(unit, 2)):
+        said = AGAIN
+    if said:
+        return [Property(name, False, "noise that is not", "normal noise, new for every number", (said,))]
+    good = 0.984 < size < 1.016
+    return [Property(name, good, f"a variance of {size:.3f} beta", "a variance of beta")]
 
 
 def moved(x: Tensor, score: Tensor, beta: Tensor, drift: float = 0.5, weight: float = 1.0) -> Tensor:
@@ -149,7 +184,7 @@ def last_step(case, taken: Step) -> Property:
 
 
 def ode_cases(rng):
-    kinds = zip(SHAPES, (torch.float32, torch.float64))
+    kinds = zip(SIZES, (torch.float32, torch.float64, torch.float64))
     between = lambda low, high: low + (high - low) * torch.rand((), generator=rng).item()
     return [{"x": 1.5 * torch.randn(shape, generator=rng, dtype=dtype), "betas": table(rng, integer(rng, 5, 9), dtype),
              "mean": between(0.3, 1.3), "std": between(0.2, 0.5)} for shape, dtype in kinds]
