@@ -13,8 +13,23 @@ from ....diffusion.levels import CLEAN, Level
 from ....diffusion.samplers import ddim, ddpm, step
 from ...contract.exercise import Exercise, Property, close, known, near
 from ..common import integer, tol
-from ..walks import (COUNTED, SHAPED, SIZES, asked_wrongly, each, family, guess, levels_of, moved, opened, rows, uneven,
-                     walk_case, walked, whole)
+from ..walks import (
+    COUNTED,
+    SHAPED,
+    SIZES,
+    asked_wrongly,
+    each,
+    family,
+    guess,
+    levels_of,
+    moved,
+    opened,
+    rows,
+    uneven,
+    walk_case,
+    walked,
+    whole,
+)
 
 ASKED, STILL = "denoise is asked once a step, about the state and cur", "nothing is random"
 END, NOISE = "the step to sigma = 0", "a grid that begins at alpha = 0"

@@ -13,8 +13,7 @@ from ....diffusion.levels import Level
 from ....diffusion.samplers import SAMPLERS
 from ...contract.exercise import Exercise, Property, close, known
 from ..common import tol
-from ..walks import (COUNTED, SHAPED, asked_wrongly, each, endless, guess, levels_of, moved, opened, sometimes,
-                     whole)
+from ..walks import COUNTED, SHAPED, asked_wrongly, each, endless, guess, levels_of, moved, opened, sometimes
 from .convergence import cases, measured_order, run
 
 CALLS, FIRST = "one call a step, of the state at cur", "the first step is DDIM's"
