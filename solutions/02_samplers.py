@@ -771,8 +771,8 @@ with figure("Left, where ten steps stand on the axis of lambda for three grids. 
 #
 # Now a network instead of a formula: the course's model of `shapes`, 32 x 32 pixels, which is told the kind of shape to
 # draw. It was trained on another table of noise, the cosine one of Nichol and Dhariwal (2021). Everything above holds
-# as it is: a sampler sees only `denoise(x, level)` and a grid. Which grid? For 2M on the ring Karras' was the worst of the
-# three. That says nothing of this network, so measure again: the next cell compares them on four pictures, with ten steps.
+# as it is: a sampler sees only `denoise(x, level)` and a grid. Which grid? For 2M on the ring, with ten steps, Karras' was the
+# worst of the three. That says nothing of this network, so measure again: the next cell compares them on four pictures.
 # The measurements of section 12, of thousands, were all made on Karras' grid, and so are the pictures here.
 
 # %%
@@ -867,6 +867,7 @@ else:
             mine = sorted((row for row in known.values() if row.settings["sampler"] == name), key=lambda row: row.nfe)
             plots.curve(axes[0], [row.nfe for row in mine], [row.quality["wanted"]["value"] for row in mine], k=k)
         axes[0].set(xscale="log", xlabel="network evaluations", ylabel="share of the wanted kind", ylim=(0, 1))
+        axes[0].xaxis.set_major_formatter("{x:g}")
         plots.tradeoff(axes[1], recorded.values(), y="rmse", label="paired error", legend=False)
         plots.tradeoff(axes[2], recorded.values(), y="frechet", label="Fréchet distance")
 

@@ -5,7 +5,7 @@ correlation with x are zero up to chance (six standard errors). The size of the 
 a wrong mean does not make the noise look wrong too. Noise that is not new for every pixel, picture and step is told by r
 itself, and then says nothing against the mean.
 """
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Callable
 
 from torch import Tensor
@@ -17,6 +17,7 @@ SHARED = {"one number for the whole batch: draw noise of the shape of x": (0, 1,
           "the same noise for every picture: draw noise of the shape of x": (0,)}
 ALONG = "the noise is the same along a dimension: draw noise of the shape of x"
 MIRRORED = "one half of the noise is made of the other: draw all of it, noise of the shape of x"
+AGAIN = "the noise of one step tells that of another: draw it anew in every step"
 REPEATED = "the same noise in every step: draw it anew inside the loop"
 
 
@@ -106,3 +107,22 @@ def patterned(r: Tensor) -> str | None:
 def related(a: Tensor, b: Tensor) -> bool:
     """Whether two noises of size 1 are correlated, by six standard errors or more."""
     return bool((a * b).mean().abs() > 6 / a.numel() ** 0.5)
+
+
+def again(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
+    """Whether two of the steps (x, y, mean) have one noise, where the first shows that the mean is right."""
+    unit = [(y - mean) / (y - mean).square().mean().sqrt().clamp(min=1e-6) for _, y, mean in walk]
+    alike = any((a * b).mean().abs() > 0.9 for a, b in combinations(unit, 2))
+    return AGAIN if alike and drift(*walk[0]) < 6 else None
+
+
+def noises(name: str, unit: list[Tensor]) -> list[Property]:
+    """All noises of a walk, each over its size: normal, independent, and of size 1 to within what 3% more variance would be."""
+    size = sum(float(r.double().square().mean()) for r in unit) / len(unit)
+    said = next(filter(None, map(patterned, unit)), None)
+    if not said and any(related(a, b) for a, b in combinations(unit, 2)):
+        said = AGAIN
+    if said:
+        return [Property(name, False, "noise that is not", "normal noise, new for every number", (said,))]
+    good = 0.984 < size < 1.016
+    return [Property(name, good, f"a variance of {size:.3f} beta", "a variance of beta")]

@@ -146,9 +146,12 @@ def counted(grid: list[Level], states: list[Tensor], x: Tensor, seen: list[Tenso
     return Property(name, True, f"{n} states", f"{n} states")
 
 
-def asked_wrongly(n: int) -> dict[tuple[int, ...], str]:
+def asked_wrongly(n: int, at: list[int]) -> dict[tuple[int, ...], str]:
     """What the places in the grid of the calls of a walk of n steps may tell, where one a step is right."""
+    more = len(at) > n and at == sorted(at) and set(at) == set(range(n))
+    again = "denoise is asked again for what it has said: keep its answer, calls cost"
     return {
+        **({tuple(at): again} if more else {}),
         tuple(range(1, n + 1)): "denoise is asked at nxt: the state is at cur",
         tuple(range(n, 0, -1)): BACKWARDS, tuple(range(n - 1, -1, -1)): BACKWARDS,
         tuple(i for i in range(n) for _ in (0, 1)): "denoise is asked twice a step: keep its answer, calls cost",

@@ -214,6 +214,15 @@ def wrong_never_moved(denoise, x, grid):
         yield nxt.alpha * x0 + nxt.sigma * (x - cur.alpha * x0) / cur.sigma
 
 
+def wrong_first_noise(denoise, x, grid):
+    eps = None
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        eps = (x - cur.alpha * x0) / cur.sigma if eps is None else eps
+        x = nxt.alpha * x0 + nxt.sigma * eps
+        yield x
+
+
 def wrong_once_yielded(denoise, x, grid):
     x0 = denoise(x, grid[0])
     for _ in grid[1:]:
@@ -296,6 +305,8 @@ WRONG = [
     (wrong_ddpm, ["noise is added"]),
     (wrong_as_printed, ["e^lambda is infinite"]),
     (wrong_backwards, ["walked backwards"]),
+    (wrong_first_noise, ["noise of the first step is kept"]),
+    (with_change(lambda x, x0, e, c, n: n.alpha**0.5 * x0 + n.sigma * (x - c.alpha**0.5 * x0) / c.sigma), ["nor of it alone"]),
     (wrong_once, ["asked once in all"]),
     (wrong_once_yielded, ["asked once in all", "starts at the first x"]),
     (wrong_never_moved, ["starts at the first x again", "shown the first x"]),

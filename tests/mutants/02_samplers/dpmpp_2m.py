@@ -162,6 +162,19 @@ def over_two(grid, i):
     return (grid[i + 1].lam - grid[i].lam) / (grid[i].lam - grid[max(i - 2, 0)].lam) / 2
 
 
+def two_outside(grid, i):
+    return (grid[i + 1].lam - grid[i].lam) / 2 * (grid[i].lam - grid[max(i - 1, 0)].lam)
+
+
+def wrong_asks_on(denoise, x, grid):
+    for i, (cur, nxt) in enumerate(pairwise(grid)):
+        guess = denoise(x, cur)
+        if i and nxt.sigma:
+            guess = denoise(x, cur) + ratio(grid, i) / 2 * (denoise(x, cur) - old)
+        old, x = denoise(x, cur), samplers.step(x, guess, cur, nxt)
+        yield x
+
+
 def kept_state(after):
     """What is kept is the state, before the step or after it, where the guess belongs."""
     def answer(denoise, x, grid):
@@ -276,6 +289,8 @@ WRONG = [
     (first_order_below, ["some steps are DDIM's"]),
     (with_change(from_first), ["from the first level"]),
     (with_change(over_two), ["over two steps"]),
+    (with_change(two_outside), ["2 h_before in brackets"]),
+    (wrong_asks_on, ["keep its answer"]),
     (kept_state(False), ["the state before"]),
     (kept_state(True), ["kept is the state, x"]),
     (wrong_state_line, ["the state is extrapolated"]),

@@ -92,6 +92,7 @@ def wrong_calls(n, sigma_max, sigma_min, rho=7):
 
 RIGHT = [right_tensor, right_list, right_numpy, right_log, right_column]
 WRONG = [
+    (with_share(even, rooted=lambda s, rho: s**1 / rho), ["1 / rho in brackets"]),
     (with_share(lambda i, n: -even(i, n)), ["the difference is the other way round"]),
     (with_share(even, lambda s, rho: s, lambda s, rho: s), ["evenly spaced in sigma"]),
     (with_share(lambda i, n: i / n), ["i / n where"]),

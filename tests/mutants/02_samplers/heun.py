@@ -286,6 +286,12 @@ def as_printed(divided=lambda level: level.sigma / level.alpha, y_of=lambda x, l
     return answer
 
 
+def late_alpha(denoise, x, x0, cur, nxt):
+    ahead = samplers.step(x, x0, cur, nxt)
+    other = denoise(ahead * cur.alpha / nxt.alpha, nxt)
+    return along(x, cur, nxt, (slope(x, x0, cur) + slope(ahead, other, nxt)) / 2)
+
+
 def mean_noise(second: bool):
     def full(denoise, x, x0, cur, nxt):
         ahead = samplers.step(x, x0, cur, nxt)
@@ -340,6 +346,7 @@ WRONG = [
     (as_printed(y_of=lambda x, level: x), ["x as it stands"]),
     (as_printed(back=-1), ["the step goes back"]),
     (as_printed(told=True), ["x / alpha is handed over"]),
+    (with_change(late_alpha), ["with the alpha of cur"]),
     (mean_noise(False), ["the guess of x0 the first alone"]),
     (mean_noise(True), ["the guess of x0 the second alone"]),
     (with_slopes(lambda a, b: a + b / 2), ["goes in whole"]),

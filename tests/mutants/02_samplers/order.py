@@ -87,6 +87,7 @@ RIGHT = [right_sums, right_polyfit, right_lstsq, right_plain, right_moments]
 WRONG = [
     (lambda errors, counts: abs(right_sums(errors, counts)), ["the sign, or abs"]),
     (lambda errors, counts: right_sums(-errors, counts), ["inside the logarithm"]),
+    (fitted(lambda u, v, x, y: (v / u).mean()), ["0 / 0"]),
     (lambda errors, counts: right_sums((-errors.log()).exp(), counts), ["the sign"]),
     (fitted(lambda u, v, x, y: -(u * v).sum() / (u * u).sum()), ["the sign"]),
     (fitted(lambda u, v, x, y: (y[-1] - y[0]) / (x[-1] - x[0])), ["the first point and the last"]),

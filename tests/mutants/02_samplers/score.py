@@ -167,6 +167,7 @@ WRONG = [
     (softmax_of(lambda off, d, v: -d / v), ["the 2 is missing"]),
     (softmax_of(lambda off, d, v: -d / 2), ["variance is missing in"]),
     (softmax_of(lambda off, d, v: -d), ["not the distance alone"]),
+    (softmax_of(lambda off, d, v: -d / (2 * v**0.5)), ["the root of v"]),
     (softmax_of(lambda off, d, v: -d / (2 * v**2)), ["v is squared"]),
     (softmax_of(lambda off, d, v: d / (2 * v)), ["the exponent's sign"]),
     (softmax_of(lambda off, d, v: -off.square().mean(-1) / (2 * v)), ["averaged over the coordinates"]),

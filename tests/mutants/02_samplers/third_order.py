@@ -111,6 +111,7 @@ WRONG = [
     (partial(letters, factor=1.0, ratios=lambda h, h0, h1: (h0, h1)), ["divided by h0 and h1"]),
     (partial(newton, over=lambda cur, one, two: cur - one), ["divided by lam_0 - lam_1"]),
     (partial(newton, over=lambda cur, one, two: one - two), ["divided by lam_1 - lam_2"]),
+    (partial(newton, over=lambda cur, one, two: 1.0), ["is not divided by lam_0"]),
     (partial(newton, half=-1.0), ["the sign of d2"]),
     (partial(newton, ahead=True), ["u (u + h) where"]),
     (partial(newton, mean=lambda h: h / math.expm1(-h) - 1, square=lambda h, u: h**2 / math.expm1(-h) - 2 * u),

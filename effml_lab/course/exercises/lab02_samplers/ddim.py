@@ -96,7 +96,7 @@ def finite(case, states: list) -> list:
 def asked(case, states: list[Tensor], out) -> Property:
     n, at, seen = len(states), out["at"], [x.nan_to_num() for x in out["seen"]]
     right = at == list(range(n)) and all(near(a.double(), b.nan_to_num().double(), 1e-5) for a, b in zip(seen, states))
-    said = known(asked_wrongly(n), tuple(at))
+    said = known(asked_wrongly(n, at), tuple(at))
     if not right and len(at) == n and all(torch.equal(x, case["x"]) for x in seen):
         said = (FIRST,)
     observed = f"levels {at}".replace("-1", "none of the grid") + ", other states" * (at == list(range(n)))
@@ -132,6 +132,7 @@ def table_slips(case, cur: Level, to: Callable[[Level], Tensor]) -> dict[str, Ca
 def slips(case, cur: Level, nxt: Level, x: Tensor) -> dict[str, Callable[[], Tensor]]:
     x0 = guess(case, x, cur)
     eps, first = (x - cur.alpha * x0) / cur.sigma, guess(case, case["x"], cur)
+    begun = guess(case, case["x"], levels_of(case)[0])
     clipped, keep = x0.clamp(-1, 1), cur.alpha * nxt.sigma**2 / (nxt.alpha * cur.sigma**2)
     with_sigma = lambda sigma: nxt.alpha * x0 + sigma(nxt.alpha) * (x - cur.alpha * x0) / sigma(cur.alpha)
     with_noise = lambda noise: nxt.alpha * x0 + nxt.sigma * noise
@@ -146,6 +147,10 @@ def slips(case, cur: Level, nxt: Level, x: Tensor) -> dict[str, Callable[[], Ten
         "cur.sigma is missing in the noise, (x - cur.alpha x0) / cur.sigma": lambda: with_noise(x - cur.alpha * x0),
         "the noise is divided by the variance: cur.sigma belongs there": lambda: with_noise(eps / cur.sigma),
         AT_CUR: lambda: x,
+        "the noise of the first step is kept: work it out anew in every step": lambda: with_noise(
+            (case["x"] - levels_of(case)[0].alpha * begun) / levels_of(case)[0].sigma),
+        "level.alpha is sqrt(alpha-bar) already: take no root of it, nor of it alone": lambda: (
+            nxt.alpha**0.5 * x0 + with_noise((x - cur.alpha**0.5 * x0) / cur.sigma) - nxt.alpha * x0),
         "this is the noise: the state is made of it and of the guess": lambda: eps,
         "nxt.alpha in the noise, (x - cur.alpha x0) / cur.sigma: x is at cur": lambda: (
             with_noise((x - nxt.alpha * x0) / cur.sigma)),

@@ -73,7 +73,7 @@ def calls(out, grid: list[Level], xs: list[Tensor], eps: float) -> Property:
     at, want = out["at"], list(range(len(grid) - 1))
     again = "the guess before is asked for again: keep it in a variable, then a step costs one call"
     if at != want:
-        return Property(CALLS, False, f"levels {at}", f"levels {want}", known(asked_wrongly(len(want)) | {
+        return Property(CALLS, False, f"levels {at}", f"levels {want}", known(asked_wrongly(len(want), at) | {
             tuple(k for i in want for k in ((i, i - 1) if i else (0,))): again,
             tuple(k for i in want for k in ((i - 1, i) if i else (0,))): again}, tuple(at)))
     rows = [close(CALLS, seen, x, {
@@ -107,6 +107,8 @@ def slips(case, s: Stage) -> dict[str, Callable[[], Tensor]]:
             (s.level(-1).lam - s.level(0).lam) / (s.level(0).lam - s.level(back).lam) / 2),
         "the step before is measured from the first level: it starts one level before cur": at(
             (s.level(-1).lam - s.level(0).lam) / (s.level(0).lam - s.grid[0].lam) / 2),
+        "h / 2 * h_before multiplies by h_before: put 2 h_before in brackets": at(
+            (s.level(-1).lam - s.level(0).lam) * (s.level(0).lam - s.level(1).lam) / 2),
         "kept is the state before: keep the guess": at(r / 2, s.xs[s.i - 1]),
         "kept is the state, x: keep the guess": at(r / 2, s.xs[s.i]),
         "the state is extrapolated: the line goes through guesses": lambda: s.moved(

@@ -55,6 +55,7 @@ def slips(case) -> dict:
         "i counts from 0: the first ratio is sigma_max": lambda: spaced(case, n, rho, (i + 1) / (n - 1)),
         "the roots are not raised to the power rho": lambda: right ** (1 / rho),
         "the power and the root are exchanged: the ends get 1 / rho, the sum rho": lambda: spaced(case, n, 1 / rho),
+        "sigma ** 1 / rho is sigma / rho: put 1 / rho in brackets": lambda: (spaced(case, n, 1.0) / rho) ** rho,
         "the ends are not given their rho-th root": lambda: spaced(case, n, 1.0) ** rho,
         "rho = 7 whatever rho is handed in": lambda: spaced(case, n, 7.0),
         "sigma² is spaced: these ratios are the squares": lambda: right**2}

@@ -22,6 +22,7 @@ ORDER = "the measured order is 2"
 PLAIN = "sigma and x as they stand are right for alpha = 1 only: use sigma / alpha and x / alpha"
 SAME = "this is Euler's step: the second slope changes nothing"
 SOME = "some steps are Euler's: only the one into sigma = 0 is"
+LATE = "Euler's state is turned into x with the alpha of cur: it is at nxt"
 SCALED = "x / alpha is handed over: the network knows x, so multiply by the level's alpha"
 
 
@@ -105,6 +106,7 @@ def shown(case: dict, step: Slopes, now: Tensor, ahead: Tensor) -> Property:
         "the second call is shown x: show it Euler's state": lambda: step.x,
         "the second call is shown the guess of x0: show it Euler's state": lambda: step.x0,
         SCALED: lambda: step.euler / step.nxt.alpha,
+        LATE: lambda: step.euler * step.cur.alpha / step.nxt.alpha,
         PLAIN: lambda: plain(step)[0]}, tol(dtype))
 
 
@@ -157,6 +159,7 @@ def slips(case: dict, step: Slopes) -> dict[str, Callable[[], Tensor]]:
             step.along((step.first + eps(step.euler, look(x, nxt), nxt)) / 2)),
         "both x and x0 of the second slope are at the start of the step": lambda: (
             step.along((step.first + eps(x, look(x, cur), nxt)) / 2)),
+        LATE: lambda: step.along((step.first + eps(step.euler, look(back, nxt), nxt)) / 2),
         "the second slope is asked for at cur: Euler's state is at nxt": lambda: (
             step.along((step.first + eps(step.euler, look(step.euler, cur), nxt)) / 2)),
         "the second slope is worked out at cur: Euler's state is at nxt": lambda: (

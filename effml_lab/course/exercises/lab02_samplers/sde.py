@@ -4,7 +4,6 @@ Both walk a table of betas in steps of 1. Each step is judged by itself. The SDE
 right mean must have mean zero, not depend on x, be new and have variance beta. The SDE's last step and all of the ODE's
 are compared number by number, which also tells Euler's step from those that agree with it to first order in beta.
 """
-from itertools import combinations
 from typing import Callable
 
 import torch
@@ -15,7 +14,7 @@ from ....diffusion.samplers import ddim, ddpm, step
 from ...contract.exercise import Exercise, Property, close, known, reading
 from ..common import drawn, integer, repeated, tol
 from ..gaussian import clean_end, gaussian_case, guess
-from ..moments import drift, noise_size, patterned, related, reused, step_mean, step_noise
+from ..moments import again, noise_size, noises, reused, step_mean, step_noise
 from ..retrace import FORM, STARTS, WALKED, Step, noting, retraced
 from ..walks import SIZES, each
 
@@ -24,7 +23,6 @@ DRAWN, EULER, STILL = "rng draws the noise, and nothing else does", "each step o
 CLIPPED, UNIFORM = "the state is clipped", "uniform noise (rand) where normal noise (randn) belongs"
 OTHER = "the walk begins with noise of its own: begin with the x that is handed in"
 OWN_RNG = "the noise comes from a generator of its own: draw with generator=rng, the one that is handed in"
-AGAIN = "the noise of one step tells that of another: draw it anew in every step"
 OWN = (ddim, ddpm, step, sde.euler_maruyama, sde.pf_ode, sde.pf_ode_adaptive, sde.predictor_corrector)
 
 
@@ -91,25 +89,6 @@ def sde_verify(case, out):
     if all(row.passed for row in rows):
         rows += noises(NOISE, [(y - mean) / case["betas"][t].sqrt() for (t, _, _), (x, y, mean) in zip(walk[:-1], right)])
     return [*rows, *end]
-
-
-def again(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
-    """Whether two of the steps (x, y, mean) have one noise, where the first shows that the mean is right."""
-    unit = [(y - mean) / (y - mean).square().mean().sqrt().clamp(min=1e-6) for _, y, mean in walk]
-    alike = any((a * b).mean().abs() > 0.9 for a, b in combinations(unit, 2))
-    return AGAIN if alike and drift(*walk[0]) < 6 else None
-
-
-def noises(name: str, unit: list[Tensor]) -> list[Property]:
-    """All noises of a walk, each over its size: normal, independent, and of size 1 to within what 3% more variance would be."""
-    size = sum(float(r.double().square().mean()) for r in unit) / len(unit)
-    said = next(filter(None, map(patterned, unit)), None)
-    if not said and any(related(a, b) for a, b in combinations(unit, 2)):
-        said = AGAIN
-    if said:
-        return [Property(name, False, "noise that is not", "normal noise, new for every number", (said,))]
-    good = 0.984 < size < 1.016
-    return [Property(name, good, f"a variance of {size:.3f} beta", "a variance of beta")]
 
 
 def moved(x: Tensor, score: Tensor, beta: Tensor, drift: float = 0.5, weight: float = 1.0) -> Tensor:
