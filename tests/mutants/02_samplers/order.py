@@ -115,5 +115,5 @@ WRONG = [
     (fitted(lambda u, v, x, y: (u * v).sum() / (u.norm() * v.norm())), ["the correlation"]),
     (fitted(lambda u, v, x, y: (u * v).sum() / (len(u) - 1) / u.var(correction=0)), ["the other over n - 1"]),
     (fitted(lambda u, v, x, y: (y.diff() / math.log(2)).mean()), ["taken for doubled"]),
-    (fitted(lambda u, v, x, y: (y / x).mean()), []),
+    (fitted(lambda u, v, x, y: (y / x).mean()), ["a line through the origin"]),
 ]

@@ -113,7 +113,6 @@ WRONG = [
     (partial(newton, over=lambda cur, one, two: one - two), ["divided by lam_1 - lam_2"]),
     (partial(newton, over=lambda cur, one, two: 1.0), ["is not divided by lam_0"]),
     (partial(newton, half=-1.0), ["the sign of d2"]),
-    (partial(newton, ahead=True), ["u (u + h) where"]),
     (partial(newton, mean=lambda h: h / math.expm1(-h) - 1, square=lambda h, u: h**2 / math.expm1(-h) - 2 * u),
      ["the sign in both means"]),
     (partial(newton, turned=-1), ["not the other way round"]),
