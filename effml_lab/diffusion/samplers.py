@@ -38,9 +38,10 @@ def ddim(denoise: Callable, x: Tensor, grid: list[Level], eta: float = 0.0,
 @torch.no_grad()
 def ddpm(denoise: Callable, x: Tensor, grid: list[Level], variance: str = "small",
          rng: torch.Generator | None = None) -> Iterator[Tensor]:
-    """Ancestral sampling, Ho et al. 2020, algorithm 2, on the kept levels: beta = 1 - (alpha_cur / alpha_nxt)^2.
+    """Ancestral sampling, Ho et al. 2020, algorithm 2, on the kept levels, for any family.
 
-    variance: "small", the posterior's own, or "large", beta itself. No noise on the step that ends at sigma = 0.
+    variance: "small", the posterior's own, or "large", that of the forward move from nxt to cur: sigma_cur^2 -
+    (alpha_cur / alpha_nxt)^2 sigma_nxt^2, which is DDPM's beta where alpha^2 + sigma^2 = 1. No noise into sigma = 0.
     """
     if variance not in VARIANCES:
         raise ValueError(f"unknown variance {variance!r}: choose one of {', '.join(VARIANCES)}")
@@ -53,7 +54,7 @@ def ddpm(denoise: Callable, x: Tensor, grid: list[Level], variance: str = "small
 
 VARIANCES = {       # the standard deviation of the new noise
     "small": lambda cur, nxt: nxt.sigma * share(cur, nxt),
-    "large": lambda cur, nxt: math.sqrt(1 - (cur.alpha / nxt.alpha) ** 2),
+    "large": lambda cur, nxt: cur.sigma * share(cur, nxt),      # share^2 = 1 - (alpha_cur sigma_nxt / alpha_nxt sigma_cur)^2
 }
 
 

@@ -223,6 +223,18 @@ def test_a_walk_leaves_gradients_and_the_global_generator_alone():
     assert torch.equal(state, torch.get_rng_state())
 
 
+def lost_half_way(x, level):
+    return torch.full_like(x, math.nan) if level.lam > 0 else 0.5 * x
+
+
+@pytest.mark.filterwarnings("ignore:overflow|invalid")
+@pytest.mark.parametrize("method", ["DOP853", "RK45", "Radau"])
+def test_the_adaptive_solver_says_that_it_did_not_arrive(method):
+    with pytest.raises(ValueError, match="the adaptive solver stopped at lam = ") as caught:
+        samplers.last(sde.pf_ode_adaptive(lost_half_way, X, VP, [1.0, 1e-3], method=method))
+    assert "\n" not in str(caught.value)
+
+
 X = torch.zeros(2, 2)
 
 
