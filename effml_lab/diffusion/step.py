@@ -54,13 +54,16 @@ def randn(x: Tensor, rng: torch.Generator | None) -> Tensor:
     return torch.randn(x.shape, generator=rng, device=rng.device if rng else x.device, dtype=x.dtype).to(x.device)
 
 
+def spread(first: Level) -> float:
+    """The standard deviation of x where a sampler begins: 1 where alpha^2 + sigma^2 = 1, else sigma, data left out."""
+    return 1.0 if abs(math.hypot(first.alpha, first.sigma) - 1) < 1e-6 else first.sigma
+
+
 def start(shape: tuple[int, ...], grid: list[Level], rng: torch.Generator | None = None,
           device: torch.device | str | None = None) -> Tensor:
-    """Noise at the first level: standard normal where alpha^2 + sigma^2 = 1, else scaled by sigma."""
-    first = grid[0]
-    norm = math.hypot(first.alpha, first.sigma)
+    """Noise at the first level, of the standard deviation `spread(grid[0])`."""
     x = torch.randn(shape, generator=rng, device=rng.device if rng else device)
-    return (x if abs(norm - 1) < 1e-6 else first.sigma * x).to(device or x.device)
+    return (spread(grid[0]) * x).to(device or x.device)
 
 
 def last(states: Iterable[Tensor]) -> Tensor:

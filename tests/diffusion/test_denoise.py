@@ -43,6 +43,31 @@ def test_a_denoiser_takes_a_level_for_each_row():
     torch.testing.assert_close(denoise(x, LINEAR(t.reshape(-1, 1, 1, 1), like=x)), rows, rtol=0, atol=1e-6)
 
 
+def told_one_row(call, given):
+    with pytest.raises(ValueError, match=r"needs the shape \(3, 1, 1, 1\)") as caught:
+        call()
+    assert str(given) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (1, 3, 1, 1), (3, 3), (1, 1, 1, 3), (2, 1, 1, 1)])
+def test_levels_that_would_be_spread_over_the_wrong_axis_are_refused(shape):
+    """Three levels beside (3, 1, 3, 3): torch would give each column of the pictures its own."""
+    x, level = normal(3, 1, 3, 3), LINEAR(torch.full(shape, 400.0))
+    told_one_row(lambda: dn.Denoiser(lambda x, t: x)(x, level), shape)
+    told_one_row(lambda: dn.noised(x, level, x), shape)
+
+
+def test_one_level_for_all_and_one_for_each_are_taken():
+    x, t = normal(3, 1, 3, 3), torch.tensor([5.0, 500.0, 900.0], dtype=torch.float64)
+    by_hand = torch.stack([LINEAR(t[i].item()).alpha * x[i] + LINEAR(t[i].item()).sigma for i in range(3)])
+    torch.testing.assert_close(dn.noised(x, LINEAR(t.reshape(3, 1, 1, 1), like=x), torch.ones_like(x)), by_hand)
+    one = dn.noised(x, LINEAR(500), torch.ones_like(x))
+    for shape in ((), (1,), (1, 1, 1, 1)):
+        torch.testing.assert_close(dn.noised(x, LINEAR(t[1].reshape(shape), like=x), torch.ones_like(x)), one)
+    flat = dn.noised(torch.ones(3, dtype=torch.float64), LINEAR(t, like=t), torch.zeros(3))      # rows of one number
+    assert flat.tolist() == pytest.approx([math.sqrt(abar_at(int(t))) for t in t])
+
+
 def test_losses_differ_by_powers_of_the_signal_to_noise_ratio():
     """|d eps|^2 = SNR |d x0|^2 and |d v|^2 = (1 + SNR) |d x0|^2: what training on each output weighs."""
     level, x, guess, other = LINEAR(400), normal(64), normal(64, seed=1), normal(64, seed=2)
@@ -90,6 +115,43 @@ def test_loss_draws_t_evenly_over_the_table_and_pairs_it_with_its_level():
     assert x[late].var().item() == pytest.approx((1 - ABAR[t[late].long()]).mean().item(), rel=0.05)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_loss_in_few_bits_still_tells_the_net_its_true_times(dtype):
+    """bfloat16 has 8 bits: it would round half of the times, the last of them to 1000, outside the table."""
+    seen = {}
+
+    def net(x, t):
+        seen.update(x=x, t=t)
+        return torch.zeros_like(x)
+    dn.loss(net, torch.ones(4000, 1, 1, 1, dtype=dtype), LINEAR, "x0", seeded())
+    drawn = (torch.rand(4000, generator=seeded()) * 1000).floor()
+    assert seen["x"].dtype == dtype and seen["t"].dtype == torch.promote_types(dtype, torch.float32)
+    assert seen["t"].tolist() == drawn.tolist() and seen["t"].max() == 999
+    level = LINEAR(drawn, like=torch.ones((), dtype=dtype))
+    assert level.alpha.dtype == level.sigma.dtype == dtype
+    torch.testing.assert_close(level.alpha, ABAR[drawn.long()].sqrt().to(dtype), rtol=1e-6, atol=0)
+
+
+def test_training_is_refused_where_the_output_says_nothing_of_x0():
+    """Zero terminal SNR leaves no alpha at the last time; EDM's preconditioning is defined at alpha = 1 only."""
+    x0, net, zero = torch.zeros(2, 1, 2, 2), lambda x, t: x, levels.zero_snr(LINEAR)
+    for pred, schedule in (("eps", zero), ("edm", LINEAR), ("edm", levels.flow())):
+        with pytest.raises(ValueError, match=f"an {pred}-prediction says nothing of x0") as caught:
+            dn.loss(net, x0, schedule, pred)
+        assert "\n" not in str(caught.value)
+    for pred, schedule in (("v", zero), ("x0", zero), ("flow", zero), ("eps", levels.flow()), ("eps", levels.vp_sde())):
+        assert dn.loss(net, x0, schedule, pred).isfinite()
+
+
+def test_no_image_at_all():
+    x0, net = torch.zeros(0, 1, 4, 4), torch.nn.Conv2d(1, 1, 1)
+    denoise = dn.Denoiser(lambda x, t: net(x))
+    assert denoise(x0, LINEAR(5)).shape == x0.shape
+    assert denoise(x0, LINEAR(torch.zeros(0, 1, 1, 1))).shape == x0.shape
+    with pytest.raises(ValueError, match="one at least"):
+        dn.loss(net, x0, LINEAR)
+
+
 def test_forward_process_has_the_moments_of_eq_4():
     x0, n = 0.7, 200_000
     for t in (0, 300, 999):
@@ -114,6 +176,22 @@ def test_a_denoiser_casts_to_the_net_and_back(device, dtype):
         with torch.no_grad():
             assert denoise(x, LINEAR(999)).dtype == own
         assert seen["x"].dtype == dtype and seen["t"].tolist() == [999.0, 999.0]        # bfloat16 would make it 1000
+
+
+def test_a_net_may_be_cast_after_its_denoiser_is_made():
+    seen = []
+
+    class Net(torch.nn.Conv2d):
+        def forward(self, x, t):
+            seen.append(x.dtype)
+            return super().forward(x)
+    net, x = Net(1, 1, 1), torch.ones(2, 1, 4, 4)
+    denoise = dn.Denoiser(net)
+    for cast in (net.bfloat16, net.double, net.float):
+        cast()
+        with torch.no_grad():
+            assert denoise(x, LINEAR(999)).dtype == x.dtype
+    assert seen == [torch.bfloat16, torch.float64, torch.float32]
 
 
 def test_clipping_is_a_denoiser_too():
