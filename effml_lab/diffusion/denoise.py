@@ -48,16 +48,14 @@ PREDICTIONS = {
 }
 
 
-def _prediction(pred: str) -> Prediction:
+def fitting(pred: str, alpha: float | Tensor | None = None) -> Prediction:
+    """The prediction of that name, after asking that it says something of x0 at this alpha, if it is a number."""
     if pred not in PREDICTIONS:
         raise ValueError(f"unknown prediction {pred!r}: choose one of {', '.join(PREDICTIONS)}")
-    return PREDICTIONS[pred]
-
-
-def _asked_to_fit(pred: str, alpha: float) -> None:
-    if not PREDICTIONS[pred].fits(alpha):
+    if isinstance(alpha, (int, float)) and not PREDICTIONS[pred].fits(alpha):
         raise ValueError(f"at alpha = {alpha:g} an {pred}-prediction says nothing of x0: eps needs alpha > 0 and edm "
                          "alpha = 1; v, x0 and flow fit every level")
+    return PREDICTIONS[pred]
 
 
 class Denoiser:
@@ -67,7 +65,7 @@ class Denoiser:
     """
 
     def __init__(self, net: Callable, pred: str = "eps"):
-        self.net, self.pred, self.rule = net, pred, _prediction(pred)
+        self.net, self.pred, self.rule = net, pred, fitting(pred)
         self._first = self._widest = None
 
     @property
@@ -83,8 +81,7 @@ class Denoiser:
     def __call__(self, x: Tensor, level: Level, cond: Condition | None = None) -> Tensor:
         """The network's guess of x0, in the shape and dtype of x. level: one for all rows, or one for each: `matched`."""
         level, dtype = matched(level, x), self.dtype or x.dtype
-        if not isinstance(level.alpha, Tensor):
-            _asked_to_fit(self.pred, level.alpha)
+        fitting(self.pred, level.alpha)
         t = torch.as_tensor(level.t, dtype=torch.promote_types(dtype, torch.float32), device=x.device)
         t = t.reshape(-1).expand(len(x))                        # (B,); not in bfloat16, which has no 999
         given = (self.rule.scale(level) * x).to(dtype)
@@ -98,13 +95,13 @@ def noised(x0: Tensor, level: Level, eps: Tensor) -> Tensor:
     return level.alpha * x0 + level.sigma * eps
 
 
-def _trainable(x0: Tensor, schedule: Schedule, pred: str) -> None:
-    """Ask for images, for times to draw, and for levels at which the prediction means something."""
+def _trainable(x0: Tensor, schedule: Schedule, pred: str) -> Prediction:
+    """The prediction, after asking for images, for times to draw, and for levels at which it means something."""
     low, high = schedule.span
     if not x0.is_floating_point() or not len(x0) or math.isinf(high):
         raise ValueError("training needs floating-point images, one at least, and a schedule with a finite range of t, "
                          f"got {tuple(x0.shape)} of {x0.dtype} and [{low:g}, {high:g}]")
-    _asked_to_fit(pred, schedule(high if schedule.steps else (low + high) / 2).alpha)      # high itself is drawn from tables
+    return fitting(pred, schedule(high if schedule.steps else (low + high) / 2).alpha)     # a table's last time is drawn
 
 
 def loss(net: nn.Module, x0: Tensor, schedule: Schedule, pred: str = "eps", rng: torch.Generator | None = None,
@@ -114,9 +111,8 @@ def loss(net: nn.Module, x0: Tensor, schedule: Schedule, pred: str = "eps", rng:
     x0: (B, ...) floating point, images in [-1, 1]. cond: (B, ...) or None. rng: draws t and eps on its device.
     The net is given x in the dtype of x0, and t in float32 or wider. ValueError where pred does not fit the schedule.
     """
-    rule, device = _prediction(pred), rng.device if rng else x0.device
+    rule, device = _trainable(x0, schedule, pred), rng.device if rng else x0.device
     low, high = schedule.span
-    _trainable(x0, schedule, pred)
     t = torch.rand(len(x0), *[1] * (x0.ndim - 1), generator=rng, device=device)         # (B, 1, ...)
     t = (t * schedule.steps).floor() if schedule.steps else low + t * (high - low)
     eps = torch.randn(x0.shape, generator=rng, device=device).to(x0)
