@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-GROUPS, HEAD = 8, 32        # groups of a norm; channels of an attention head
+GROUPS, HEAD = 8, 32        # groups of a norm; channels of an attention head, or more where 32 do not divide a width
 
 
 def norm(channels: int) -> nn.GroupNorm:
@@ -66,7 +66,7 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.heads = max(channels // HEAD, 1)
+        self.heads = next(n for n in range(max(channels // HEAD, 1), 0, -1) if channels % n == 0)
         self.norm, self.qkv = norm(channels), nn.Linear(channels, 3 * channels)
         self.out = zero(nn.Linear(channels, channels))
 
@@ -174,6 +174,8 @@ class UNet(nn.Module):
         cell = self.stem * 2 ** (self.levels - 1)
         if x.ndim != 4 or x.shape[2] % cell or x.shape[3] % cell:
             raise ValueError(f"this net takes (B, C, H, W) with H and W multiples of {cell}, got {tuple(x.shape)}")
+        if not len(x):
+            return torch.empty_like(x)                  # torch's pixel_unshuffle leaves an empty batch at its old shape
         emb = self.embed(t, cond, x.dtype)
         skips = [self.enter(F.pixel_unshuffle(x, self.stem))]
         for stage in self.down:
