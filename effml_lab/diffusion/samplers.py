@@ -119,12 +119,21 @@ def dpmpp_2m(denoise: Callable, x: Tensor, grid: list[Level], eta: float = 0.0,
 
 
 @torch.no_grad()
-def dpmpp_3m(denoise: Callable, x: Tensor, grid: list[Level], factor: float = 2.0) -> Iterator[Tensor]:
-    """DPM-Solver++(3M). factor: 1 as published (measured order 2), 2 as Newton interpolates (order 3)."""
-    x0s, lams = [], []
-    for cur, nxt in steps(grid):
+def dpmpp_3m(denoise: Callable, x: Tensor, grid: list[Level], factor: float = 2.0, corrected: bool = False,
+             lower_last: bool = False) -> Iterator[Tensor]:
+    """DPM-Solver++(3M). factor: 1 as published (measured order 2), 2 as Newton interpolates.
+
+    The first step is DDIM's, and its error of h^2 leaves the whole at order 2, unless x0 stands still there, as at
+    lam = -5. corrected: that step is made again when the guess at its end is known, as in UniPC: order 3 from anywhere,
+    at no further call. lower_last: the last two steps are of order 2 and 1, as diffusers has it below 15 steps.
+    """
+    x0s, lams, begun = [], [], x
+    for left, (cur, nxt) in zip(range(len(grid) - 1, 0, -1), steps(grid)):
         x0s, lams = [denoise(x, cur), *x0s[:2]], [cur.lam, *lams[:2]]
-        x = step(x, forecast(x0s, [nxt.lam, *lams], factor), cur, nxt)
+        if corrected and len(x0s) == 2:
+            x = step(begun, correction(x0s, lams), grid[0], cur)
+        order = left if lower_last else 3
+        x = step(x, forecast(x0s[:order], [nxt.lam, *lams[:order]], factor), cur, nxt)
         yield x
 
 
@@ -145,4 +154,5 @@ def unipc(denoise: Callable, x: Tensor, grid: list[Level]) -> Iterator[Tensor]:
 
 
 SAMPLERS = {"ddim": ddim, "ddpm": ddpm, "ddpm_large": partial(ddpm, variance="large"), "heun": heun, "dpm_2s": dpm_2s,
-            "dpmpp_2m": dpmpp_2m, "dpmpp_2m_sde": partial(dpmpp_2m, eta=1.0), "unipc": unipc, "dpmpp_3m": dpmpp_3m}
+            "dpmpp_2m": dpmpp_2m, "dpmpp_2m_sde": partial(dpmpp_2m, eta=1.0), "unipc": unipc, "dpmpp_3m": dpmpp_3m,
+            "dpmpp_3m_corrected": partial(dpmpp_3m, corrected=True)}

@@ -115,7 +115,7 @@ def pf_ode_adaptive(denoise: Callable, x: Tensor, schedule: Schedule, ts: Sequen
 
 
 def _length(v: Tensor) -> Tensor:
-    return v.reshape(len(v), -1).norm(dim=1).mean()             # of a row, over the batch
+    return v.reshape(len(v), math.prod(v.shape[1:])).norm(dim=1).mean()             # of a row, over the batch
 
 
 @torch.no_grad()

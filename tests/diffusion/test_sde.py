@@ -203,7 +203,7 @@ def test_and_too_few_steps_have_not(walk, n):
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("shape", [(1,), (3, 2), (2, 1, 4, 4)])
+@pytest.mark.parametrize("shape", [(1,), (3, 2), (2, 1, 4, 4), (0, 2)])
 def test_walks_keep_shape_dtype_and_device(shape, dtype, device):
     x = torch.ones(shape, dtype=dtype, device=device)
     for schedule, ts in ((VP, [1.0, 0.5, 0.0]), (LINEAR, [999, 10, 0]), (levels.edm(), [1.0, 0.0])):
