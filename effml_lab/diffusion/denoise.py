@@ -52,7 +52,7 @@ def fitting(pred: str, alpha: float | Tensor | None = None) -> Prediction:
     """The prediction of that name, after asking that it says something of x0 at this alpha, if it is a number."""
     if pred not in PREDICTIONS:
         raise ValueError(f"unknown prediction {pred!r}: choose one of {', '.join(PREDICTIONS)}")
-    if isinstance(alpha, (int, float)) and not PREDICTIONS[pred].fits(alpha):
+    if alpha is not None and not isinstance(alpha, Tensor) and not PREDICTIONS[pred].fits(alpha):
         raise ValueError(f"at alpha = {alpha:g} an {pred}-prediction says nothing of x0: eps needs alpha > 0 and edm "
                          "alpha = 1; v, x0 and flow fit every level")
     return PREDICTIONS[pred]

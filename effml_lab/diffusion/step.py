@@ -14,14 +14,16 @@ from typing import Iterable
 import torch
 from torch import Tensor
 
-from .levels import Level
+from .levels import Level, matched
 
 
 def step(x: Tensor, x0: Tensor, cur: Level, nxt: Level, fresh: float = 0.0, z: Tensor | None = None) -> Tensor:
     """Move x from level cur to nxt along the line through x0; `fresh` in [0, 1] is the share of new noise z.
 
     Without z the new noise is left out: what remains is the posterior mean. DDIM eq. 12, folded into two products.
+    cur, nxt: one level for all rows, or one for each, of shape (B, 1, ...).
     """
+    cur, nxt = matched(cur, x), matched(nxt, x)
     keep = nxt.sigma * (1 - fresh**2) ** 0.5 / cur.sigma
     x = keep * x + (nxt.alpha - keep * cur.alpha) * x0
     return x if z is None else x + nxt.sigma * fresh * z

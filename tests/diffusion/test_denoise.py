@@ -9,6 +9,7 @@ from beds import ABAR, DEVICES, LINEAR, abar_at, normal, seeded
 from effml_lab.diffusion import denoise as dn
 from effml_lab.diffusion import levels
 from effml_lab.diffusion.levels import Level
+from effml_lab.diffusion.step import step
 
 
 def outputs(x0, eps, alpha: float, sigma: float) -> dict:
@@ -55,6 +56,8 @@ def test_levels_that_would_be_spread_over_the_wrong_axis_are_refused(shape):
     x, level = normal(3, 1, 3, 3), LINEAR(torch.full(shape, 400.0))
     told_one_row(lambda: dn.Denoiser(lambda x, t: x)(x, level), shape)
     told_one_row(lambda: dn.noised(x, level, x), shape)
+    told_one_row(lambda: step(x, x, level, LINEAR(3)), shape)
+    told_one_row(lambda: step(x, x, LINEAR(999), level), shape)
 
 
 def test_one_level_for_all_and_one_for_each_are_taken():
@@ -192,6 +195,15 @@ def test_a_net_may_be_cast_after_its_denoiser_is_made():
         with torch.no_grad():
             assert denoise(x, LINEAR(999)).dtype == x.dtype
     assert seen == [torch.bfloat16, torch.float64, torch.float32]
+
+
+def test_a_denoiser_can_be_compiled_at_several_levels():
+    """Floats that change from call to call become symbols there, and the whole must stay one graph."""
+    net = torch.nn.Conv2d(1, 1, 1)
+    denoise = dn.Denoiser(lambda x, t: net(x), "v")
+    compiled = torch.compile(lambda x, level: denoise(x, level), backend="eager", fullgraph=True)
+    for t in (5, 7, 300):
+        torch.testing.assert_close(compiled(torch.ones(2, 1, 2, 2), LINEAR(t)), denoise(torch.ones(2, 1, 2, 2), LINEAR(t)))
 
 
 def test_clipping_is_a_denoiser_too():
