@@ -5,7 +5,8 @@ x0, eps and v differ by affine maps that do not depend on the condition, so guid
 What a call costs is counted at the net: two rows an image, but one where w is 0 or 1. Two ways to have less of its harm:
   rescaled    Lin et al. 2024, eq. 15-16: the output o that was guided gets some of the spread of the conditional one,
               o_rescaled = o_guided std(o_cond) / std(o_guided),  o = phi o_rescaled + (1 - phi) o_guided
-  within      Kynkaanniemi et al. 2024, eq. 5: guidance only where low < sigma / alpha <= high
+  within      Kynkaanniemi et al. 2024: guidance only where low < sigma / alpha <= high, asked at every call of the net
+              (their own Heun asks once a step)
 All are denoisers (x, level) -> x0, so any sampler takes them. Left out: classifier guidance (lab 03).
 """
 import math
@@ -125,7 +126,7 @@ def _deviation(o: Tensor) -> Tensor:
 
 
 def within(guide: Callable, plain: Callable, low: float, high: float) -> Callable:
-    """The denoiser `guide` where low < sigma / alpha <= high, else `plain` (Kynkaanniemi et al. 2024, eq. 5).
+    """The denoiser `guide` where low < sigma / alpha <= high, else `plain` (Kynkaanniemi et al. 2024).
 
     With plain = guided(..., w=1) a level outside the interval costs B rows. low, high: in EDM's sigma.
     """

@@ -2,7 +2,7 @@
 
   ddim, ddpm        the network's own guess; DDIM (Song et al. 2021) keeps its noise, DDPM (Ho et al. 2020) renews some
   heun, dpm_2s      a second look at the end or the middle of the step (Karras et al. 2022; Lu et al. 2022a)
-  dpmpp_2m, _3m     a line or a parabola through guesses already paid for (Lu et al. 2022b)
+  dpmpp_2m, _3m     a line or a parabola through guesses already paid for (Lu et al. 2022b); _3m_corrected begins better
   unipc             2M, and each step made again when the guess at its end is known (Zhao et al. 2023)
 What they feed the step is in guess.py. The cost in network calls (NFE) is the number of steps, for heun about twice it.
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-GROUPS, HEAD = 8, 32        # groups of a norm; channels of an attention head, or more where 32 do not divide a width
+GROUPS, HEAD = 8, 32        # groups of a norm; channels of an attention head, or the next more that divide the width
 
 
 def norm(channels: int) -> nn.GroupNorm:

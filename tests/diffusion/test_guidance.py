@@ -145,7 +145,7 @@ def test_rescaling_costs_nothing_where_there_is_nothing_to_rescale():
     assert rescaled(flat, COND, NULL, 3.0)(X, LEVEL).isfinite().all()
 
 
-# Kynkaanniemi et al. 2024, eq. 5: w where sigma_lo < sigma <= sigma_hi, in EDM's sigma, which is ours over alpha.
+# Kynkaanniemi et al. 2024: w where sigma_lo < sigma <= sigma_hi, in EDM's sigma, which is ours over alpha.
 
 @pytest.mark.parametrize("schedule", [LINEAR, levels.flow(), levels.edm()], ids=["vp", "flow", "edm"])
 @pytest.mark.parametrize("ratio, w, rows", [(0.1, 1.0, [3]), (0.2999, 1.0, [3]), (0.31, 3.0, [6]), (1.9, 3.0, [6]),
