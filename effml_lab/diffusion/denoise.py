@@ -16,7 +16,7 @@ from typing import Callable, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .levels import Level, Schedule
+from .levels import Level, Schedule, matched
 
 SIGMA_DATA = 0.5
 Condition = Tensor | dict[str, "Condition"]         # a network with several inputs takes a dict of them
@@ -48,9 +48,13 @@ PREDICTIONS = {
 }
 
 
-def _prediction(pred: str) -> Prediction:
+def fitting(pred: str, alpha: float | Tensor | None = None) -> Prediction:
+    """The prediction of that name, after asking that it says something of x0 at this alpha, if it is a number."""
     if pred not in PREDICTIONS:
         raise ValueError(f"unknown prediction {pred!r}: choose one of {', '.join(PREDICTIONS)}")
+    if alpha is not None and not isinstance(alpha, Tensor) and not PREDICTIONS[pred].fits(alpha):
+        raise ValueError(f"at alpha = {alpha:g} an {pred}-prediction says nothing of x0: eps needs alpha > 0 and edm "
+                         "alpha = 1; v, x0 and flow fit every level")
     return PREDICTIONS[pred]
 
 
@@ -61,17 +65,23 @@ class Denoiser:
     """
 
     def __init__(self, net: Callable, pred: str = "eps"):
-        self.net, self.pred, self.rule = net, pred, _prediction(pred)
-        found = {weight.dtype for weight in net.parameters()} if isinstance(net, nn.Module) else ()
-        self.dtype = reduce(torch.promote_types, found) if found else None      # layers in 4 bits keep 16-bit parts
+        self.net, self.pred, self.rule = net, pred, fitting(pred)
+        self._first = self._widest = None
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """That of the network's weights, the widest of them; None if it has none. It follows net.half() and the like."""
+        weights = self.net.parameters() if isinstance(self.net, nn.Module) else ()
+        first = next((weight.dtype for weight in weights), None)
+        if first != self._first:            # a look at all weights takes a third of a millisecond
+            self._first = first             # layers in 4 bits keep 16-bit parts, so more than one dtype is usual
+            self._widest = first and reduce(torch.promote_types, {weight.dtype for weight in self.net.parameters()})
+        return self._widest
 
     def __call__(self, x: Tensor, level: Level, cond: Condition | None = None) -> Tensor:
-        """The network's guess of x0, in the shape and dtype of x."""
-        facing(level, x)
-        if not isinstance(level.alpha, Tensor) and not self.rule.fits(level.alpha):
-            raise ValueError(f"at alpha = {level.alpha:g} an {self.pred}-prediction says nothing of x0: eps needs "
-                             "alpha > 0 and edm alpha = 1; v, x0 and flow fit every level")
-        dtype = self.dtype or x.dtype
+        """The network's guess of x0, in the shape and dtype of x. level: one for all rows, or one for each: `matched`."""
+        level, dtype = matched(level, x), self.dtype or x.dtype
+        fitting(self.pred, level.alpha)
         t = torch.as_tensor(level.t, dtype=torch.promote_types(dtype, torch.float32), device=x.device)
         t = t.reshape(-1).expand(len(x))                        # (B,); not in bfloat16, which has no 999
         given = (self.rule.scale(level) * x).to(dtype)
@@ -79,17 +89,19 @@ class Denoiser:
         return self.rule.to_x0(out.to(x.dtype), x, level)
 
 
-def facing(level: Level, x: Tensor) -> None:
-    """Refuse levels of shape (B,), which would be laid along the last axis of x: one an image has shape (B, 1, ...)."""
-    if isinstance(level.alpha, Tensor) and level.alpha.ndim not in (0, x.ndim):
-        raise ValueError(f"levels of {x.ndim} dimensions belong to this x, one an image as (B, 1, ...): "
-                         f"got {tuple(level.alpha.shape)} for {tuple(x.shape)}, so reshape t before schedule(t)")
-
-
 def noised(x0: Tensor, level: Level, eps: Tensor) -> Tensor:
-    """x = alpha x0 + sigma eps: q(x_t | x_0), DDPM eq. 4."""
-    facing(level, x0)
+    """x = alpha x0 + sigma eps: q(x_t | x_0), DDPM eq. 4. level: one for all rows, or one for each: `matched`."""
+    level = matched(level, x0)
     return level.alpha * x0 + level.sigma * eps
+
+
+def _trainable(x0: Tensor, schedule: Schedule, pred: str) -> Prediction:
+    """The prediction, after asking for images, for times to draw, and for levels at which it means something."""
+    low, high = schedule.span
+    if not x0.is_floating_point() or not len(x0) or math.isinf(high):
+        raise ValueError("training needs floating-point images, one at least, and a schedule with a finite range of t, "
+                         f"got {tuple(x0.shape)} of {x0.dtype} and [{low:g}, {high:g}]")
+    return fitting(pred, schedule(high if schedule.steps else (low + high) / 2).alpha)     # a table's last time is drawn
 
 
 def loss(net: nn.Module, x0: Tensor, schedule: Schedule, pred: str = "eps", rng: torch.Generator | None = None,
@@ -98,12 +110,10 @@ def loss(net: nn.Module, x0: Tensor, schedule: Schedule, pred: str = "eps", rng:
 
     x0: (B, ...) floating point, images in [-1, 1]. cond: (B, ...) or None. rng: draws t and eps on its device.
     times: from shares u of the range of t, uniform in [0, 1), to those that are trained on; by default u itself.
+    The net is given x in the dtype of x0, and t in float32 or wider. ValueError where pred does not fit the schedule.
     """
-    rule, device = _prediction(pred), rng.device if rng else x0.device
+    rule, device = _trainable(x0, schedule, pred), rng.device if rng else x0.device
     low, high = schedule.span
-    if not x0.is_floating_point() or math.isinf(high):
-        raise ValueError("training needs floating-point images and a schedule with a finite range of t, "
-                         f"got {x0.dtype} and [{low:g}, {high:g}]")
     t = torch.rand(len(x0), *[1] * (x0.ndim - 1), generator=rng, device=device)         # (B, 1, ...)
     t = t if times is None else times(t)
     t = (t * schedule.steps).floor() if schedule.steps else low + t * (high - low)

@@ -2,46 +2,139 @@
 
 x0 = x0_uncond + w (x0_cond - x0_uncond). Here w = 1 is guidance off, as in diffusers; the paper's w is ours less 1.
 x0, eps and v differ by affine maps that do not depend on the condition, so guiding any of them is the same.
-Left out, for lab 03: classifier guidance, guidance on an interval of levels.
+What a call costs is counted at the net: two rows an image, but one where w is 0 or 1. Two ways to have less of its harm:
+  rescaled    Lin et al. 2024, eq. 15-16: the output o that was guided gets some of the spread of the conditional one,
+              o_rescaled = o_guided std(o_cond) / std(o_guided),  o = phi o_rescaled + (1 - phi) o_guided
+  within      Kynkaanniemi et al. 2024: guidance only where low < sigma / alpha <= high, asked at every call of the net
+              (their own Heun asks once a step)
+All are denoisers (x, level) -> x0, so any sampler takes them. Left out: classifier guidance (lab 03).
 """
+import math
 from typing import Callable
 
 import torch
 from torch import Tensor
 
-from .denoise import Condition
+from .denoise import Condition, fitting
 from .levels import Level
 
 
 def each(fn: Callable, *conditions: Condition) -> Condition:
     """fn(*tensors) at every tensor of conditions of one form."""
     first = conditions[0]
-    if not isinstance(first, dict):
-        if any(isinstance(other, dict) for other in conditions):
-            raise ValueError("both conditions must be of one form: one is a tensor, the other a dict")
-        return fn(*conditions)
-    if any(not isinstance(other, dict) or other.keys() != first.keys() for other in conditions):
-        raise ValueError(f"both conditions must be of one form: one is a dict of {', '.join(first)}, the other is not")
-    return {k: each(fn, *(c[k] for c in conditions)) for k in first}
+    return {k: each(fn, *(c[k] for c in conditions)) for k in first} if isinstance(first, dict) else fn(*conditions)
+
+
+def _form(cond: Condition) -> dict | tuple:
+    """The keys of a condition and the shape of a row at each."""
+    if isinstance(cond, dict):
+        return {k: _form(cond[k]) for k in sorted(cond)}
+    if not isinstance(cond, Tensor) or not cond.ndim:
+        raise ValueError("conditions are tensors with a first dimension, or dicts of them, "
+                         f"got {'a tensor without one' if isinstance(cond, Tensor) else type(cond).__name__}")
+    return tuple(cond.shape[1:])
+
+
+def _alike(cond: Condition, null: Condition | None) -> None:
+    own, other = _form(cond), None if null is None else _form(null)
+    if null is not None and own != other:
+        raise ValueError(f"cond and null must be of one form, the same keys and shapes of a row, got {own} and {other}")
+
+
+def _rows(cond: Condition, count: int) -> Condition:
+    """A condition of as many rows as there are images, from one of as many or of one."""
+    def spread(c: Tensor) -> Tensor:
+        if len(c) not in (1, count):
+            raise ValueError(f"give a condition for each of the {count} images, or one for all, got {len(c)}")
+        return c.expand(count, *c.shape[1:])
+    return each(spread, cond)
+
+
+def _told(denoise: Callable, x: Tensor, level: Level, cond: Condition | None) -> Tensor:
+    return denoise(x, level) if cond is None else denoise(x, level, _rows(cond, len(x)))
+
+
+def _both(denoise: Callable, x: Tensor, level: Level, cond: Condition, null: Condition | None) -> tuple[Tensor, Tensor]:
+    """The guesses without and with the condition: one call of 2B rows, or two calls where there is no null to batch."""
+    if null is None:
+        return _told(denoise, x, level, None), _told(denoise, x, level, cond)
+    twice = Level(*(torch.cat([f, f]) if isinstance(f, Tensor) and f.ndim and len(f) != 1 else f for f in level))
+    tree = each(lambda *pair: torch.cat(pair), _rows(null, len(x)), _rows(cond, len(x)))
+    out = denoise(torch.cat([x, x]), twice, tree)
+    return out[:len(x)], out[len(x):]
+
+
+def _number(w: float | Tensor) -> float | Tensor:
+    return w.item() if isinstance(w, Tensor) and w.numel() == 1 else w
+
+
+def _column(w: float | Tensor, x: Tensor) -> float | Tensor:
+    """A weight that broadcasts against x: a number, or (B, 1, ...) from one for each image."""
+    if not isinstance(w, Tensor):
+        return w
+    rows = (len(x), *[1] * (x.ndim - 1))
+    if w.shape not in ((len(x),), rows):
+        raise ValueError(f"w must be a number or one for each of the {len(x)} images, (B,), got {tuple(w.shape)}")
+    return w.to(x).reshape(rows)
 
 
 def guided(denoise: Callable, cond: Condition, null: Condition | None, w: float | Tensor) -> Callable:
-    """A denoiser under guidance: one call of 2B rows, or of B rows at w = 1 and w = 0.
+    """A denoiser under guidance: one call of 2B rows, or of B rows where the number w is 0 or 1.
 
-    cond, null: (B, ...) conditions, or one for the whole batch, (1, ...); tensors, or dicts of them. null None is what the
-    net says when it is told nothing, asked in a call of its own. w: a number, or one an image, (B,).
+    cond, null: (B, ...) conditions, or one for the whole batch, (1, ...); tensors, or dicts of them. null = None: the
+    network's own, by a second call without a condition. w: a number, or (B,) of them, one for each image.
     """
-    alone = not isinstance(w, Tensor) and w in (0, 1)
+    _alike(cond, null)
+    w = _number(w)
 
     def guide(x: Tensor, level: Level) -> Tensor:
-        rows = lambda tree: each(lambda c: c.expand(len(x), *c.shape[1:]), tree)
-        ask = lambda tree: denoise(x, level) if tree is None else denoise(x, level, rows(tree))
-        if alone:
-            return ask(cond if w else null)
-        if null is None:
-            without, with_cond = ask(None), ask(cond)
-        else:
-            both = each(lambda *pair: torch.cat(pair), rows(null), rows(cond))
-            without, with_cond = denoise(torch.cat([x, x]), level, both).chunk(2)
-        return torch.lerp(without, with_cond, w.to(x).view(-1, *[1] * (x.ndim - 1)) if isinstance(w, Tensor) else w)
+        if not isinstance(w, Tensor) and w in (0, 1):
+            return _told(denoise, x, level, cond if w else null)
+        return torch.lerp(*_both(denoise, x, level, cond, null), _column(w, x))
     return guide
+
+
+def rescaled(denoise: Callable, cond: Condition, null: Condition | None, w: float | Tensor, phi: float = 0.7,
+             pred: str = "v") -> Callable:
+    """`guided`, and then a share phi of the rescaled output (Lin et al. 2024, eq. 15-16); 2B rows, B at w = 1.
+
+    pred: what is rescaled, a key of PREDICTIONS, whatever the network itself predicts; v in the paper, the network's own
+    output in diffusers. The standard deviation is that of an image.
+    """
+    if not 0 <= phi <= 1:
+        raise ValueError(f"phi is the share of the rescaled output, from 0 to 1, got {phi:g}")
+    _alike(cond, null)
+    w = _number(w)
+    fitting(pred)
+
+    def guide(x: Tensor, level: Level) -> Tensor:
+        if not isinstance(w, Tensor) and w == 1:
+            return _told(denoise, x, level, cond)
+        rule = fitting(pred, level.alpha)
+        output = lambda x0: rule.target(x0, (x - level.alpha * x0) / level.sigma, level)
+        without, with_cond = _both(denoise, x, level, cond, null)
+        out = output(torch.lerp(without, with_cond, _column(w, x)))
+        ratio = _deviation(output(with_cond)) / _deviation(out)
+        return rule.to_x0(out * (1 - phi + phi * ratio.nan_to_num(1.0, posinf=1.0)), x, level)        # a flat image is left
+    return guide
+
+
+def _deviation(o: Tensor) -> Tensor:
+    """The standard deviation of each image, (B, 1, ...)."""
+    flat = o.reshape(len(o), math.prod(o.shape[1:]))
+    return (flat - flat.mean(1, keepdim=True)).square().mean(1).sqrt().reshape(-1, *[1] * (o.ndim - 1))
+
+
+def within(guide: Callable, plain: Callable, low: float, high: float) -> Callable:
+    """The denoiser `guide` where low < sigma / alpha <= high, else `plain` (Kynkaanniemi et al. 2024).
+
+    With plain = guided(..., w=1) a level outside the interval costs B rows. low, high: in EDM's sigma.
+    """
+    if not 0 <= low < high:
+        raise ValueError(f"an interval of sigma / alpha runs from low up to high, got {low:g} and {high:g}")
+
+    def choose(x: Tensor, level: Level) -> Tensor:
+        if isinstance(level.alpha, Tensor) and level.alpha.numel() != 1:
+            raise ValueError("guidance on an interval takes one level for all images of a call: split the batch by level")
+        return (guide if low < math.exp(-level.lam) <= high else plain)(x, level)
+    return choose

@@ -20,6 +20,8 @@ from torch import Tensor
 
 from .spacings import CLEAN_ONLY, IN_LAM, IN_TIME, SPACINGS
 
+NO_FLOAT64 = ("mps",)               # devices whose levels are computed on the CPU
+
 
 class Level(NamedTuple):
     """One noise level. In a grid the fields are floats; from a tensor of times they are tensors of its shape."""
@@ -38,6 +40,20 @@ class Level(NamedTuple):
 
 
 CLEAN = Level(0.0, 1.0, 0.0)        # its t is never fed to a network
+
+
+def matched(level: Level, x: Tensor) -> Level:
+    """The same level, after asking that it is one for all rows of x (B, ...), or one for each, of shape (B, 1, ...).
+
+    A level of shape (B,) beside pictures would be spread over their width.
+    """
+    if isinstance(level.alpha, (float, int)):           # every step of a sampler asks: this takes a tenth of a microsecond
+        return level
+    shape, rows = level.alpha.shape, (*x.shape[:1], *[1] * (x.ndim - 1))
+    if shape != rows and (math.prod(shape) != 1 or len(shape) > x.ndim):
+        raise ValueError(f"a level for each row of x needs the shape {rows}, got {tuple(shape)}: "
+                         "reshape t before the schedule is asked for its level")
+    return level
 
 
 def vp(lam: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,9 +81,11 @@ class Schedule:
     def __call__(self, t: float | Tensor, like: Tensor | None = None) -> Level:
         """The level at time t. A float gives floats; a tensor gives tensors of its shape on its device.
 
-        t: within `span`. like: a tensor whose dtype the fields get (else the default dtype).
+        t: within `span`. like: a tensor whose dtype alpha and sigma get (else the default dtype); t itself gets no less
+        than float32, since 16 bits have no 999.
         """
-        time = torch.as_tensor(t, dtype=torch.float64)
+        near = t.cpu() if isinstance(t, Tensor) and t.device.type in NO_FLOAT64 else t
+        time = torch.as_tensor(near, dtype=torch.float64)
         low, high = self.span
         if not ((time >= low) & (time <= high)).all():
             raise ValueError(f"t must lie in [{low:g}, {high:g}] on this schedule, got {t}")
@@ -75,7 +93,8 @@ class Schedule:
         if not isinstance(t, Tensor):
             return Level(float(t), alpha.item(), sigma.item())
         dtype = torch.get_default_dtype() if like is None else like.dtype
-        return Level(*(field.to(dtype) for field in (time, alpha, sigma)))
+        dtypes = (torch.promote_types(dtype, torch.float32), dtype, dtype)
+        return Level(*(field.to(own).to(t.device) for field, own in zip((time, alpha, sigma), dtypes)))
 
     def at(self, lam: float) -> Level:
         """The level whose log(alpha / sigma) is `lam`; its t is fractional. The inverse of `schedule(t).lam`."""
@@ -110,12 +129,18 @@ class Schedule:
         return levels + [CLEAN] if clean else levels
 
 
+def _ended(abar: Tensor) -> Tensor:
+    """The table; where diffusers wrote 2^-24 over a last alpha-bar of 0, and so above the one before, the 0 again."""
+    patched = abar.ndim == 1 and len(abar) > 1 and abar[-2] <= abar[-1] == 2**-24
+    return torch.cat([abar[:-1], abar.new_zeros(1)]) if patched else abar
+
+
 def from_alphas_cumprod(abar: Tensor, lams: tuple[float, float] | None = None) -> Schedule:
     """The variance-preserving schedule of a table. abar: (T,), strictly falling, within [0, 1).
 
     lams: the default range of grids. It stops short of a last alpha-bar of 0 (zero terminal SNR), whose lam is -inf.
     """
-    abar = torch.as_tensor(abar).double().cpu()
+    abar = _ended(torch.as_tensor(abar).double().cpu())
     if abar.ndim != 1 or len(abar) < 2 or not ((abar >= 0) & (abar < 1)).all() or not (abar.diff() < 0).all():
         raise ValueError("alpha-bar must be a strictly falling table of shape (T,), T > 1, with values in [0, 1)")
     table = (abar.log() - (-abar).log1p()) / 2            # lam at t = 0, 1, ..., T - 1
@@ -143,13 +168,22 @@ def from_betas(betas: Tensor, lams: tuple[float, float] | None = None) -> Schedu
     return from_alphas_cumprod((1 - betas).cumprod(0), lams)
 
 
+def _room(steps: int, last: float) -> None:
+    least = round(1000 * last)
+    if steps < least:
+        raise ValueError(f"scaled to {steps} steps these betas would end above 1: take {least} steps or more, or cosine, "
+                         "which fits any number")
+
+
 def linear(steps: int = 1000) -> Schedule:
-    """DDPM's: beta from 1e-4 to 0.02 at T = 1000, scaled by 1000 / T so that every T ends in noise."""
+    """DDPM's: beta from 1e-4 to 0.02 at T = 1000, scaled by 1000 / T so that every T, 20 at least, ends in noise."""
+    _room(steps, 0.02)
     return from_betas(torch.linspace(1e-4, 0.02, steps, dtype=torch.float64) * 1000 / steps)
 
 
 def scaled_linear(steps: int = 1000) -> Schedule:
-    """Latent diffusion's (Rombach et al. 2022): sqrt(beta) linear from 0.00085 to 0.012 (squares), T = 1000."""
+    """Latent diffusion's (Rombach et al. 2022): sqrt(beta) linear from 0.00085 to 0.012 (squares), T = 1000; T >= 12."""
+    _room(steps, 0.012)
     ends = (math.sqrt(0.00085), math.sqrt(0.012))
     return from_betas(torch.linspace(*ends, steps, dtype=torch.float64) ** 2 * 1000 / steps)
 

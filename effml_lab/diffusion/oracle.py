@@ -13,16 +13,20 @@ import math
 import torch
 from torch import Tensor
 
-from .levels import Level
+from .levels import Level, matched
 from .samplers import VARIANCES
-from .step import share, steps
+from .step import share, spread, steps
 
 
 class GaussianMixture:
-    """A mixture of isotropic Gaussians. means: (K, D). std: a number or (K,). weights: (K,), default equal."""
+    """A mixture of isotropic Gaussians. means: (K, D). std: a number or (K,). weights: (K,), default equal.
+
+    The dtype is that of means, the default one where they are whole numbers. Levels: one, or one for each row, (B, 1).
+    """
 
     def __init__(self, means: Tensor, std: float | Tensor, weights: Tensor | None = None):
-        self.means = torch.as_tensor(means)
+        means = torch.as_tensor(means)
+        self.means = means if means.is_floating_point() else means.to(torch.get_default_dtype())
         if self.means.ndim != 2:
             raise ValueError(f"means must have shape (K, D), got {tuple(self.means.shape)}")
         self.std = torch.as_tensor(std, dtype=self.means.dtype).expand(len(self.means))
@@ -36,10 +40,11 @@ class GaussianMixture:
         return self.means[pick] + self.std[pick, None] * z
 
     def _joint(self, x: Tensor, level: Level) -> tuple[Tensor, Tensor, Tensor]:
-        """log p(x, k) (..., K), the offsets x - alpha mu_k (..., K, D) and the variances v_k (K,)."""
-        means, std = self.means.to(x), self.std.to(x)
-        v = level.alpha**2 * std**2 + level.sigma**2
-        offset = x[..., None, :] - level.alpha * means
+        """log p(x, k) (..., K), the offsets x - alpha mu_k (..., K, D) and the variances v_k (..., K)."""
+        means, std, level = self.means.to(x), self.std.to(x), matched(level, x)
+        v = level.alpha**2 * std**2 + level.sigma**2                                                # (K,) or (B, K)
+        alpha = level.alpha[..., None] if isinstance(level.alpha, Tensor) else level.alpha
+        offset = x[..., None, :] - alpha * means
         log = self.weights.to(x).log() - offset.square().sum(-1) / (2 * v) - x.shape[-1] / 2 * (2 * math.pi * v).log()
         return log, offset, v
 
@@ -54,7 +59,7 @@ class GaussianMixture:
     def denoise(self, x: Tensor, level: Level) -> Tensor:
         """E[x0 | x], exactly; x (..., D). Has the signature of a Denoiser."""
         log, offset, v = self._joint(x, level)
-        guess = self.means.to(x) + (level.alpha * self.std.to(x) ** 2 / v)[:, None] * offset       # (..., K, D)
+        guess = self.means.to(x) + (level.alpha * self.std.to(x) ** 2 / v)[..., None] * offset     # (..., K, D)
         return (log.softmax(-1)[..., None] * guess).sum(-2)
 
     def score(self, x: Tensor, level: Level) -> Tensor:
@@ -69,12 +74,12 @@ def ring(k: int = 8, std: float = 0.25, dtype: torch.dtype = torch.float64) -> G
 
 
 def gaussian_run(grid: list[Level], mean: float, std: float, method: str = "ddim") -> tuple[float, float, float]:
-    """(mean, std, KL to the data) of what a sampler makes of N(0, 1), for data N(mean, std^2).
+    """(mean, std, KL to the data) of what a sampler makes of its start, N(0, 1) or N(0, sigma^2), for data N(mean, std^2).
 
     method: "ddim", or "small" or "large", DDPM's variances. KL in nats.
     """
-    m, v = 0.0, 1.0
-    for cur, nxt in steps(grid):
+    pairs, m, v = steps(grid), 0.0, spread(grid[0]) ** 2
+    for cur, nxt in pairs:
         fresh = 0.0 if method == "ddim" else share(cur, nxt)
         keep = nxt.sigma * math.sqrt(1 - fresh**2) / cur.sigma
         pull = nxt.alpha - keep * cur.alpha                       # x <- keep x + pull E[x0 | x]

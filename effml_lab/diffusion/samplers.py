@@ -2,7 +2,7 @@
 
   ddim, ddpm        the network's own guess; DDIM (Song et al. 2021) keeps its noise, DDPM (Ho et al. 2020) renews some
   heun, dpm_2s      a second look at the end or the middle of the step (Karras et al. 2022; Lu et al. 2022a)
-  dpmpp_2m, _3m     a line or a parabola through guesses already paid for (Lu et al. 2022b)
+  dpmpp_2m, _3m     a line or a parabola through guesses already paid for (Lu et al. 2022b); _3m_corrected begins better
   unipc             2M, and each step made again when the guess at its end is known (Zhao et al. 2023)
 What they feed the step is in guess.py. The cost in network calls (NFE) is the number of steps, for heun about twice it.
 
@@ -38,10 +38,10 @@ def ddim(denoise: Callable, x: Tensor, grid: list[Level], eta: float = 0.0,
 @torch.no_grad()
 def ddpm(denoise: Callable, x: Tensor, grid: list[Level], variance: str = "small",
          rng: torch.Generator | None = None) -> Iterator[Tensor]:
-    """Ancestral sampling, Ho et al. 2020, algorithm 2, on the kept levels: beta = 1 - (alpha_cur / alpha_nxt)^2.
+    """Ancestral sampling, Ho et al. 2020, algorithm 2, on the kept levels, for any family.
 
-    variance: "small", the posterior's own, or "large", that of the forward process between the two levels, which is beta
-    where the variance is preserved. No noise on the step that ends at sigma = 0.
+    variance: "small", the posterior's own, or "large", that of the forward move from nxt to cur: sigma_cur^2 -
+    (alpha_cur / alpha_nxt)^2 sigma_nxt^2, which is DDPM's beta where alpha^2 + sigma^2 = 1. No noise into sigma = 0.
     """
     if variance not in VARIANCES:
         raise ValueError(f"unknown variance {variance!r}: choose one of {', '.join(VARIANCES)}")
@@ -54,7 +54,7 @@ def ddpm(denoise: Callable, x: Tensor, grid: list[Level], variance: str = "small
 
 VARIANCES = {       # the standard deviation of the new noise
     "small": lambda cur, nxt: nxt.sigma * share(cur, nxt),
-    "large": lambda cur, nxt: math.sqrt(max(cur.sigma**2 - (cur.alpha / nxt.alpha * nxt.sigma) ** 2, 0.0)),
+    "large": lambda cur, nxt: cur.sigma * share(cur, nxt),      # share^2 = 1 - (alpha_cur sigma_nxt / alpha_nxt sigma_cur)^2
 }
 
 
@@ -119,12 +119,21 @@ def dpmpp_2m(denoise: Callable, x: Tensor, grid: list[Level], eta: float = 0.0,
 
 
 @torch.no_grad()
-def dpmpp_3m(denoise: Callable, x: Tensor, grid: list[Level], factor: float = 2.0) -> Iterator[Tensor]:
-    """DPM-Solver++(3M). factor: 1 as published (measured order 2), 2 as Newton interpolates (order 3)."""
-    x0s, lams = [], []
-    for cur, nxt in steps(grid):
+def dpmpp_3m(denoise: Callable, x: Tensor, grid: list[Level], factor: float = 2.0, corrected: bool = False,
+             lower_last: bool = False) -> Iterator[Tensor]:
+    """DPM-Solver++(3M). factor: 1 as published (measured order 2), 2 as Newton interpolates.
+
+    The first step is DDIM's, and its error of h^2 leaves the whole at order 2, unless x0 stands still there, as at
+    lam = -5. corrected: that step is made again when the guess at its end is known, as in UniPC: order 3 from anywhere,
+    at no further call. lower_last: the last two steps are of order 2 and 1, as diffusers has it below 15 steps.
+    """
+    x0s, lams, begun = [], [], x
+    for left, (cur, nxt) in zip(range(len(grid) - 1, 0, -1), steps(grid)):
         x0s, lams = [denoise(x, cur), *x0s[:2]], [cur.lam, *lams[:2]]
-        x = step(x, forecast(x0s, [nxt.lam, *lams], factor), cur, nxt)
+        if corrected and len(x0s) == 2:
+            x = step(begun, correction(x0s, lams), grid[0], cur)
+        order = left if lower_last else 3
+        x = step(x, forecast(x0s[:order], [nxt.lam, *lams[:order]], factor), cur, nxt)
         yield x
 
 
@@ -145,4 +154,5 @@ def unipc(denoise: Callable, x: Tensor, grid: list[Level]) -> Iterator[Tensor]:
 
 
 SAMPLERS = {"ddim": ddim, "ddpm": ddpm, "ddpm_large": partial(ddpm, variance="large"), "heun": heun, "dpm_2s": dpm_2s,
-            "dpmpp_2m": dpmpp_2m, "dpmpp_2m_sde": partial(dpmpp_2m, eta=1.0), "unipc": unipc, "dpmpp_3m": dpmpp_3m}
+            "dpmpp_2m": dpmpp_2m, "dpmpp_2m_sde": partial(dpmpp_2m, eta=1.0), "unipc": unipc, "dpmpp_3m": dpmpp_3m,
+            "dpmpp_3m_corrected": partial(dpmpp_3m, corrected=True)}

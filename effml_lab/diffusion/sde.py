@@ -93,29 +93,30 @@ def pf_ode_adaptive(denoise: Callable, x: Tensor, schedule: Schedule, ts: Sequen
                     method: str = "DOP853") -> Iterator[Tensor]:
     """The same ODE by scipy's adaptive Runge-Kutta, in y = x / alpha over lam: the reference for all solvers.
 
-    tol: relative and absolute error asked of each step. ts must stay where alpha and sigma are positive.
+    tol: relative and absolute error asked of each step. ts must stay where alpha and sigma are positive. ValueError
+    where the solver does not arrive: a denoiser that gives NaN, or a tol beyond its precision.
     """
     from scipy.integrate import solve_ivp  # a third of a second that no other function needs
 
     def slope(lam: float, y):
         level, y = schedule.at(lam), torch.from_numpy(y).reshape(x.shape)
-        return (denoise((level.alpha * y).to(x), level).double().cpu() - y).flatten().numpy()
+        return (denoise((level.alpha * y).to(x), level).cpu().double() - y).flatten().numpy()
 
     for pair in _intervals(schedule, ts):
         cur, nxt = (schedule(t) for t in pair)
         if math.isinf(nxt.lam - cur.lam):
             raise ValueError("the adaptive solver needs alpha > 0 and sigma > 0 all along: stop short of both ends")
-        y = (x.double() / cur.alpha).flatten().cpu().numpy()
+        y = (x.cpu().double() / cur.alpha).flatten().numpy()            # the device may have no float64
         run = solve_ivp(slope, (cur.lam, nxt.lam), y, method, rtol=tol, atol=tol)
         if not run.success or not np.isfinite(run.y[:, -1]).all():
-            raise ValueError(f"the adaptive solver got no further than lam = {run.t[-1]:.3g}: "
-                             "look at what the network says there")
+            raise ValueError(f"the adaptive solver stopped at lam = {run.t[-1]:.3g} on its way to {nxt.lam:.3g}: look at "
+                             "the denoiser's output there, or ask for less with a larger tol")
         x = (nxt.alpha * torch.from_numpy(run.y[:, -1])).reshape(x.shape).to(x)
         yield x
 
 
 def _length(v: Tensor) -> Tensor:
-    return v.reshape(len(v), -1).norm(dim=1).mean()             # of a row, over the batch
+    return v.reshape(len(v), math.prod(v.shape[1:])).norm(dim=1).mean()             # of a row, over the batch
 
 
 @torch.no_grad()

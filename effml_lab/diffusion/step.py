@@ -14,14 +14,16 @@ from typing import Iterable
 import torch
 from torch import Tensor
 
-from .levels import Level
+from .levels import Level, matched
 
 
 def step(x: Tensor, x0: Tensor, cur: Level, nxt: Level, fresh: float = 0.0, z: Tensor | None = None) -> Tensor:
     """Move x from level cur to nxt along the line through x0; `fresh` in [0, 1] is the share of new noise z.
 
     Without z the new noise is left out: what remains is the posterior mean. DDIM eq. 12, folded into two products.
+    cur, nxt: one level for all rows, or one for each, of shape (B, 1, ...).
     """
+    cur, nxt = matched(cur, x), matched(nxt, x)
     keep = nxt.sigma * (1 - fresh**2) ** 0.5 / cur.sigma
     x = keep * x + (nxt.alpha - keep * cur.alpha) * x0
     return x if z is None else x + nxt.sigma * fresh * z
@@ -54,13 +56,16 @@ def randn(x: Tensor, rng: torch.Generator | None) -> Tensor:
     return torch.randn(x.shape, generator=rng, device=rng.device if rng else x.device, dtype=x.dtype).to(x.device)
 
 
+def spread(first: Level) -> float:
+    """The standard deviation of x where a sampler begins: 1 where alpha^2 + sigma^2 = 1, else sigma, data left out."""
+    return 1.0 if abs(math.hypot(first.alpha, first.sigma) - 1) < 1e-6 else first.sigma
+
+
 def start(shape: tuple[int, ...], grid: list[Level], rng: torch.Generator | None = None,
           device: torch.device | str | None = None) -> Tensor:
-    """Noise at the first level: standard normal where alpha^2 + sigma^2 = 1, else scaled by sigma."""
-    first = grid[0]
-    norm = math.hypot(first.alpha, first.sigma)
+    """Noise at the first level, of the standard deviation `spread(grid[0])`."""
     x = torch.randn(shape, generator=rng, device=rng.device if rng else device)
-    return (x if abs(norm - 1) < 1e-6 else first.sigma * x).to(device or x.device)
+    return (spread(grid[0]) * x).to(device or x.device)
 
 
 def last(states: Iterable[Tensor]) -> Tensor:

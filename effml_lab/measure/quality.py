@@ -8,6 +8,8 @@ diagonals, hence unbiased: it is 0 on average for equal distributions, and negat
 Neither is called FID, which is the Frechet distance in the features of one certain Inception network.
 Two sets made from the same noise are compared by the difference of their distances, pairs being resampled together:
   frechet(a, real) - frechet(b, real),  which takes what they share, the picture behind each x_T, out of the interval.
+Where the question is whether they are the *same* pictures, a few that went to another mode rule the pooled error: so the
+median over pictures and the share of those that moved stand beside it.
 Left out: precision and recall, density and coverage.
 """
 from typing import Callable, NamedTuple
@@ -95,20 +97,6 @@ def ratio(a: Tensor, b: Tensor) -> Estimate:
     return bootstrap(lambda pair: (pair[:, 0].mean() / pair[:, 1].mean()).item(), torch.stack([a, b], 1))
 
 
-def same_picture(a: Tensor, b: Tensor, far: float = 0.2) -> dict[str, Estimate]:
-    """How far pictures a (N, ...) are from their partners b, drawn from the same noise: three figures, since one misleads.
-
-    median: of the root mean squared difference of a picture. pooled: over all of them, which a few that landed elsewhere
-    rule. moved: the share of pictures that differ by more than `far`, as one does that landed in another mode.
-    """
-    if a.shape != b.shape:
-        raise ValueError(f"pictures are compared one by one: got {tuple(a.shape)} and {tuple(b.shape)}")
-    each = (a.double() - b.double()).square().flatten(1).mean(1).sqrt()                              # (N,)
-    return {"median": bootstrap(lambda e: e.median().item(), each),
-            "pooled": bootstrap(lambda e: e.square().mean().sqrt().item(), each),
-            "moved": bootstrap(lambda e: (e > far).double().mean().item(), each)}
-
-
 def kid_interval(a: Tensor, b: Tensor, rounds: int = 200, seed: int = 0) -> Estimate:
     """bootstrap(kid, a, b), every kernel computed once: a resampled set is a row of counts, a sum over it a product."""
     value, sets = kid(a, b), _checked(a, b)
@@ -126,6 +114,29 @@ def paired(distance: Callable[[Tensor, Tensor], float], a: Tensor, b: Tensor, re
     """distance(a, real) - distance(b, real) with its interval; a and b (N, ...) are resampled by the same rows."""
     gap = lambda pairs, other: distance(pairs[:, 0], other) - distance(pairs[:, 1], other)
     return bootstrap(gap, torch.stack([a, b], 1), real, rounds=rounds, seed=seed)
+
+
+def proportion(hits: Tensor) -> Estimate:
+    """The share of hits (N,) with Wilson's 95% interval (1927), which is not empty where none, or all, are."""
+    n, z, p = len(hits), 1.959964, hits.double().mean().item()
+    middle, half = p + z**2 / (2 * n), z * (p * (1 - p) / n + (z / (2 * n)) ** 2) ** 0.5
+    low, high = ((middle + side * half) / (1 + z**2 / n) for side in (-1, 1))
+    return Estimate(p, min(max(low, 0.0), p), max(min(high, 1.0), p), n)
+
+
+def paired_errors(images: Tensor, exact: Tensor, by: float = 0.2, rounds: int = 200, seed: int = 0) -> dict[str, Estimate]:
+    """How far pictures (N, ...) are from the exact ones of the same noise, each by its root mean squared difference.
+
+    rmse_median: the middle one. rmse: pooled, the root of the mean square over all. moved: the share that differ by more
+    than `by`, a tenth of the range [-1, 1] unless given, and so show something else.
+    """
+    if images.shape != exact.shape or images.ndim < 2 or not len(images) or not (images - exact).isfinite().all():
+        raise ValueError("errors are taken between two finite sets of as many pictures, (N, ...), paired by their noise, "
+                         f"got {tuple(images.shape)} and {tuple(exact.shape)}")
+    square = (images.double() - exact.double()).square().flatten(1).mean(1)                       # (N,)
+    interval = lambda statistic: bootstrap(statistic, square, rounds=rounds, seed=seed)
+    return {"rmse_median": interval(lambda s: s.sqrt().quantile(0.5).item()),
+            "rmse": interval(lambda s: s.mean().sqrt().item()), "moved": proportion(square.sqrt() > by)}
 
 
 def separable(difference: Estimate, own: float, share: float = 0.2) -> bool | None:

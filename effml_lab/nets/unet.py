@@ -172,6 +172,8 @@ class UNet(nn.Module):
         cell = self.stem * 2 ** (self.levels - 1)
         if x.ndim != 4 or x.shape[2] % cell or x.shape[3] % cell:
             raise ValueError(f"this net takes (B, C, H, W) with H and W multiples of {cell}, got {tuple(x.shape)}")
+        if not len(x):
+            return torch.empty_like(x)                  # torch's pixel_unshuffle leaves an empty batch at its old shape
         emb = self.embed(t, cond, x.dtype)
         skips = [self.enter(F.pixel_unshuffle(x, self.stem))]
         for stage in self.down:

@@ -9,6 +9,7 @@ from beds import ABAR, DEVICES, LINEAR, abar_at, normal, seeded
 from effml_lab.diffusion import denoise as dn
 from effml_lab.diffusion import levels
 from effml_lab.diffusion.levels import Level
+from effml_lab.diffusion.step import step
 
 
 def outputs(x0, eps, alpha: float, sigma: float) -> dict:
@@ -41,6 +42,33 @@ def test_a_denoiser_takes_a_level_for_each_row():
     denoise = dn.Denoiser(lambda x, t: torch.tanh(x + t.reshape(-1, 1, 1, 1) / 1000))
     rows = torch.cat([denoise(x[i:i + 1], LINEAR(t[i].item())) for i in range(3)])
     torch.testing.assert_close(denoise(x, LINEAR(t.reshape(-1, 1, 1, 1), like=x)), rows, rtol=0, atol=1e-6)
+
+
+def told_one_row(call, given):
+    with pytest.raises(ValueError, match=r"needs the shape \(3, 1, 1, 1\)") as caught:
+        call()
+    assert str(given) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (1, 3, 1, 1), (3, 3), (1, 1, 1, 3), (2, 1, 1, 1)])
+def test_levels_that_would_be_spread_over_the_wrong_axis_are_refused(shape):
+    """Three levels beside (3, 1, 3, 3): torch would give each column of the pictures its own."""
+    x, level = normal(3, 1, 3, 3), LINEAR(torch.full(shape, 400.0))
+    told_one_row(lambda: dn.Denoiser(lambda x, t: x)(x, level), shape)
+    told_one_row(lambda: dn.noised(x, level, x), shape)
+    told_one_row(lambda: step(x, x, level, LINEAR(3)), shape)
+    told_one_row(lambda: step(x, x, LINEAR(999), level), shape)
+
+
+def test_one_level_for_all_and_one_for_each_are_taken():
+    x, t = normal(3, 1, 3, 3), torch.tensor([5.0, 500.0, 900.0], dtype=torch.float64)
+    by_hand = torch.stack([LINEAR(t[i].item()).alpha * x[i] + LINEAR(t[i].item()).sigma for i in range(3)])
+    torch.testing.assert_close(dn.noised(x, LINEAR(t.reshape(3, 1, 1, 1), like=x), torch.ones_like(x)), by_hand)
+    one = dn.noised(x, LINEAR(500), torch.ones_like(x))
+    for shape in ((), (1,), (1, 1, 1, 1)):
+        torch.testing.assert_close(dn.noised(x, LINEAR(t[1].reshape(shape), like=x), torch.ones_like(x)), one)
+    flat = dn.noised(torch.ones(3, dtype=torch.float64), LINEAR(t, like=t), torch.zeros(3))      # rows of one number
+    assert flat.tolist() == pytest.approx([math.sqrt(abar_at(int(t))) for t in t])
 
 
 def test_losses_differ_by_powers_of_the_signal_to_noise_ratio():
@@ -90,6 +118,43 @@ def test_loss_draws_t_evenly_over_the_table_and_pairs_it_with_its_level():
     assert x[late].var().item() == pytest.approx((1 - ABAR[t[late].long()]).mean().item(), rel=0.05)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_loss_in_few_bits_still_tells_the_net_its_true_times(dtype):
+    """bfloat16 has 8 bits: it would round half of the times, the last of them to 1000, outside the table."""
+    seen = {}
+
+    def net(x, t):
+        seen.update(x=x, t=t)
+        return torch.zeros_like(x)
+    dn.loss(net, torch.ones(4000, 1, 1, 1, dtype=dtype), LINEAR, "x0", seeded())
+    drawn = (torch.rand(4000, generator=seeded()) * 1000).floor()
+    assert seen["x"].dtype == dtype and seen["t"].dtype == torch.promote_types(dtype, torch.float32)
+    assert seen["t"].tolist() == drawn.tolist() and seen["t"].max() == 999
+    level = LINEAR(drawn, like=torch.ones((), dtype=dtype))
+    assert level.alpha.dtype == level.sigma.dtype == dtype
+    torch.testing.assert_close(level.alpha, ABAR[drawn.long()].sqrt().to(dtype), rtol=1e-6, atol=0)
+
+
+def test_training_is_refused_where_the_output_says_nothing_of_x0():
+    """Zero terminal SNR leaves no alpha at the last time; EDM's preconditioning is defined at alpha = 1 only."""
+    x0, net, zero = torch.zeros(2, 1, 2, 2), lambda x, t: x, levels.zero_snr(LINEAR)
+    for pred, schedule in (("eps", zero), ("edm", LINEAR), ("edm", levels.flow())):
+        with pytest.raises(ValueError, match=f"an {pred}-prediction says nothing of x0") as caught:
+            dn.loss(net, x0, schedule, pred)
+        assert "\n" not in str(caught.value)
+    for pred, schedule in (("v", zero), ("x0", zero), ("flow", zero), ("eps", levels.flow()), ("eps", levels.vp_sde())):
+        assert dn.loss(net, x0, schedule, pred).isfinite()
+
+
+def test_no_image_at_all():
+    x0, net = torch.zeros(0, 1, 4, 4), torch.nn.Conv2d(1, 1, 1)
+    denoise = dn.Denoiser(lambda x, t: net(x))
+    assert denoise(x0, LINEAR(5)).shape == x0.shape
+    assert denoise(x0, LINEAR(torch.zeros(0, 1, 1, 1))).shape == x0.shape
+    with pytest.raises(ValueError, match="one at least"):
+        dn.loss(net, x0, LINEAR)
+
+
 def test_forward_process_has_the_moments_of_eq_4():
     x0, n = 0.7, 200_000
     for t in (0, 300, 999):
@@ -116,28 +181,34 @@ def test_a_denoiser_casts_to_the_net_and_back(device, dtype):
         assert seen["x"].dtype == dtype and seen["t"].tolist() == [999.0, 999.0]        # bfloat16 would make it 1000
 
 
+def test_a_net_may_be_cast_after_its_denoiser_is_made():
+    seen = []
+
+    class Net(torch.nn.Conv2d):
+        def forward(self, x, t):
+            seen.append(x.dtype)
+            return super().forward(x)
+    net, x = Net(1, 1, 1), torch.ones(2, 1, 4, 4)
+    denoise = dn.Denoiser(net)
+    for cast in (net.bfloat16, net.double, net.float):
+        cast()
+        with torch.no_grad():
+            assert denoise(x, LINEAR(999)).dtype == x.dtype
+    assert seen == [torch.bfloat16, torch.float64, torch.float32]
+
+
+def test_a_denoiser_can_be_compiled_at_several_levels():
+    """Floats that change from call to call become symbols there, and the whole must stay one graph."""
+    net = torch.nn.Conv2d(1, 1, 1)
+    denoise = dn.Denoiser(lambda x, t: net(x), "v")
+    compiled = torch.compile(lambda x, level: denoise(x, level), backend="eager", fullgraph=True)
+    for t in (5, 7, 300):
+        torch.testing.assert_close(compiled(torch.ones(2, 1, 2, 2), LINEAR(t)), denoise(torch.ones(2, 1, 2, 2), LINEAR(t)))
+
+
 def test_clipping_is_a_denoiser_too():
     denoise = dn.clipped(lambda x, level: 3 * x)
     assert denoise(torch.tensor([-1.0, 0.1, 1.0]), LINEAR(5)).tolist() == pytest.approx([-1, 0.3, 1])
-
-
-def test_in_sixteen_bits_the_net_is_told_the_time_as_it_was_drawn():
-    for dtype in (torch.bfloat16, torch.float16, torch.float32, torch.float64):
-        told = []
-        net = lambda x, t: told.append(t) or x
-        dn.loss(net, torch.zeros(4000, 1, dtype=dtype), LINEAR, rng=seeded(0))
-        assert told[0].dtype == torch.promote_types(dtype, torch.float32)
-        assert told[0].max() <= 999 and len(told[0].unique()) > 950             # bfloat16 knows 256 of them, and 1000
-
-
-def test_levels_along_the_wrong_axis_are_refused():
-    x, t = normal(4, 1, 4, 4), torch.tensor([0, 10, 500, 900])
-    flat, right = LINEAR(t), LINEAR(t.reshape(-1, 1, 1, 1))
-    denoise = dn.Denoiser(lambda x, t: x)
-    assert dn.noised(x, right, x).shape == denoise(x, right).shape == x.shape
-    for call in (lambda: dn.noised(x, flat, x), lambda: denoise(x, flat)):
-        with pytest.raises(ValueError, match=r"one an image as \(B, 1, ...\): got \(4,\) for \(4, 1, 4, 4\)"):
-            call()
 
 
 def test_the_times_that_are_trained_on_can_be_chosen():

@@ -39,6 +39,53 @@ def test_a_short_table_still_ends_in_noise():
         assert levels.linear(steps)(steps - 1).alpha < 0.01
 
 
+@pytest.mark.parametrize("steps, least", [(levels.linear, 20), (levels.scaled_linear, 12)])
+def test_a_table_too_short_for_its_betas_says_from_where_on_it_is_not(steps, least):
+    assert len(steps(least).grid(least, "trailing")) == least + 1
+    for short in (1, 2, 10, least - 1):
+        with pytest.raises(ValueError, match=rf"take {least} steps or more, or cosine") as caught:
+            steps(short)
+        assert "\n" not in str(caught.value)
+    assert levels.cosine(10)(9).alpha < 0.01
+
+
+def test_diffusers_stand_in_for_pure_noise_is_pure_noise():
+    """Where betas are rescaled to zero SNR its Euler, DPM and UniPC schedulers write 2^-24 over the last alpha-bar, 0."""
+    abar = levels.zero_snr(levels.linear())(torch.arange(1000), like=torch.zeros((), dtype=torch.float64)).alpha ** 2
+    assert abar[-1] == 0 and abar[-2] < 2**-24                 # so that the table as they give it rises at its end
+    patched = abar.clone()
+    patched[-1] = 2**-24
+    schedule = levels.from_alphas_cumprod(patched.float())
+    assert schedule(999) == (999.0, 0.0, 1.0) and schedule(998).alpha == pytest.approx(abar[-2].sqrt().item(), rel=1e-6)
+    falls = torch.tensor([0.5, 1e-3, 2**-24])
+    assert levels.from_alphas_cumprod(falls)(2).alpha == pytest.approx(2**-12)
+    for table in ([0.5, 1e-3, 1e-3], [0.5, 0.6, 2**-24], [0.5, 0.0, 0.0]):
+        with pytest.raises(ValueError, match="strictly falling"):
+            levels.from_alphas_cumprod(torch.tensor(table))
+
+
+@pytest.mark.parametrize("name", ["EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler",
+                                  "DPMSolverMultistepScheduler", "UniPCMultistepScheduler"])
+def test_schedulers_of_diffusers_with_zero_snr_are_read(name):
+    diffusers = pytest.importorskip("diffusers")
+    peer = getattr(diffusers, name)(beta_schedule="linear", beta_start=1e-4, beta_end=0.02, rescale_betas_zero_snr=True)
+    schedule, ours = levels.from_alphas_cumprod(peer.alphas_cumprod), levels.zero_snr(levels.linear())
+    assert schedule(999).lam == -math.inf
+    for t in (0, 500, 900, 990):
+        assert schedule(t).alpha == pytest.approx(ours(t).alpha, rel=2e-3)
+
+
+def test_a_device_without_float64_gets_its_levels_from_the_cpu(monkeypatch):
+    t, schedule = torch.tensor([3, 999]), levels.linear()
+    usual = schedule(t)
+    monkeypatch.setattr(levels, "NO_FLOAT64", ("cpu",))
+    moved, cpu = [], torch.Tensor.cpu
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda self: moved.append(self) or cpu(self))
+    for ours, theirs in zip(schedule(t), usual):
+        assert torch.equal(ours, theirs) and ours.device == t.device
+    assert len(moved) == 1
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_each_family_keeps_its_law(name):
     schedule = SCHEDULES[name]
@@ -67,9 +114,9 @@ def test_at_inverts_the_schedule(name, share):
 def test_a_tensor_of_times_gives_tensors_of_its_shape(shape, dtype, like):
     t = torch.randint(0, 1000, shape).to(dtype)
     level = levels.linear()(t, like=None if like is None else torch.zeros(1, dtype=like))
-    for field in level:
-        assert field.shape == t.shape and field.device == t.device
-        assert field.dtype == (like or torch.get_default_dtype())
+    dtype = like or torch.get_default_dtype()
+    for field, own in zip(level, (torch.promote_types(dtype, torch.float32), dtype, dtype)):      # 16 bits have no 999
+        assert field.shape == t.shape and field.device == t.device and field.dtype == own
     assert level.lam.shape == t.shape
 
 
@@ -139,7 +186,7 @@ def test_zero_terminal_snr():
     (lambda: levels.from_alphas_cumprod(torch.tensor([0.5, 0.9])), "strictly falling"),
     (lambda: levels.from_alphas_cumprod(torch.tensor([1.0, 0.9])), "strictly falling"),
     (lambda: levels.from_betas(torch.tensor([0.1, float("nan")])), "every beta"),
-    (lambda: levels.linear(10), "every beta must lie in"),
+    (lambda: levels.from_betas(torch.tensor([0.1, 2.0])), "every beta must lie in"),
 ])
 def test_bad_input_is_one_sentence(call, says):
     with pytest.raises(ValueError, match=says) as caught:

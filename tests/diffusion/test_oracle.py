@@ -6,7 +6,7 @@ import pytest
 import torch
 from beds import LINEAR, abar_at, mixture_eps, normal, seeded
 
-from effml_lab.diffusion import oracle, samplers
+from effml_lab.diffusion import levels, oracle, samplers
 
 
 @pytest.mark.parametrize("t", [0, 200, 600, 999])
@@ -34,6 +34,26 @@ def test_the_oracle_takes_unequal_weights_and_widths():
     assert points.var().item() == pytest.approx(0.75 * (0.04 + 1) + 0.25 * (0.25 + 4) - 0.0625, rel=0.02)
     with pytest.raises(ValueError, match=r"\(K, D\)"):
         oracle.GaussianMixture(torch.zeros(3), 0.1)
+
+
+def test_the_oracle_takes_a_level_for_each_row():
+    """As many rows as components: a level spread over those would go unseen."""
+    x, t = normal(8, 2), torch.tensor([3.0, 80, 200, 321, 480, 700, 850, 999], dtype=torch.float64)
+    mixture, level = oracle.ring(8), LINEAR(t[:, None], like=x)
+    for name in ("denoise", "score", "log_pdf", "posterior"):
+        rows = torch.cat([getattr(mixture, name)(x[i:i + 1], LINEAR(t[i].item())) for i in range(8)])
+        torch.testing.assert_close(getattr(mixture, name)(x, level), rows)
+    with pytest.raises(ValueError, match=r"needs the shape \(8, 1\), got \(8,\)"):
+        mixture.denoise(x, LINEAR(t, like=x))
+
+
+@pytest.mark.parametrize("means", [[[0, 0], [1, 1]], torch.tensor([[0, 0], [1, 1]]), [[False, False], [True, True]]])
+def test_whole_numbers_for_means_keep_a_fractional_width(means):
+    mixture, x = oracle.GaussianMixture(means, 0.25), normal(5, 2)
+    exact = oracle.GaussianMixture(torch.tensor([[0.0, 0.0], [1.0, 1.0]]), 0.25)
+    assert mixture.means.dtype == mixture.std.dtype == torch.float32 and mixture.std.tolist() == [0.25, 0.25]
+    assert torch.equal(mixture.denoise(x, LINEAR(300)), exact.denoise(x, LINEAR(300)))
+    assert len(mixture.sample(1000, seeded()).unique()) > 1000
 
 
 # One Gaussian N(0.5, 0.05^2), leading spacing: KL to the data in nats, and the standard deviation under large variance.
@@ -77,6 +97,24 @@ def test_kl_of_ddim_falls_almost_quadratically():
     kl = [oracle.gaussian_run(LINEAR.grid(n, "trailing"), 0.5, 0.3)[2] for n in counts]
     assert np.polyfit(np.log(counts), np.log(kl), 1)[0] == pytest.approx(-1.9, abs=0.1)
     assert oracle.gaussian_run(LINEAR.grid(1000, "trailing"), 0.5, 1.0, "large")[2] == pytest.approx(2.7e-9, rel=0.05)
+
+
+@pytest.mark.parametrize("method", ["ddim", "small", "large"])
+@pytest.mark.parametrize("schedule", [levels.edm(), levels.flow()], ids=["edm", "flow"])
+def test_off_the_variance_preserving_family_too(schedule, method):
+    """From sigma, where `start` begins; by hand, in x and its forward moves, on N(0.5, 0.3^2)."""
+    mean, std, grid = 0.5, 0.3, schedule.grid(40, "lambda", lam=(-4.0, 4.0))
+    m, v = 0.0, grid[0].sigma ** 2
+    assert samplers.start((100_000,), grid, seeded()).std().item() == pytest.approx(math.sqrt(v), rel=0.01)
+    for cur, nxt in zip(grid, grid[1:]):
+        a, b, s, r = cur.alpha, nxt.alpha, cur.sigma, nxt.sigma
+        gain = a * std**2 / (a**2 * std**2 + s**2)
+        beta = s**2 - (a / b) ** 2 * r**2                               # of the forward move from nxt to cur
+        on_x = r / s if method == "ddim" else a / b * r**2 / s**2      # Bayes' rule for q(x_nxt | x_cur, x0)
+        noise = {"ddim": 0.0, "small": beta * r**2 / s**2, "large": beta * (r > 0)}[method]
+        on_x0 = b - on_x * a
+        m, v = on_x * m + on_x0 * (mean + gain * (m - a * mean)), (on_x + on_x0 * gain) ** 2 * v + noise
+    assert oracle.gaussian_run(grid, mean, std, method)[:2] == pytest.approx((m, math.sqrt(v)), rel=1e-9)
 
 
 @pytest.mark.parametrize("method", ["ddim", "small", "large"])

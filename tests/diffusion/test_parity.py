@@ -82,6 +82,17 @@ def test_deterministic_samplers(method, n):
     assert off(sampler, n=n, **options) < 1e-6
 
 
+@pytest.mark.parametrize("n", [3, 5, 10, 14])
+@pytest.mark.parametrize("final", ["zero", "sigma_min"])
+def test_third_order_with_its_order_lowered_at_the_end(final, n):
+    """diffusers does so below 15 steps, whether they end at the clean image or at t = 0."""
+    options = MULTI | {"solver_order": 3, "final_sigmas_type": final, "lower_order_final": True}
+    peer, grid = tabled(n=n, **options)
+    end = {"zero": grid[-1], "sigma_min": levels.from_alphas_cumprod(peer.alphas_cumprod.double())(0.0)}[final]
+    ours = samplers.last(samplers.dpmpp_3m(denoise, noise(), grid[:-1] + [end], factor=1.0, lower_last=True))
+    assert gap(ours, theirs(peer, noise(), lambda x, i: eps(x, grid[i]))) < 1e-6
+
+
 def off_ddpm(variance, n, dtype) -> float:
     """On `leading` only: with `trailing` its large variance adds noise on the last step as well."""
     peer, grid = tabled("DDPMScheduler", n, variance_type=f"fixed_{variance}", clip_sample=False,

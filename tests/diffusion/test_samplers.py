@@ -14,7 +14,7 @@ from effml_lab.diffusion.levels import Level
 @pytest.mark.parametrize("name", samplers.SAMPLERS)
 def test_samplers_keep_shape_dtype_and_device(name, device):
     @settings(max_examples=12, deadline=None)
-    @given(shape=st.lists(st.integers(1, 3), min_size=1, max_size=4), n=st.integers(1, 4),
+    @given(shape=st.lists(st.integers(0, 3), min_size=1, max_size=4), n=st.integers(1, 4),
            dtype=st.sampled_from([torch.float32, torch.float64]))
     def keeps(shape, dtype, n):
         x = torch.zeros(shape, dtype=dtype, device=device)

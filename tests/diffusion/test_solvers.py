@@ -5,6 +5,7 @@ s = sigma / alpha; Lu et al. and Zhao et al. write x over lam. The denoiser is a
 uneven, and the families variance preserving, flow and EDM all pass the same formulas.
 """
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -107,19 +108,25 @@ def dpmpp_2m_sde(x, grid, rng):
     return x
 
 
-def dpmpp_3m_published(x, grid):
-    """The third-order multistep update of the authors' code: D2 = (D1_0 - D1_1) / (r0 + r1)."""
-    m, lams = [], []
-    for cur, nxt, h in pairs(grid):
+def dpmpp_3m(x, grid, factor=1.0, corrected=False, lower_last=False):
+    """The third-order multistep update of the authors' code: D2 = (D1_0 - D1_1) / (r0 + r1), Newton's with factor 2.
+
+    corrected: after the second call the first step again, by UniC of order 2 (rho = 1/2, B2(h) = e^h - 1).
+    """
+    m, lams, begun = [], [], x
+    for i, (cur, nxt, h) in enumerate(pairs(grid)):
         m, lams = [wavy(x, cur), *m[:2]], [cur.lam, *lams[:2]]
+        if corrected and i == 1:
+            x = first_order(begun, m[1], grid[0], cur) - cur.alpha * math.expm1(lams[1] - lams[0]) * (m[0] - m[1]) / 2
+        order = min(len(m), {len(grid) - 2: 1, len(grid) - 3: 2}.get(i, 3) if lower_last else 3)
         out = first_order(x, m[0], cur, nxt)
-        if nxt.sigma and len(m) == 2:
+        if nxt.sigma and order == 2:
             r0 = (lams[0] - lams[1]) / h
             out = out - nxt.alpha * math.expm1(-h) * (m[0] - m[1]) / r0 / 2
-        if nxt.sigma and len(m) == 3:
+        if nxt.sigma and order == 3:
             r0, r1 = (lams[0] - lams[1]) / h, (lams[1] - lams[2]) / h
             d10, d11 = (m[0] - m[1]) / r0, (m[1] - m[2]) / r1
-            d1, d2 = d10 + r0 / (r0 + r1) * (d10 - d11), (d10 - d11) / (r0 + r1)
+            d1, d2 = d10 + r0 / (r0 + r1) * (d10 - d11), factor * (d10 - d11) / (r0 + r1)
             out = out + nxt.alpha * (math.expm1(-h) / h + 1) * d1 - nxt.alpha * ((math.expm1(-h) + h) / h**2 - 0.5) * d2
         x = out
     return x
@@ -157,7 +164,10 @@ FORMULAS = {
     "heun": (samplers.heun, heun),
     "dpm_2s": (samplers.dpm_2s, dpm_solver_2),
     "dpmpp_2m": (samplers.dpmpp_2m, dpmpp_2m),
-    "dpmpp_3m": (lambda *run: samplers.dpmpp_3m(*run, factor=1.0), dpmpp_3m_published),
+    "dpmpp_3m as published": (partial(samplers.dpmpp_3m, factor=1.0), dpmpp_3m),
+    "dpmpp_3m": (samplers.dpmpp_3m, partial(dpmpp_3m, factor=2.0)),
+    "dpmpp_3m_corrected": (samplers.SAMPLERS["dpmpp_3m_corrected"], partial(dpmpp_3m, factor=2.0, corrected=True)),
+    "dpmpp_3m to a lower end": (partial(samplers.dpmpp_3m, lower_last=True), partial(dpmpp_3m, factor=2.0, lower_last=True)),
     "unipc": (samplers.unipc, lambda x, grid: samplers.last(unipc_2(x, grid))),
 }
 
@@ -250,11 +260,19 @@ def test_first_order_at_both_ends(name):
         torch.testing.assert_close(states[0], first_step(x), rtol=0, atol=1e-12)
 
 
-DETERMINISTIC = ("ddim", "heun", "dpm_2s", "dpmpp_2m", "dpmpp_3m", "unipc")
+DETERMINISTIC = ("ddim", "heun", "dpm_2s", "dpmpp_2m", "dpmpp_3m", "dpmpp_3m_corrected", "unipc")
 
 
 def first_step(x):
     return WHOLE[1].alpha * wavy(x, WHOLE[0]) + WHOLE[1].sigma * x             # at alpha = 0 all of x is noise
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+@pytest.mark.parametrize("corrected", [False, True])
+def test_third_order_of_few_steps_may_be_lowered_at_its_end(n, corrected):
+    x, grid = normal(8, 3), LINEAR.grid(n, "lambda", lam=(-2, 2), clean=False)
+    ours = samplers.last(samplers.dpmpp_3m(wavy, x, grid, corrected=corrected, lower_last=True))
+    assert (ours - dpmpp_3m(x, grid, 2.0, corrected, lower_last=True)).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("name", samplers.SAMPLERS)

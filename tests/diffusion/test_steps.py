@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effml_lab.diffusion import denoise as dn
-from effml_lab.diffusion import samplers
+from effml_lab.diffusion import levels, samplers
 from effml_lab.diffusion.levels import Level
 
 # Ho et al. 2020: the posterior q(x_s | x_t, x_0), with beta = 1 - abar_t / abar_s for any kept pair s < t.
@@ -34,6 +34,31 @@ def test_posterior_mean_and_both_variances(t, s):
     torch.testing.assert_close(samplers.step(x, x0, cur, nxt, samplers.share(cur, nxt)), mean, rtol=0, atol=2e-12)
     assert samplers.VARIANCES["small"](cur, nxt) ** 2 == pytest.approx(small, abs=1e-14)
     assert samplers.VARIANCES["large"](cur, nxt) ** 2 == pytest.approx(large, rel=1e-9)
+
+
+FAMILIES = {"vp": LINEAR, "flow": levels.flow(), "edm": levels.edm()}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("lams", [(-3.0, -2.5), (-1.0, 0.7), (2.0, 2.1)])
+def test_the_large_variance_is_that_of_the_forward_move_in_every_family(name, lams):
+    """x_t = (a_t / a_s) x_s + noise must have the variance sigma_t^2, so the noise has sigma_t^2 - (a_t / a_s)^2 sigma_s^2."""
+    cur, nxt = (FAMILIES[name].at(lam) for lam in lams)
+    forward = cur.sigma**2 - (cur.alpha / nxt.alpha) ** 2 * nxt.sigma**2
+    assert samplers.VARIANCES["large"](cur, nxt) ** 2 == pytest.approx(forward, rel=1e-9)
+    small = forward * nxt.sigma**2 / cur.sigma**2                       # Bayes: its product with N(x0, sigma_s^2), eq. 7
+    assert samplers.VARIANCES["small"](cur, nxt) ** 2 == pytest.approx(small, rel=1e-9)
+
+
+@pytest.mark.parametrize("variance", ["small", "large"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_ddpm_ends_at_the_data_in_every_family(name, variance):
+    """400 steps on one Gaussian N(0.5, 0.3^2), whose denoiser is written here."""
+    def denoise(x, level):
+        return 0.5 + level.alpha * 0.09 / (level.alpha**2 * 0.09 + level.sigma**2) * (x - level.alpha * 0.5)
+    grid = FAMILIES[name].grid(400, lam=(-4.3, 4.5))
+    end = samplers.last(samplers.ddpm(denoise, grid[0].sigma * normal(40_000), grid, variance, seeded(2)))
+    assert end.mean().item() == pytest.approx(0.5, abs=0.01) and end.std().item() == pytest.approx(0.3, abs=0.006)
 
 
 @pytest.mark.parametrize("t", [999, 500, 1])

@@ -91,6 +91,45 @@ def test_pairs_from_the_same_noise_tell_apart_what_single_intervals_do_not():
     assert quality.paired(quality.frechet, good, good, real)[:3] == (0, 0, 0)
 
 
+def test_errors_of_pairs_keep_the_few_that_jump_apart_from_the_many_that_move():
+    """97 pictures off by 0.01, three off by 0.5: the pooled error is theirs, the median that of the rest."""
+    exact = normal(100, 12, 0).reshape(100, 3, 2, 2)
+    off = torch.where(torch.arange(100) < 3, 0.5, 0.01).double().reshape(100, 1, 1, 1)
+    found = quality.paired_errors(exact + off * torch.tensor([1.0, -1.0]).double(), exact)
+    assert found["rmse_median"].value == pytest.approx(0.01) and found["moved"].value == pytest.approx(0.03)
+    assert found["rmse"].value == pytest.approx(((3 * 0.25 + 97 * 1e-4) / 100) ** 0.5)
+    assert found["rmse_median"].high < 0.011 and found["rmse"].low < 0.06 < 0.1 < found["rmse"].high
+    assert all(e.low <= e.value <= e.high and e.n == 100 for e in found.values())
+    assert quality.paired_errors(exact, exact)["rmse"][:3] == (0, 0, 0)
+
+
+def test_the_threshold_of_a_moved_picture_is_given_and_strict():
+    exact, moved = torch.zeros(10, 4), torch.zeros(10, 4)
+    moved[:5], moved[5] = 0.25, 0.125
+    share = lambda by: quality.paired_errors(moved, exact, by)["moved"].value
+    assert (share(0.2), share(0.25), share(0.1), share(0.125)) == (0.5, 0.0, 0.6, 0.5)
+
+
+@pytest.mark.parametrize("hits, n", [(0, 300), (3, 300), (150, 300), (300, 300), (0, 10), (1, 1)])
+def test_the_interval_of_a_share_is_wilsons_and_knows_of_doubt_at_0(hits, n):
+    """The shares p from which n draws give hits with |hits / n - p| <= 1.96 sqrt(p (1 - p) / n): by a search."""
+    from scipy.optimize import brentq
+    gap = lambda p: abs(hits / n - p) - 1.959964 * (p * (1 - p) / n) ** 0.5
+    low = 0.0 if hits == 0 else brentq(gap, 1e-12, hits / n - 1e-9)
+    high = 1.0 if hits == n else brentq(gap, hits / n + 1e-9, 1 - 1e-12)
+    found = quality.proportion(torch.arange(n) < hits)
+    assert found == (pytest.approx(hits / n), pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6), n)
+    assert found.low < found.high
+
+
+@pytest.mark.parametrize("a, b", [(torch.zeros(3, 2), torch.zeros(2, 2)), (torch.zeros(0, 2), torch.zeros(0, 2)),
+                                  (torch.zeros(3, 2), torch.full((3, 2), torch.nan)), (torch.zeros(3), torch.zeros(3))])
+def test_pairs_that_are_none_get_one_sentence(a, b):
+    with pytest.raises(ValueError, match="two finite sets of as many pictures") as error:
+        quality.paired_errors(a, b)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("low, high, verdict", [
     (0.1, 0.2, True), (-0.3, -0.1, True), (-0.05, 0.1, False), (0.0, 0.19, False), (-0.1, 0.1, None), (-1.0, 2.0, None)])
 def test_separable_needs_a_narrow_interval_about_0_to_be_denied(low, high, verdict):
@@ -189,15 +228,3 @@ def test_records_come_back_as_written(tmp_path):
     path.write_text(path.read_text() + '{"nfe": 3}\n')
     with pytest.raises(ValueError, match="line 3 of .* is not a record"):
         records.read(path)
-
-
-def test_a_few_pictures_that_moved_rule_the_pooled_error_alone():
-    b = torch.zeros(100, 3, 4, 4)
-    a = b + 0.01
-    a[:5] = 1.0                                     # five landed elsewhere
-    found = quality.same_picture(a, b)
-    assert found["median"].value == pytest.approx(0.01, rel=1e-5) and found["moved"].value == pytest.approx(0.05)
-    assert found["pooled"].value == pytest.approx((0.05 + 0.95 * 1e-4) ** 0.5, rel=1e-5)
-    assert found["moved"].low < 0.05 < found["moved"].high and found["median"].n == 100
-    with pytest.raises(ValueError, match="one by one"):
-        quality.same_picture(a, b[:5])

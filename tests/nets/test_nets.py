@@ -99,6 +99,25 @@ def test_weight_for_weight_diffusers_unet():
         assert torch.allclose(ours(x, t), peer(x, t).sample, atol=1e-5)
 
 
+@pytest.mark.parametrize("width", [8, 24, 56, 64, 96, 104, 112, 128, 168, 176, 184, 256])
+def test_every_width_that_passes_the_check_can_attend(width):
+    """Heads of 32 channels, or of the next size up that divides the width; one head below 64."""
+    net = stirred(UNet(1, (width,), 1, True, stem=2))
+    heads = net.middle[0].attend.heads
+    assert width % heads == 0 and (width // heads >= 32 or heads == 1)
+    assert heads == max(width // 32, 1) or width % max(width // 32, 1)             # those of the shipped nets as ever
+    x, t = torch.randn(1, 1, 4, 4), torch.tensor([5.0])
+    with torch.no_grad():
+        assert net(x, t).shape == x.shape
+
+
+@pytest.mark.parametrize("attention", [False, True])
+def test_no_image_at_all(attention):
+    net = UNet(3, (16, 32), 1, attention, classes=4, stem=2)
+    for cond in (None, torch.zeros(0, dtype=torch.long)):
+        assert net(torch.zeros(0, 3, 8, 8), torch.zeros(0), cond).shape == (0, 3, 8, 8)
+
+
 @pytest.mark.parametrize("call, word", [
     (lambda: UNet(1, (30,)), "multiples of 8"),
     (lambda: UNet(1, (16, 32), attention=(True,)), "one attention flag and one number of blocks each"),
@@ -117,10 +136,3 @@ def test_classifier_logits_come_from_its_features():
     net, x = Classifier(5, 3, (16, 32), features=7).eval(), torch.randn(4, 3, 12, 10)
     assert net(x).shape == (4, 5) and net.features(x).shape == (4, 7)
     assert torch.allclose(net(x), net.head(net.features(x)))
-
-
-@pytest.mark.parametrize("width, heads", [(16, 1), (56, 1), (96, 3), (104, 2), (112, 2), (176, 4)])
-def test_attention_takes_every_width_that_the_net_takes(width, heads):
-    net = UNet(1, (width,), 1, True)
-    assert net.down[0].attend.heads == heads
-    assert net(torch.randn(1, 1, 4, 4), torch.zeros(1)).shape == (1, 1, 4, 4)
