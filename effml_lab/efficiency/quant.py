@@ -42,6 +42,11 @@ def padded(x: Tensor, multiple: int) -> Tensor:
     return F.pad(x, (0, -x.shape[-1] % multiple))
 
 
+def owned(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """A copy of x, in its dtype or another, with rows one after another in memory: nothing is shared with what it is from."""
+    return x.detach().to(dtype or x.dtype, copy=True, memory_format=torch.contiguous_format)
+
+
 def limits(bits: int, symmetric: bool = True) -> tuple[int, int]:
     """The least and the greatest code."""
     if bits not in (4, 8):

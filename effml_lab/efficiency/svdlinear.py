@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import quant
-from .quant import PAIR, padded
+from .quant import PAIR, owned, padded
 from .svdquant import INPUTS, OFFSET, Split, Weights, search
 
 RANKS = 16                      # ranks are filled up to a multiple: what tensor cores multiply at once
@@ -112,12 +112,12 @@ class SVDQuantLinear(nn.Module):
         self.mode = mode
         down, extra = split.down / split.smooth, -split.up.shape[1] % RANKS                   # reads x as it comes
         self.register_buffer("codes", quant.pack(split.rest.codes, OFFSET[mode]))
-        self.register_buffer("scale", split.rest.scale.T.contiguous())
-        self.register_buffer("multiplier", None if (m := split.rest.multiplier) is None else m.T.contiguous())
-        self.register_buffer("smooth", split.smooth.half())
-        self.up = nn.Parameter(F.pad(split.up, (0, extra)).to(dtype))
-        self.down = nn.Parameter(F.pad(down, (0, 0, 0, extra)).to(dtype))
-        self.bias = None if bias is None else nn.Parameter(bias.detach().to(dtype))
+        self.register_buffer("scale", owned(split.rest.scale.T))
+        self.register_buffer("multiplier", None if (m := split.rest.multiplier) is None else owned(m.T))
+        self.register_buffer("smooth", owned(split.smooth, torch.float16))
+        self.up = nn.Parameter(owned(F.pad(split.up, (0, extra)), dtype))
+        self.down = nn.Parameter(owned(F.pad(down, (0, 0, 0, extra)), dtype))
+        self.bias = None if bias is None else nn.Parameter(owned(bias, dtype))
 
     @classmethod
     def from_linear(cls, linear: nn.Linear, activations: Tensor, rank: int = 32, mode: str = "w4a4", **how):

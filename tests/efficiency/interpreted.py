@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
+from effml_lab.bench import kernels
 from effml_lab.efficiency import quant, svdlinear, svdquant
 from effml_lab.efficiency.kernels import dequantize, gemm_up, launch, quantize_down
 
@@ -80,6 +82,35 @@ def test_both_together_are_the_layer(mode):
     again = gemm_up.gemm_up(*quantize_down.quantize_down(x, made.smooth, made.down, mode), stored(made), made.up,
                             made.bias, x.dtype)
     assert torch.equal(got, again)
+
+
+def converted(kind, rank, mode):
+    """A layer as a user makes it of a real one, and inputs that its search has not seen."""
+    torch.manual_seed(0)
+    if kind is nn.Linear:
+        made = svdlinear.SVDQuantLinear.from_linear(kind(224, 72), randn(64, 224), rank, mode, exponents=[(0.5, 0.5)], rounds=2)
+        return made, randn(33, 224, seed=7).half()
+    made = svdlinear.SVDQuantConv2d.from_conv(kind(16, 40, 3, 2, 1), randn(2, 16, 9, 8), rank, mode, exponents=[(0.5, 0.5)])
+    return made, randn(1, 16, 9, 8, seed=7).half()
+
+
+@pytest.mark.parametrize("mode, kind, rank", list(itertools.product(MODES, (nn.Linear, nn.Conv2d), (0, 16, 20, 32))))
+def test_a_converted_layer_is_the_same_by_kernels_and_by_plain_pytorch(mode, kind, rank, monkeypatch):
+    made, x = converted(kind, rank, mode)
+    want = made(x.double())                                             # takes the plain route
+    monkeypatch.setattr(svdlinear, "route", lambda x: "fused")
+    close(made(x), want, 2e-3)
+    assert all(kept.is_contiguous() for kept in made.state_dict().values())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_operands_may_lie_in_memory_as_they_like(mode):
+    made, x = converted(nn.Linear, 32, mode)
+    given = kernels.tensors(made)
+    turned = [t if t is None or t.ndim < 2 else t.T.contiguous().T for t in given]
+    assert torch.equal(svdlinear.fused(x, *turned), svdlinear.fused(x, *given))
+    dense = [dequantize.dequantize(*parts[:4], torch.float16) for parts in (turned, given)]
+    assert torch.equal(*dense)
 
 
 @pytest.mark.parametrize("mode", MODES)

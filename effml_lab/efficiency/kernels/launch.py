@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 import torch
+from torch import Tensor
 from triton import knobs
 
 INTERPRETED = bool(knobs.runtime.interpret)
@@ -43,6 +44,11 @@ def settings(kernel: str, cc: int, m: int) -> dict:
 
 def config(device: torch.device | str, kernel: str, m: int) -> dict:
     return settings(kernel, architecture(device), m)
+
+
+def contiguous(*tensors: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Each tensor as the kernels read it, rows one after another in memory; None stays None."""
+    return tuple(t if t is None else t.contiguous() for t in tensors)
 
 
 def on_gpu(device: torch.device) -> None:
