@@ -113,6 +113,17 @@ def test_operands_may_lie_in_memory_as_they_like(mode):
     assert torch.equal(*dense)
 
 
+def test_the_benchmark_times_layers_of_a_user_and_none_that_is_wrong(monkeypatch):
+    monkeypatch.setattr(kernels, "CHECKED", 33)
+    layers, found = kernels.checked(224, 72, "cpu", torch.float16)
+    assert all(right["layer"] < 2e-3 for right in found.values()) and [len(layer.down) for layer in layers["w4a8"]] == [32, 0]
+    assert all(layer.smooth.unique().numel() > 1 for pair in layers.values() for layer in pair)
+    right = svdlinear.fused
+    monkeypatch.setattr(svdlinear, "fused", lambda x, *given: 1.05 * right(x, *given))
+    with pytest.raises(RuntimeError, match="nothing was timed"):
+        kernels.checked(224, 72, "cpu", torch.float16)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_whole_numbers_come_out_exactly(mode):
     """Without a branch, and with scales of 1, the product is that of the codes."""
