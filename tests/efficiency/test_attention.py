@@ -27,6 +27,18 @@ def test_the_running_maximum_holds_large_scores():
     torch.testing.assert_close(attention.tiled(q * 100, k, v, 8), attention.naive(q * 100, k, v), atol=1e-4, rtol=1e-4)
 
 
+def test_tiles_keep_the_precision_of_their_inputs():
+    q, k, v = qkv(dtype=torch.float64)
+    torch.testing.assert_close(attention.tiled(q, k, v, 8), attention.naive(q, k, v), atol=1e-14, rtol=1e-13)
+
+
+def test_scores_beyond_sixteen_bits_stay_finite_as_the_library_has_them():
+    q, k, v = (t.half() for t in qkv())
+    q, k = 200 * q, 200 * k                                             # scores of 200,000
+    want = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    torch.testing.assert_close(attention.tiled(q, k, v, 8), want, atol=2e-3, rtol=2e-3)
+
+
 def test_no_more_than_a_tile_of_scores_exists():
     q, k, v = qkv(256, 256)
     largest = 0
@@ -52,6 +64,11 @@ def test_the_library_agrees(backend):
 
 @pytest.mark.parametrize("call, told", [(lambda: attention.exact(*qkv(), "fast"), "choose one of math"),
                                         (lambda: attention.exact(*qkv(), "cudnn"), "does not run for torch.float32 on cpu"),
+                                        (lambda: attention.exact(*(t[0] for t in qkv())), r"with q \(3, 37, 16\)"),
+                                        (lambda: attention.exact(*qkv()[:2], qkv()[2].double()), "of one dtype"),
+                                        (lambda: attention.exact(qkv()[0][..., :8], *qkv()[1:]), r"k \(\.\.\., S, d\)"),
+                                        (lambda: attention.tiled(*qkv()[:2], qkv()[2][..., :40, :], 53), r"v \(\.\.\., S, e\)"),
+                                        (lambda: attention.tiled(qkv()[0], *qkv(keys=0)[1:]), "S at least 1"),
                                         (lambda: attention.tiled(*qkv(), 0), "one token or more")])
 def test_bad_input_gets_one_sentence(call, told):
     with pytest.raises(ValueError, match=told) as error:
