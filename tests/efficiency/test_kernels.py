@@ -168,6 +168,21 @@ told(lambda: launch.covered(torch.float16, torch.device("cuda")))
     assert "on the CPU" in cpu and "tensor cores of Tesla T4" in old
 
 
+@triton
+@pytest.mark.parametrize("before", ["from effml_lab.efficiency.kernels import quantize_down", "import triton.language"])
+def test_the_interpreter_switched_on_too_late_gets_one_sentence(before):
+    out = alone("-c", f"""
+{before}
+import os, torch
+os.environ["TRITON_INTERPRET"] = "1"
+from effml_lab.efficiency.kernels import quantize_down
+x = torch.zeros(2, 128, dtype=torch.float16)
+try: quantize_down.quantize_down(x, x[0], x, "w4a4")
+except ValueError as error: print(error)
+""", TRITON_INTERPRET="0")
+    assert out.strip() == "TRITON_INTERPRET was changed after Triton was imported: set it before Python starts"
+
+
 def test_without_triton_the_layer_runs():
     alone("-c", """
 import sys
