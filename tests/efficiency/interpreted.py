@@ -212,7 +212,9 @@ def test_the_assembly_is_the_plain_form():
         bytes4 = [start, 255 - start, start ^ 0x5A, (7 * start + 3) % 256]
         word = sum(byte << 8 * i for i, byte in enumerate(bytes4))
         got = executed(sixteenfold, {"$2": word})
-        assert each(got["$0"]) == [signed((b << 4) & 255) for b in bytes4] and each(got["$1"]) == [signed(b & 240) for b in bytes4]
+        assert each(got["$0"]) == [signed((b << 4) & 255) for b in bytes4]
+        assert each(got["$1"]) == [signed(b & 240) for b in bytes4]
         for m in range(1, 17):
             got = executed(multiplied, {"$2": word, "$3": m * 0x01010101})
-            assert each(got["$0"]) == [((b & 15) - 8) * m for b in bytes4] and each(got["$1"]) == [((b >> 4) - 8) * m for b in bytes4]
+            assert each(got["$0"]) == [((b & 15) - 8) * m for b in bytes4]
+            assert each(got["$1"]) == [((b >> 4) - 8) * m for b in bytes4]

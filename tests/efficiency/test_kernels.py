@@ -31,7 +31,8 @@ def test_in_the_interpreter():
 
 @triton
 def test_compiled_ahead_of_time(tmp_path):
-    alone("-m", "effml_lab", "bench", "instructions", "--out", str(tmp_path), TRITON_CACHE_DIR=str(tmp_path), TRITON_INTERPRET="0")
+    alone("-m", "effml_lab", "bench", "instructions", "--out", str(tmp_path), TRITON_CACHE_DIR=str(tmp_path),
+          TRITON_INTERPRET="0")
     rows = [json.loads(line)["settings"] for line in (tmp_path / "instructions.jsonl").read_text().splitlines()]
     assert {(row["kernel"], row["cc"]) for row in rows} >= {
         (f"{kernel}_{mode}", cc) for kernel in ("quantize", "gemm") for mode in svdquant.MODES for cc in SHARED}
