@@ -1,10 +1,11 @@
 """`bench tune`: which tile sizes are fastest on this GPU: the rows of the launch table, measured instead of guessed.
 
 For each kernel and each number of rows every candidate that compiles without spilling is timed on layers of different
-shapes, on codes and scales that the kernels made themselves. The one with the lowest geometric mean of times becomes the
-row. All timings go to tune.jsonl, and the table with this architecture's rows replaced to configs.json beside it: whoever
-trusts it copies that file over effml_lab/efficiency/kernels/configs.json, and `pytest` checks that every row compiles for
-every architecture that inherits it. In the interpreter the same runs at toy size, as a check of this script.
+shapes, made as a user makes them and compared with plain PyTorch first, on codes and scales that the kernels made
+themselves. The one with the lowest geometric mean of times becomes the row. All timings go to tune.jsonl, and the table with
+this architecture's rows replaced to configs.json beside it: whoever trusts it copies that file over
+effml_lab/efficiency/kernels/configs.json, and `pytest` checks that every row compiles for every architecture that inherits
+it. In the interpreter the same runs at toy size, as a check of this script.
 """
 import itertools
 import json
@@ -67,10 +68,11 @@ def launched_as(how: dict) -> Iterator[None]:
 
 
 def work(kernel: str, m: int, k: int, n: int, device: str, dtype: torch.dtype) -> Callable:
-    """A launch of one kernel on inputs made for it by the other, at the table's own settings."""
+    """A launch of one kernel on inputs made for it by the other, of a layer that was found right at the table's own settings."""
     from ..efficiency.kernels import gemm_up, quantize_down
     part, mode = kernel.split("_")
     layer, x = kernels.made(k, n, mode, kernels.RANK, device, dtype), torch.randn(m, k, device=device).to(dtype)
+    kernels.correct(x[:kernels.CHECKED], layer)
     if part == "quantize":
         return partial(quantize_down.quantize_down, x, layer.smooth, layer.down, mode)
     made: tuple[Tensor, ...] = quantize_down.quantize_down(x, layer.smooth, layer.down, mode)

@@ -3,7 +3,7 @@
   quant        uniform grids of 4 and 8 bits, their scales, packed storage
   svdquant     smoothing and the low-rank branch, for outliers
   svdlinear    layers with 4-bit weights and such a branch, and LoRA on them
-  calibrate    static scales from the states of a sampler; `swap` converts a whole net
+  calibrate    static scales from the states of a sampler; `swap` converts a whole net, `restored` reads it back
   attention    exact attention by tiles, and checkpointing
   kernels/     the fused Triton kernels of 4-bit layers
 """

@@ -22,13 +22,21 @@ BACKENDS = {"math": SDPBackend.MATH, "flash": SDPBackend.FLASH_ATTENTION, "effic
             "cudnn": SDPBackend.CUDNN_ATTENTION}
 
 
+def fitting(q: Tensor, k: Tensor, v: Tensor) -> None:
+    """Refuse shapes and types that do not belong together, in one sentence."""
+    belong = min(q.ndim, k.ndim, v.ndim) > 1 and k.shape[-2] == v.shape[-2] > 0 and q.shape[-1] == k.shape[-1]
+    if not belong or q.dtype != k.dtype or k.dtype != v.dtype:
+        told = ", ".join(f"{t.dtype} {tuple(t.shape)}" for t in (q, k, v))
+        raise ValueError(f"attention takes q (..., T, d), k (..., S, d) and v (..., S, e) of one dtype, S at least 1, got {told}")
+
+
 def naive(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Attention by its formula, with the whole matrix of scores; q (..., T, d), k and v (..., S, d)."""
     return (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1) @ v
 
 
 def exact(q: Tensor, k: Tensor, v: Tensor, backend: str = "flash") -> Tensor:
-    """The library's attention by the kernel of that name; one sentence where the device or dtype has none such."""
+    """The library's attention by the kernel of that name; one sentence where there is none for these inputs."""
     if backend not in BACKENDS:
         raise ValueError(f"there is no attention {backend!r}: choose one of {', '.join(BACKENDS)}")
     fitting(q, k, v)
@@ -36,31 +44,29 @@ def exact(q: Tensor, k: Tensor, v: Tensor, backend: str = "flash") -> Tensor:
         with sdpa_kernel(BACKENDS[backend]):
             return F.scaled_dot_product_attention(q, k, v)
     except RuntimeError:
-        raise ValueError(f"{backend!r} attention does not run for {q.dtype} on {q.device}: use 'math'") from None
-
-
-def fitting(q: Tensor, k: Tensor, v: Tensor) -> None:
-    """Refuse what cannot be attended: q (..., T, d) to k and v (..., S, d) and (..., S, e)."""
-    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
-        raise ValueError("q (..., T, d) attends to k (..., S, d) and v (..., S, e), "
-                         f"got {tuple(q.shape)}, {tuple(k.shape)} and {tuple(v.shape)}")
+        raise ValueError(f"{backend!r} attention does not run for {q.dtype} on {q.device} with q {tuple(q.shape)} and k "
+                         f"{tuple(k.shape)}: use 'math', or shape them (batch, heads, tokens, width)") from None
 
 
 def tiled(q: Tensor, k: Tensor, v: Tensor, tile: int = 64) -> Tensor:
-    """The same result from tiles of `tile` queries by `tile` keys: no more than one tile of scores exists at a time."""
+    """The same result from tiles of `tile` queries by `tile` keys: no more than one tile of scores exists at a time.
+
+    Inside it is computed in 32 bits, or in 64 where the inputs have them.
+    """
+    fitting(q, k, v)
     if tile < 1:
         raise ValueError(f"a tile holds one token or more, got {tile}")
-    fitting(q, k, v)
     return torch.cat([_rows(rows, k, v, tile) for rows in q.split(tile, -2)], -2)
 
 
 def _rows(q: Tensor, k: Tensor, v: Tensor, tile: int) -> Tensor:
     """Attention of one tile of queries, with the running maximum and sum of each."""
-    wide = torch.promote_types(q.dtype, torch.float32)              # scores of 16 bits may not fit into 16 bits
-    m = q.new_full((*q.shape[:-1], 1), -math.inf, dtype=wide)
-    total, out = torch.zeros_like(m), torch.zeros(*q.shape[:-1], v.shape[-1], dtype=wide, device=q.device)
+    wide = torch.promote_types(q.dtype, torch.float32)
+    rows = q.to(wide) / math.sqrt(q.shape[-1])                                  # 16 bits would not hold the scores
+    m = rows.new_full((*q.shape[:-1], 1), -math.inf)
+    total, out = torch.zeros_like(m), rows.new_zeros(*q.shape[:-1], v.shape[-1])
     for keys, values in zip(k.split(tile, -2), v.split(tile, -2)):
-        scores = q.to(wide) @ keys.to(wide).mT / math.sqrt(q.shape[-1])         # (..., tile, tile)
+        scores = rows @ keys.to(wide).mT                                        # (..., tile, tile)
         top = torch.maximum(m, scores.amax(-1, keepdim=True))
         weight, keep = (scores - top).exp(), (m - top).exp()
         total = keep * total + weight.sum(-1, keepdim=True)

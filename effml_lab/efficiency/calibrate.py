@@ -1,4 +1,5 @@
-"""Calibration: what the layers of a net see while it denoises, and the same net with those layers quantized.
+"""Calibration: what the layers of a net see while it denoises, the same net with those layers quantized, and its return
+from a file: `save_file(made.state_dict(), path)` of safetensors, then `restored(net, load_file(path))`.
 
 A denoiser's inputs change from noise to picture on the way, and the range of what a layer sees changes with them. So
 the examples come from the net's own denoising trajectory (Shang et al. 2023, PTQ4DM; Li et al. 2023, Q-Diffusion), and
@@ -17,7 +18,7 @@ from ..diffusion.levels import Level
 from ..diffusion.samplers import ddim
 from .quant import QuantConv2d, QuantLinear, bytes_of
 from .svdlinear import SVDQuantConv2d, SVDQuantLinear
-from .svdquant import relative
+from .svdquant import relative, spread
 
 Visit = tuple[Tensor, Level]
 PICK = {       # (number of visits, how many, rng) -> which of them, from noise to picture
@@ -49,18 +50,18 @@ def layers(net: nn.Module) -> dict[str, nn.Module]:
 def calibrate(denoise: Callable, net: nn.Module, batches: Iterable[Visit], keep: int = 512) -> dict[str, Tensor]:
     """What each layer of `net` is given while `denoise`, which calls it, answers the batches.
 
-    Inputs (rows, K) of a linear layer, at most `keep` rows a batch, evenly spread; (B, C, H, W) of a convolution.
+    Inputs (rows, K) of a linear layer, at most `keep` rows a call, evenly spread; (B, C, H, W) of a convolution.
     """
     seen: dict[str, list[Tensor]] = {name: [] for name in layers(net)}
 
     def watch(name: str) -> Callable:
-        def hook(layer, inputs):
-            x = inputs[0].detach()
-            rows = x if isinstance(layer, nn.Conv2d) else x.flatten(0, -2)
-            seen[name].append(rows[:: max(1, len(rows) // keep)].clone())
+        def hook(layer, given, named):
+            x = (given[0] if given else named["input"]).detach()
+            single = x.shape[-3:] if isinstance(layer, nn.Conv2d) else x.shape[-1:]
+            seen[name].append(spread(x.reshape(-1, *single), keep))
         return hook
 
-    handles = [layer.register_forward_pre_hook(watch(name)) for name, layer in layers(net).items()]
+    handles = [layer.register_forward_pre_hook(watch(name), with_kwargs=True) for name, layer in layers(net).items()]
     try:
         for x, level in batches:
             denoise(x, level)
@@ -97,27 +98,71 @@ def swap(net: nn.Module, calibration: dict[str, Tensor], where: Callable = lambd
          convert: Callable = fourbit, **how) -> tuple[nn.Module, list[Row]]:
     """A copy of the net with the layers that `where(name, layer)` names converted, and a row for each.
 
-    Every other input of the calibration is kept for the error. convert: `fourbit` or `static`, which take the rest.
+    Every other input of the calibration is kept for the error. convert: `fourbit` or `static`, which take the rest. A layer
+    that stands in several places is converted once and put into all of them. What was frozen stays frozen.
     """
     chosen_layers = {name: layer for name, layer in layers(net).items() if where(name, layer)}
+    if not chosen_layers:
+        raise ValueError("no layer of this net is named to be converted: `where` chooses among those of `layers(net)`")
     if missing := sorted(chosen_layers.keys() - calibration.keys()):
         raise ValueError(f"the calibration never reached {', '.join(missing)}: give it batches that do, or leave them out")
+    if short := sorted(name for name in chosen_layers if len(calibration[name]) < 2):
+        raise ValueError(f"of the inputs of {', '.join(short)} none is left to measure the error on: calibrate with two or more")
     made, rows = copy.deepcopy(net), []
     for name, layer in chosen_layers.items():
         fitted, held = calibration[name][::2], calibration[name][1::2]
-        if not len(held):
-            raise ValueError(f"the calibration holds one input of {name or 'the layer'}: two or more are needed, "
-                             "half of them for its error")
-        new = convert(name, layer, fitted, **how)
+        new = convert(name, layer, fitted, **how).train(layer.training)
         rows.append(Row(name, relative(new(held), layer(held)), bytes_of(layer), bytes_of(new)))
         made = replaced(made, name, new)
     return made, rows
 
 
 def replaced(net: nn.Module, name: str, layer: nn.Module) -> nn.Module:
-    """The net with a layer in the place of the one of that name, wherever that one is used; the layer, if it is the net."""
-    old = net.get_submodule(name)
-    for place in [place for place, part in net.named_modules(remove_duplicate=False) if part is old and place]:
-        parent, _, last = place.rpartition(".")
+    """The net with a layer in every place of the one that has this name; the layer itself, if that one is the net."""
+    if not name:
+        return layer
+    for parent, _, last in (place.rpartition(".") for place in places(net, net.get_submodule(name))):
         setattr(net.get_submodule(parent), last, layer)
-    return net if name else layer
+    return net
+
+
+def places(net: nn.Module, layer: nn.Module) -> list[str]:
+    """Every name of a layer in a net."""
+    return [name for name, part in net.named_modules(remove_duplicate=False) if part is layer]
+
+
+EMPTY = {fourbit: {"exponents": [None], "rounds": 1}}           # converters that would search, told not to
+
+
+@torch.no_grad()
+def restored(net: nn.Module, state: dict[str, Tensor], convert: Callable = fourbit, **how) -> nn.Module:
+    """The net that `swap` made of one like `net`, from the state_dict() of it: same outputs, bit by bit, and no search.
+
+    convert and how: as `swap` was given them. Which layers were converted is seen in the state, types are those of the state,
+    and of a layer in several places one name is enough, as in a file of safetensors' `save_model`.
+    """
+    made, how, strange = copy.deepcopy(net), how | EMPTY.get(convert, {}), state.keys() - net.state_dict().keys()
+    for name, layer in layers(net).items():
+        starts = tuple(place and f"{place}." for place in places(net, layer))
+        if any(key.startswith(starts) for key in strange):
+            made = replaced(made, name, convert(name, layer, blank(layer), **how).train(layer.training))
+    own, state = made.state_dict(), tied(made, state)
+    whole = own.keys() == state.keys() and all(t.is_floating_point() or t.dtype == own[name].dtype for name, t in state.items())
+    try:
+        made.load_state_dict({name: t.to(own[name].device, copy=True) for name, t in state.items()} if whole else {}, assign=True)
+    except RuntimeError:
+        raise ValueError("this is no state of this net so converted: give the arguments that `swap` was given") from None
+    return made
+
+
+def tied(net: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A state with all names of the tensors that have several in a net."""
+    own = net.state_dict(keep_vars=True)
+    found = {id(t): state[name] for name, t in own.items() if name in state}
+    return state | {name: found[id(t)] for name, t in own.items() if id(t) in found}
+
+
+def blank(layer: nn.Module) -> Tensor:
+    """An input of zeros of the least size that a layer takes."""
+    kernel = zip(layer.weight.shape[2:], getattr(layer, "dilation", ()))
+    return layer.weight.new_zeros(1, layer.weight.shape[1], *(d * (k - 1) + 1 for k, d in kernel))

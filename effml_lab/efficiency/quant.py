@@ -42,6 +42,11 @@ def padded(x: Tensor, multiple: int) -> Tensor:
     return F.pad(x, (0, -x.shape[-1] % multiple))
 
 
+def owned(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """A copy of x, in its dtype or another, with rows one after another in memory: nothing is shared with what it is from."""
+    return x.detach().to(dtype or x.dtype, copy=True, memory_format=torch.contiguous_format)
+
+
 def limits(bits: int, symmetric: bool = True) -> tuple[int, int]:
     """The least and the greatest code."""
     if bits not in (4, 8):
@@ -50,13 +55,27 @@ def limits(bits: int, symmetric: bool = True) -> tuple[int, int]:
     return (-top if symmetric else -top - 1), top
 
 
+def finite(x: Tensor) -> Tensor:
+    """x, if all of it is finite; else one sentence."""
+    if not x.isfinite().all():
+        raise ValueError("this tensor holds NaN or infinity and cannot be quantized: look at what made it")
+    return x
+
+
+def resolved(x: Tensor, bits: int) -> Tensor:
+    """x, if a scale of 16 bits that reaches its extremes is neither too large nor too coarse; else one sentence."""
+    most = finite(x).abs().max().item()
+    if most and not 8 * LEAST <= most / limits(bits)[1] <= torch.finfo(torch.float16).max:
+        raise ValueError(f"numbers up to {most:.3g} are beyond what scales of 16 bits resolve: multiply them by a constant, and "
+                         "divide what comes out by it")
+    return x
+
+
 def blocks(x: Tensor, per: str) -> Tensor:
     """x in float32 as (rows, blocks, size), the numbers of a block sharing a scale."""
     if per not in PER:
         raise ValueError(f"there is no scale per {per!r}: choose one of {', '.join(PER)}")
-    if not x.isfinite().all():
-        raise ValueError("this tensor holds NaN or infinity and cannot be quantized: look at what made it")
-    return PER[per](x.float())
+    return PER[per](finite(x).float())
 
 
 def fit(x: Tensor, bits: int = 8, per: str = "channel", symmetric: bool = True) -> tuple[Tensor, Tensor]:
@@ -126,12 +145,31 @@ def convolution(layer: nn.Module) -> nn.Conv2d:
     return layer
 
 
-class Stored(nn.Module):
+class Coded(nn.Module):
+    """A module that keeps codes and their scales as buffers: they move between devices, but no cast changes their types."""
+    gone = {"weight": "this layer keeps codes and has no .weight to read: leave it out of `swap` by `where`, or make the code "
+                      "around it call the layer"}
+
+    def _apply(self, fn, recurse=True):
+        before = {name: kept for name, kept in self._buffers.items() if kept is not None}
+        super()._apply(fn, recurse)
+        for name, kept in before.items():
+            if self._buffers[name].dtype != kept.dtype:
+                self._buffers[name] = kept.to(self._buffers[name].device)
+        return self
+
+    def __getattr__(self, name):
+        if name in Coded.gone:
+            raise AttributeError(Coded.gone[name])
+        return super().__getattr__(name)
+
+
+class Stored(Coded):
     """A weight in memory as codes: `weight()` is the tensor that they stand for, in float32."""
 
     def __init__(self, weight: Tensor, bits: int = 8, per: str = "channel", symmetric: bool = True):
         super().__init__()
-        codes = quantize(weight.detach().flatten(1), bits, per, symmetric)
+        codes = quantize(resolved(weight.detach(), bits).flatten(1), bits, per, symmetric)
         self.bits, self.cut, self.shape = bits, codes.q.shape, weight.shape
         q = codes.q.flatten(1)
         self.register_buffer("codes", pack(padded(q, PAIR)) if bits == 4 else q)
@@ -145,15 +183,15 @@ class Stored(nn.Module):
         return dequantize(Codes(q[:, :self.cut[1:].numel()].view(self.cut), self.scale, zero, flat)).view(self.shape)
 
 
-class Rounded(nn.Module):
+class Rounded(Coded):
     """Inputs rounded on the way into a layer: with scales found in each of them or, if `seen` is given, fitted to that."""
 
     def __init__(self, settings: dict, seen: Tensor | None = None):
         super().__init__()
         if seen is not None and settings.get("per") != "tensor":
             raise ValueError("a static scale serves every token: give the inputs per='tensor'")
-        self.settings = settings
-        scale, zero = (None, None) if seen is None else fit(seen, **settings)
+        self.settings = dict(settings)
+        scale, zero = (None, None) if seen is None else fit(resolved(seen, settings.get("bits", 8)), **settings)
         self.register_buffer("scale", scale)
         self.register_buffer("zero", zero)
 
@@ -161,7 +199,7 @@ class Rounded(nn.Module):
         return rounded(x, **self.settings, fixed=None if self.scale is None else (self.scale, self.zero))
 
 
-class QuantLinear(nn.Module):
+class QuantLinear(Coded):
     """A linear layer whose weights are stored in 4 or 8 bits, and whose inputs are rounded too where `act` says how.
 
     act: arguments of `quantize` for the inputs. seen: inputs of a calibration; with them their scales are static.
@@ -175,7 +213,7 @@ class QuantLinear(nn.Module):
         super().__init__()
         weighted(layer, self.kind)
         self.parts = list(parts) or [layer.weight.shape[1]]
-        self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone(), layer.bias.requires_grad)
+        self.bias = None if layer.bias is None else nn.Parameter(owned(layer.bias), layer.bias.requires_grad)
         self.stored = nn.ModuleList(Stored(w, bits, per, symmetric) for w in layer.weight.split(self.parts, 1))
         examples = seen.split(self.parts, self.axis) if seen is not None else [None] * len(self.parts)
         self.inputs = nn.ModuleList(Rounded(act, part) if act else nn.Identity() for part in examples)
@@ -185,13 +223,13 @@ class QuantLinear(nn.Module):
         x = torch.cat([enter(part) for enter, part in zip(self.inputs, x.split(self.parts, self.axis))], self.axis)
         return x, torch.cat([part.weight() for part in self.stored], 1).to(x.dtype)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(*self.both(x), self.bias)
+    def forward(self, input: Tensor) -> Tensor:         # named as in torch: some nets call their layers by keyword
+        return F.linear(*self.both(input), self.bias)
 
 
 class QuantConv2d(QuantLinear):
     """The same for a convolution; a group runs along the weights of an output, input channels outermost."""
-    kind, axis = nn.Conv2d, 1
+    kind, axis = nn.Conv2d, -3
 
     def __init__(self, layer: nn.Conv2d, *args, **settings):
         super().__init__(convolution(layer), *args, **settings)
@@ -199,8 +237,8 @@ class QuantConv2d(QuantLinear):
             raise ValueError("the inputs of a convolution share one scale: give them per='tensor'")
         self.moves = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(*self.both(x), self.bias, **self.moves)
+    def forward(self, input: Tensor) -> Tensor:
+        return F.conv2d(*self.both(input), self.bias, **self.moves)
 
 
 def bytes_of(module: nn.Module) -> int:

@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import quant
-from .quant import PAIR, padded
-from .svdquant import INPUTS, OFFSET, Split, Weights, search
+from .quant import PAIR, owned, padded
+from .svdquant import INPUTS, OFFSET, Split, Weights, search, spread
 
 RANKS = 16                      # ranks are filled up to a multiple: what tensor cores multiply at once
-MOVES = ("kernel_size", "stride", "padding", "dilation")
+MOVES = ("kernel_size", "stride", "dilation", "_reversed_padding_repeated_twice")       # the last is padding as `F.pad` takes it
 
 
 @cache
@@ -100,7 +100,7 @@ def _back(ctx, grad):
 svdquant_linear.register_autograd(_back, setup_context=_keep)
 
 
-class SVDQuantLinear(nn.Module):
+class SVDQuantLinear(quant.Coded):
     """A linear layer in 4 bits with its branch: `from_linear` makes it of a real one.
 
     codes (N, K / 2) bytes, K padded to 128; scale and multiplier as in `svdquant.Weights`, but transposed: a kernel reads
@@ -112,31 +112,60 @@ class SVDQuantLinear(nn.Module):
         self.mode = mode
         down, extra = split.down / split.smooth, -split.up.shape[1] % RANKS                   # reads x as it comes
         self.register_buffer("codes", quant.pack(split.rest.codes, OFFSET[mode]))
-        self.register_buffer("scale", split.rest.scale.T.contiguous())
-        self.register_buffer("multiplier", None if (m := split.rest.multiplier) is None else m.T.contiguous())
-        self.register_buffer("smooth", own(split.smooth, torch.float16))
-        self.up = nn.Parameter(own(F.pad(split.up, (0, extra)), dtype))
-        self.down = nn.Parameter(own(F.pad(down, (0, 0, 0, extra)), dtype))
-        self.bias = None if bias is None else nn.Parameter(own(bias, dtype))
+        self.register_buffer("scale", owned(split.rest.scale.T))
+        self.register_buffer("multiplier", None if (m := split.rest.multiplier) is None else owned(m.T))
+        self.register_buffer("smooth", owned(split.smooth, torch.float16))
+        self.up = nn.Parameter(owned(F.pad(split.up, (0, extra)), dtype))
+        self.down = nn.Parameter(owned(F.pad(down, (0, 0, 0, extra)), dtype))
+        self.bias = None if bias is None else nn.Parameter(owned(bias, dtype), bias.requires_grad)
+        if not all(kept.isfinite().all() for kept in self.parameters()):
+            raise ValueError(f"the branch or the bias of this layer is beyond {dtype}: divide weights and bias by a constant, "
+                             "and multiply the outputs by it")
+
+    @classmethod
+    def _converted(cls, layer: nn.Module, split: Split, mode: str):
+        """The layer's split as a module, frozen where the layer was."""
+        made = cls(split, layer.bias, mode, sixteen(layer.weight.dtype))
+        for part in (made.up, made.down):
+            part.requires_grad_(layer.weight.requires_grad)
+        return made
 
     @classmethod
     def from_linear(cls, linear: nn.Linear, activations: Tensor, rank: int = 32, mode: str = "w4a4", **how):
         """Weights and bias of a linear layer, converted for inputs like `activations` (..., K). how: see `search`."""
-        split = search(quant.weighted(linear, nn.Linear).weight, activations.flatten(0, -2), rank, mode, **how)
-        return cls(split, linear.bias, mode, sixteen(linear.weight.dtype))
+        rows = activations.reshape(-1, activations.shape[-1])
+        return cls._converted(linear, search(quant.weighted(linear, nn.Linear).weight, rows, rank, mode, **how), mode)
 
-    def forward(self, x: Tensor) -> Tensor:
-        if not x.is_floating_point() or x.shape[-1] != len(self.smooth):
-            raise ValueError(f"this layer takes floating-point inputs (..., {len(self.smooth)}), got {x.dtype} {tuple(x.shape)}")
-        y = svdquant_linear(x.flatten(0, -2), self.codes, self.scale, self.multiplier, self.smooth, self.up, self.down,
+    def forward(self, input: Tensor) -> Tensor:         # named as in torch: some nets call their layers by keyword
+        k = len(self.smooth)
+        if not input.is_floating_point() or input.ndim == 0 or input.shape[-1] != k:
+            raise ValueError(f"this layer takes floating-point inputs (..., {k}), got {input.dtype} {tuple(input.shape)}")
+        y = svdquant_linear(input.reshape(-1, k), self.codes, self.scale, self.multiplier, self.smooth, self.up, self.down,
                             self.bias)
-        return y.unflatten(0, x.shape[:-1])
+        return y.reshape(*input.shape[:-1], len(self.codes))
 
     def add_lora(self, a: Tensor, b: Tensor) -> None:
-        """Add a (N, r) b (r, K) to the weights by putting them beside the branch; nothing is quantized again."""
-        extra = -a.shape[1] % RANKS
-        self.up = nn.Parameter(torch.cat([self.up, F.pad(a, (0, extra)).to(self.up)], 1))
-        self.down = nn.Parameter(torch.cat([self.down, F.pad(b, (0, 0, 0, extra)).to(self.down)], 0))
+        """Add a (N, r) b (r, K) to the weights by putting them beside the branch; nothing is quantized again.
+
+        The branch is a new parameter then: make optimizers afterwards.
+        """
+        (n, k), r, extra = (len(self.up), self.down.shape[1]), a.shape[-1], -a.shape[-1] % RANKS
+        if a.shape != (n, r) or b.shape != (r, k):
+            raise ValueError(f"a LoRA of this layer is a ({n}, r) and b (r, {k}), got {tuple(a.shape)} and {tuple(b.shape)}")
+        a, b = F.pad(a, (0, extra)).to(self.up), F.pad(b, (0, 0, 0, extra)).to(self.down)
+        if not (a.isfinite().all() and b.isfinite().all()):
+            raise ValueError(f"a factor of this LoRA is beyond {self.up.dtype}: divide it by a constant, and multiply the other "
+                             "by it")
+        self.up = nn.Parameter(owned(torch.cat([self.up, a], 1)), self.up.requires_grad)
+        self.down = nn.Parameter(owned(torch.cat([self.down, b], 0)), self.down.requires_grad)
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest):
+        """A branch of any rank is taken, as a LoRA makes it wider."""
+        up, down = (state_dict.get(prefix + name, own) for name, own in (("up", self.up), ("down", self.down)))
+        if up.shape[1:] == down.shape[:1] != self.down.shape[:1]:
+            self.up = nn.Parameter(self.up.new_zeros(len(self.up), len(down)), self.up.requires_grad)
+            self.down = nn.Parameter(self.down.new_zeros(len(down), self.down.shape[1]), self.down.requires_grad)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 class SVDQuantConv2d(SVDQuantLinear):
@@ -146,21 +175,21 @@ class SVDQuantConv2d(SVDQuantLinear):
     def from_conv(cls, conv: nn.Conv2d, images: Tensor, rank: int = 0, mode: str = "w4a4", keep: int = 1024, **how):
         """Weights and bias of a convolution, converted for inputs like `images` (B, C, H, W). keep: pixels looked at."""
         pixels = unfolded(quant.convolution(conv), images).flatten(0, 1)
-        split = search(conv.weight.flatten(1), pixels[:: max(1, len(pixels) // keep)], rank, mode,
-                       share=conv.weight[0, 0].numel(), **how)
-        made = cls(split, conv.bias, mode, sixteen(conv.weight.dtype))
-        made.kernel_size, made.stride, made.padding, made.dilation = (getattr(conv, key) for key in MOVES)
+        split = search(conv.weight.flatten(1), spread(pixels, keep), rank, mode, share=conv.weight[0, 0].numel(), **how)
+        made = cls._converted(conv, split, mode)
+        for key in MOVES:
+            setattr(made, key, getattr(conv, key))
         return made
 
-    def forward(self, x: Tensor) -> Tensor:
-        size = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in
-                zip(x.shape[2:], self.padding, self.dilation, self.kernel_size, self.stride)]
-        return super().forward(unfolded(self, x)).transpose(1, 2).unflatten(2, size)
-
-
-def own(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    """A copy that shares nothing and lies row by row, as the kernels and safetensors read it: an SVD's factors do not."""
-    return tensor.detach().to(dtype, copy=True, memory_format=torch.contiguous_format)
+    def forward(self, input: Tensor) -> Tensor:
+        channels = len(self.smooth) // (self.kernel_size[0] * self.kernel_size[1])
+        if input.ndim not in (3, 4) or input.shape[-3] != channels:
+            raise ValueError(f"this convolution takes images (B, {channels}, H, W) or one without B, got {tuple(input.shape)}")
+        left, right, top, bottom = self._reversed_padding_repeated_twice
+        size = [(n + edges - d * (k - 1) - 1) // s + 1 for n, edges, d, k, s in
+                zip(input.shape[-2:], (top + bottom, left + right), self.dilation, self.kernel_size, self.stride)]
+        made = super().forward(unfolded(self, input)).transpose(1, 2).unflatten(2, size)
+        return made if input.ndim == 4 else made[0]
 
 
 def sixteen(dtype: torch.dtype) -> torch.dtype:
@@ -169,5 +198,6 @@ def sixteen(dtype: torch.dtype) -> torch.dtype:
 
 
 def unfolded(conv: nn.Module, images: Tensor) -> Tensor:
-    """What a convolution multiplies at each place of images (B, C, H, W): (B, places, C kh kw)."""
-    return F.unfold(images, conv.kernel_size, conv.dilation, conv.padding, conv.stride).transpose(1, 2)
+    """What a convolution multiplies at each place of images (B, C, H, W), or of one (C, H, W): (B, places, C kh kw)."""
+    edged = F.pad(images, conv._reversed_padding_repeated_twice)
+    return F.unfold(edged.reshape(-1, *edged.shape[-3:]), conv.kernel_size, conv.dilation, stride=conv.stride).transpose(1, 2)

@@ -46,7 +46,7 @@ def grouped(w: Tensor) -> Weights:
 
 def two_level(w: Tensor) -> Weights:
     """Weights (N, K) in w4a8: codes -8..7, a multiplier 1..16 a group (that of least squared error), a scale a channel."""
-    part = padded(w.float(), PAIR).unflatten(1, (-1, GROUP))                            # (N, groups, 64)
+    part = padded(quant.finite(w).float(), PAIR).unflatten(1, (-1, GROUP))              # (N, groups, 64)
     scale = quant.stored(part.abs().amax((1, 2)) / (7 * TOP))[:, None]                  # (N, 1)
     best, least = torch.ones(part.shape[:2], dtype=torch.uint8, device=w.device), torch.full(part.shape[:2], torch.inf).to(w)
     for m in range(1, TOP + 1):
@@ -66,11 +66,20 @@ def smooth_scale(x: Tensor, w: Tensor, a: float = 0.5, b: float | None = None, s
     """s (K,) = amax |x|^a / amax |w|^b for inputs (rows, K) and weights (N, K); b is 1 - a unless given.
 
     share: so many neighbours have one s, as the pixels of an unfolded channel do. s is rounded to the 16 bits it is
-    stored in, and kept within 1e-4 and 1e4.
+    stored in, and kept within 1e-4 and 1e4. A dead channel, whose inputs or weights reach at most a hundred-thousandth of the
+    largest, tells nothing of itself: it gets the median of the others, so that it is an ordinary one when it wakes.
     """
-    amax = lambda t: t.detach().float().abs().amax(0).view(-1, share).amax(1).clamp(min=1e-5)
-    s = amax(x) ** a / amax(w) ** (1 - a if b is None else b)
-    return s.clamp(1e-4, 1e4).half().float().repeat_interleave(share)
+    amax = lambda t: t.detach().float().abs().amax(0).view(-1, share).amax(1)
+    inputs, weights = amax(x), amax(w)
+    alive = (inputs > 1e-5 * inputs.max()) & (weights > 1e-5 * weights.max())
+    s = (inputs ** a / weights ** (1 - a if b is None else b)).clamp(1e-4, 1e4).where(alive, torch.nan)
+    return s.where(alive, s.nanmedian().nan_to_num(1.0)).half().float().repeat_interleave(share)
+
+
+def spread(rows: Tensor, keep: int) -> Tensor:
+    """Rows (n, ...) thinned out evenly to `keep`, or all where there are no more."""
+    many = min(len(rows), keep)
+    return rows[torch.arange(many, device=rows.device) * len(rows) // max(1, many)]
 
 
 def lowrank(w: Tensor, rank: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -125,9 +134,10 @@ def search(w: Tensor, x: Tensor, rank: int = 32, mode: str = "w4a4", exponents: 
     """The best split of weights (N, K) for inputs (rows, K): exponents tried with the branch in the loop, then refined."""
     if mode not in MODES:
         raise ValueError(f"there is no mode {mode!r}: choose one of {', '.join(MODES)}")
-    w, x = w.detach().float(), x.detach().float()
+    w, x = quant.finite(w.detach().float()), quant.finite(x.detach().float())
     if not len(x) or x.shape[1:] != w.shape[1:]:
-        raise ValueError(f"weights {tuple(w.shape)} are converted for inputs (rows, {w.shape[1]}), at least one, got {tuple(x.shape)}")
+        raise ValueError(f"weights {tuple(w.shape)} are converted for inputs (rows, {w.shape[1]}), at least one, got "
+                         f"{tuple(x.shape)}")
     want = x @ w.T
 
     def tried(pair, turns=1) -> Split:

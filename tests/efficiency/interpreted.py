@@ -1,14 +1,13 @@
 """The kernels in Triton's interpreter against float64; run by test_kernels.py in a process of its own (TRITON_INTERPRET=1)."""
-import copy
 import itertools
 import re
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load, save
 from torch import nn
 
+from effml_lab.bench import kernels
 from effml_lab.efficiency import quant, svdlinear, svdquant
 from effml_lab.efficiency.kernels import dequantize, gemm_up, launch, quantize_down
 
@@ -74,24 +73,6 @@ def test_the_product_is_that_of_float64(mode, shape, bias):
     close(got, gemm_up.reference(codes, scales, la.double(), stored(made), made.up, made.bias, torch.float64), 1e-3)
 
 
-@pytest.mark.parametrize("mode", svdquant.MODES)
-@pytest.mark.parametrize("rank", [0, 8, 16, 32])
-@pytest.mark.parametrize("make", ["linear", "convolution", "loaded"])
-def test_a_layer_made_as_a_user_makes_it(mode, rank, make):
-    linear, seen = nn.Linear(128, 96, dtype=torch.float16), randn(64, 128)
-    if make == "convolution":
-        conv = nn.Conv2d(8, 96, 4, dtype=torch.float16)
-        made = svdlinear.SVDQuantConv2d.from_conv(conv, randn(2, 8, 7, 7), rank, mode)
-    else:
-        made = svdlinear.SVDQuantLinear.from_linear(linear, seen, rank, mode)
-    if make == "loaded":
-        made = copy.deepcopy(made)
-        made.load_state_dict(load(save(made.state_dict())))
-    x = randn(40, 128, seed=9).half()
-    parts = made.codes, made.scale, made.multiplier, made.smooth, made.up, made.down, made.bias
-    close(svdlinear.fused(x, *parts).float(), svdlinear.plain(x, *parts).double(), 4e-3)
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_both_together_are_the_layer(mode):
     made, x = layer(130, 320, 32, mode), randn(33, 320, seed=6).half()
@@ -101,6 +82,46 @@ def test_both_together_are_the_layer(mode):
     again = gemm_up.gemm_up(*quantize_down.quantize_down(x, made.smooth, made.down, mode), stored(made), made.up,
                             made.bias, x.dtype)
     assert torch.equal(got, again)
+
+
+def converted(kind, rank, mode):
+    """A layer as a user makes it of a real one, and inputs that its search has not seen."""
+    torch.manual_seed(0)
+    if kind is nn.Linear:
+        made = svdlinear.SVDQuantLinear.from_linear(kind(224, 72), randn(64, 224), rank, mode, exponents=[(0.5, 0.5)], rounds=2)
+        return made, randn(33, 224, seed=7).half()
+    made = svdlinear.SVDQuantConv2d.from_conv(kind(16, 40, 3, 2, 1), randn(2, 16, 9, 8), rank, mode, exponents=[(0.5, 0.5)])
+    return made, randn(1, 16, 9, 8, seed=7).half()
+
+
+@pytest.mark.parametrize("mode, kind, rank", list(itertools.product(MODES, (nn.Linear, nn.Conv2d), (0, 16, 20, 32))))
+def test_a_converted_layer_is_the_same_by_kernels_and_by_plain_pytorch(mode, kind, rank, monkeypatch):
+    made, x = converted(kind, rank, mode)
+    want = made(x.double())                                             # takes the plain route
+    monkeypatch.setattr(svdlinear, "route", lambda x: "fused")
+    close(made(x), want, 2e-3)
+    assert all(kept.is_contiguous() for kept in made.state_dict().values())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_operands_may_lie_in_memory_as_they_like(mode):
+    made, x = converted(nn.Linear, 32, mode)
+    given = kernels.tensors(made)
+    turned = [t if t is None or t.ndim < 2 else t.T.contiguous().T for t in given]
+    assert torch.equal(svdlinear.fused(x, *turned), svdlinear.fused(x, *given))
+    dense = [dequantize.dequantize(*parts[:4], torch.float16) for parts in (turned, given)]
+    assert torch.equal(*dense)
+
+
+def test_the_benchmark_times_layers_of_a_user_and_none_that_is_wrong(monkeypatch):
+    monkeypatch.setattr(kernels, "CHECKED", 33)
+    layers, found = kernels.checked(224, 72, "cpu", torch.float16)
+    assert all(right["layer"] < 2e-3 for right in found.values()) and [len(layer.down) for layer in layers["w4a8"]] == [32, 0]
+    assert all(layer.smooth.unique().numel() > 1 for pair in layers.values() for layer in pair)
+    right = svdlinear.fused
+    monkeypatch.setattr(svdlinear, "fused", lambda x, *given: 1.05 * right(x, *given))
+    with pytest.raises(RuntimeError, match="nothing was timed"):
+        kernels.checked(224, 72, "cpu", torch.float16)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -191,7 +212,9 @@ def test_the_assembly_is_the_plain_form():
         bytes4 = [start, 255 - start, start ^ 0x5A, (7 * start + 3) % 256]
         word = sum(byte << 8 * i for i, byte in enumerate(bytes4))
         got = executed(sixteenfold, {"$2": word})
-        assert each(got["$0"]) == [signed((b << 4) & 255) for b in bytes4] and each(got["$1"]) == [signed(b & 240) for b in bytes4]
+        assert each(got["$0"]) == [signed((b << 4) & 255) for b in bytes4]
+        assert each(got["$1"]) == [signed(b & 240) for b in bytes4]
         for m in range(1, 17):
             got = executed(multiplied, {"$2": word, "$3": m * 0x01010101})
-            assert each(got["$0"]) == [((b & 15) - 8) * m for b in bytes4] and each(got["$1"]) == [((b >> 4) - 8) * m for b in bytes4]
+            assert each(got["$0"]) == [((b & 15) - 8) * m for b in bytes4]
+            assert each(got["$1"]) == [((b >> 4) - 8) * m for b in bytes4]

@@ -26,12 +26,13 @@ def alone(*command: str, **env: str) -> str:
 @triton
 def test_in_the_interpreter():
     out = alone("-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "interpreted.py", TRITON_INTERPRET="1")
-    assert int(out.split(" passed")[0].split()[-1]) >= 47 and "skipped" not in out
+    assert int(out.split(" passed")[0].split()[-1]) >= 66 and "skipped" not in out
 
 
 @triton
 def test_compiled_ahead_of_time(tmp_path):
-    alone("-m", "effml_lab", "bench", "instructions", "--out", str(tmp_path), TRITON_CACHE_DIR=str(tmp_path), TRITON_INTERPRET="0")
+    alone("-m", "effml_lab", "bench", "instructions", "--out", str(tmp_path), TRITON_CACHE_DIR=str(tmp_path),
+          TRITON_INTERPRET="0")
     rows = [json.loads(line)["settings"] for line in (tmp_path / "instructions.jsonl").read_text().splitlines()]
     assert {(row["kernel"], row["cc"]) for row in rows} >= {
         (f"{kernel}_{mode}", cc) for kernel in ("quantize", "gemm") for mode in svdquant.MODES for cc in SHARED}
@@ -166,6 +167,21 @@ told(lambda: launch.covered(torch.float16, torch.device("cuda")))
 """, TRITON_INTERPRET="0")
     cpu, old = out.strip().splitlines()
     assert "on the CPU" in cpu and "tensor cores of Tesla T4" in old
+
+
+@triton
+@pytest.mark.parametrize("before", ["from effml_lab.efficiency.kernels import quantize_down", "import triton.language"])
+def test_the_interpreter_switched_on_too_late_gets_one_sentence(before):
+    out = alone("-c", f"""
+{before}
+import os, torch
+os.environ["TRITON_INTERPRET"] = "1"
+from effml_lab.efficiency.kernels import quantize_down
+x = torch.zeros(2, 128, dtype=torch.float16)
+try: quantize_down.quantize_down(x, x[0], x, "w4a4")
+except ValueError as error: print(error)
+""", TRITON_INTERPRET="0")
+    assert out.strip() == "TRITON_INTERPRET was changed after Triton was imported: set it before Python starts"
 
 
 def test_without_triton_the_layer_runs():

@@ -240,7 +240,7 @@ def test_calibrating_leaves_no_hook_behind_and_thins_out_rows():
     net = DiT(32)
     denoise, batches = visited(net)
     seen = calibrate.calibrate(denoise, net, batches, keep=10)
-    assert all(len(rows) <= 6 * 19 for name, rows in seen.items() if name != "patch") and seen["patch"].ndim == 4
+    assert all(len(rows) <= 6 * 10 for name, rows in seen.items() if name != "patch") and seen["patch"].ndim == 4
     with pytest.raises(RuntimeError):
         calibrate.calibrate(denoise, net, [(randn(2, 5, 8, 8), batches[0][1])])
     assert not any(layer._forward_pre_hooks for layer in net.modules())
@@ -253,50 +253,3 @@ def test_strategies_pick_their_times():
     assert calibrate.chosen(visits, "uniform", 3) == [0, 50, 99]
     picked = torch.tensor(calibrate.chosen(visits, "ndtc", 2000, rng)).float()
     assert 55 < picked.median() < 65 and (picked == 99).float().mean() > 0.15
-
-
-def converted(kind: str, net: nn.Module, seen: torch.Tensor) -> nn.Module:
-    how = {"fourbit": {"exponents": COARSE}, "static": {}}[kind]
-    return calibrate.swap(net, {"": seen}, convert=getattr(calibrate, kind), **how)[0]
-
-
-@pytest.mark.parametrize("kind", ["fourbit", "static"])
-def test_a_net_that_is_one_layer_is_converted_and_shares_nothing(kind):
-    linear, seen = nn.Linear(128, 64).half() if kind == "fourbit" else nn.Linear(128, 64), randn(64, 128)
-    seen = seen.to(linear.weight.dtype)
-    made = converted(kind, linear, seen)
-    assert type(made) is not nn.Linear
-    kept = {tensor.untyped_storage().data_ptr() for tensor in linear.state_dict().values()}
-    mine = [tensor.untyped_storage().data_ptr() for tensor in made.state_dict().values()]
-    assert not kept & set(mine) and len(set(mine)) == len(mine)
-    assert all(tensor.is_contiguous() for tensor in made.state_dict().values())
-    before = linear(seen)
-    made.bfloat16()
-    assert torch.equal(linear(seen), before)
-
-
-def test_a_layer_that_is_used_twice_is_converted_in_both_places():
-    shared = nn.Linear(128, 128)
-    net = nn.Sequential(shared, nn.ReLU(), nn.ModuleDict({"again": shared})["again"])
-    made, rows = calibrate.swap(net, {"0": randn(32, 128)}, exponents=COARSE)
-    assert made[0] is made[2] and isinstance(made[0], svdlinear.SVDQuantLinear) and len(rows) == 1
-    assert net[0] is net[2] is shared
-
-
-def test_an_error_needs_rows_that_were_not_fitted():
-    with pytest.raises(ValueError, match="holds one input of 0: two or more are needed"):
-        calibrate.swap(nn.Sequential(nn.Linear(128, 8)), {"0": randn(1, 128)})
-
-
-@pytest.mark.parametrize("mode", ["w4a4", "w4a8"])
-def test_a_quantized_net_is_saved_and_loaded_without_pickle(mode, tmp_path):
-    from safetensors.torch import load_file, save_file
-    net = nn.Sequential(nn.Linear(128, 96), nn.SiLU(), nn.Linear(96, 40))
-    seen = {"0": randn(64, 128), "2": randn(64, 96, seed=1)}
-    swapped = lambda k: calibrate.swap(net, {name: x * k for name, x in seen.items()}, mode=mode, exponents=COARSE)[0]
-    first, other = swapped(1), swapped(3)
-    save_file(first.state_dict(), tmp_path / "net.safetensors")
-    x = randn(16, 128, seed=2)
-    assert not torch.equal(first(x), other(x))
-    other.load_state_dict(load_file(tmp_path / "net.safetensors"))
-    assert torch.equal(first(x), other(x))

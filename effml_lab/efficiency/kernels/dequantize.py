@@ -9,7 +9,7 @@ import triton.language as tl
 from torch import Tensor
 
 from .. import quant
-from .launch import on_gpu
+from .launch import contiguous, on_gpu
 
 HALF: tl.constexpr = tl.constexpr(64)
 
@@ -45,6 +45,7 @@ def reference(packed: Tensor, scale: Tensor, multiplier: Tensor | None, smooth: 
 def dequantize(packed: Tensor, scale: Tensor, multiplier: Tensor | None, smooth: Tensor, dtype: torch.dtype) -> Tensor:
     """The weights (N, K) that codes stand for, over s (K,), in 16 bits; arguments as in `gemm_up`."""
     on_gpu(packed.device)
+    packed, scale, multiplier, smooth = contiguous(packed, scale, multiplier, smooth)
     n, k, pairs = len(packed), len(smooth), packed.shape[1] // 64
     out = torch.empty(n, k, dtype=dtype, device=packed.device)
     kernel[(triton.cdiv(n, 16), pairs)](packed, scale, multiplier, smooth, out, n, k, pairs, TWO=multiplier is not None,

@@ -16,7 +16,7 @@ import triton.language as tl
 from torch import Tensor
 
 from .. import quant
-from .launch import INTERPRETED, config, covered, power
+from .launch import INTERPRETED, config, contiguous, covered, power
 
 HALF: tl.constexpr = tl.constexpr(64)
 
@@ -146,9 +146,8 @@ def gemm_up(codes: Tensor, scales: Tensor, la: Tensor, weights: tuple[Tensor, Te
     weights: packed codes (N, K / 2); scales (K / 64, N), or (1, N) in w4a8, with multipliers (K / 64, N). up: (N, R),
     la (M, R), bias (N,).
     """
-    packed, w_scale, multiplier = (part if part is None else part.contiguous() for part in weights)
-    up = up.contiguous()
     covered(dtype, codes.device)
+    packed, w_scale, multiplier, codes, scales, la, up, bias = contiguous(*weights, codes, scales, la, up, bias)
     (m, n), r, pairs = (len(codes), len(packed)), up.shape[1], packed.shape[1] // 64
     out = torch.empty(m, n, dtype=dtype, device=codes.device)
     if m:

@@ -9,9 +9,12 @@ from functools import cache
 from importlib.resources import files
 
 import torch
+import triton.language as tl
+from torch import Tensor
 from triton import knobs
+from triton.runtime.interpreter import InterpretedFunction
 
-INTERPRETED = bool(knobs.runtime.interpret)
+INTERPRETED = isinstance(tl.zeros, InterpretedFunction)         # settled when Triton was imported; the variable may be set later
 DTYPES = (torch.float16, torch.bfloat16)
 
 
@@ -45,8 +48,15 @@ def config(device: torch.device | str, kernel: str, m: int) -> dict:
     return settings(kernel, architecture(device), m)
 
 
+def contiguous(*tensors: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Each tensor as the kernels read it, rows one after another in memory; None stays None."""
+    return tuple(t if t is None else t.contiguous() for t in tensors)
+
+
 def on_gpu(device: torch.device) -> None:
     """Refuse a tensor on the CPU, in one sentence, unless the interpreter is there to take it."""
+    if bool(knobs.runtime.interpret) != INTERPRETED:
+        raise ValueError("TRITON_INTERPRET was changed after Triton was imported: set it before Python starts")
     if device.type != "cuda" and not INTERPRETED:
         raise ValueError("the kernels run on a GPU, and this tensor is on the CPU: the layer itself runs on both")
 

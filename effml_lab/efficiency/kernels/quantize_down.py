@@ -13,7 +13,7 @@ import triton.language as tl
 from torch import Tensor
 
 from .. import quant
-from .launch import INTERPRETED, config, covered, power
+from .launch import INTERPRETED, config, contiguous, covered, power
 
 HALF: tl.constexpr = tl.constexpr(64)
 LEAST: tl.constexpr = tl.constexpr(2.0**-24)
@@ -117,12 +117,12 @@ def reference(x: Tensor, smooth: Tensor, down: Tensor, mode: str) -> tuple[Tenso
 
 
 def quantize_down(x: Tensor, smooth: Tensor, down: Tensor, mode: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Codes, float16 scales and la (M, R) float32 of x (M, K), K running along memory; smooth (K,), down (R, K).
+    """Codes, float16 scales and la (M, R) float32 of x (M, K); smooth (K,), down (R, K).
 
     w4a4: packed codes (M, K / 2), K padded to 128, and scales (K / 64, M). w4a8: int8 codes (M, K), scales (M,).
     """
     covered(x.dtype, x.device)
-    x, smooth, down = x if x.stride(1) == 1 else x.contiguous(), smooth.contiguous(), down.contiguous()
+    x, smooth, down = x if x.stride(1) == 1 else x.contiguous(), *contiguous(smooth, down)
     (m, k), r, pairs = x.shape, len(down), triton.cdiv(x.shape[1], quant.PAIR)
     shapes = {"w4a4": ((m, pairs * 64), (2 * pairs, m)), "w4a8": ((m, pairs * 128), (m,))}[mode]
     codes = torch.empty(shapes[0], dtype=torch.uint8 if mode == "w4a4" else torch.int8, device=x.device)
