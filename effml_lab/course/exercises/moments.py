@@ -8,6 +8,7 @@ itself, and then says nothing against the mean.
 from itertools import pairwise
 from typing import Callable
 
+import torch
 from torch import Tensor
 
 from ..contract.exercise import Property, within
@@ -77,3 +78,62 @@ def step_noise(name: str, x: Tensor, y: Tensor, std: float, slips: dict[str, flo
         slips = {}
     return within(name, noise_size(x, y), (1 - slack) * std, (1 + slack) * std,
                   {said: ((1 - slack) * value - 1e-6, (1 + slack) * value + 1e-6) for said, value in slips.items()})
+
+
+AXES = "for every picture", "for every channel", "in every row", "in every column"
+
+
+def repeats(r: Tensor) -> str | None:
+    """How noise r, (B, C, H, W), repeats itself along an axis; None if it does not.
+
+    Told by its correlation with itself, moved on by any number of places or turned round: zero up to chance if it is new.
+    """
+    r = (r - r.mean()) / r.std()
+    limit = 7 * (2 / r.numel()) ** 0.5
+    for axis, same in enumerate(AXES):
+        n, rest = r.shape[axis], [i for i in range(r.ndim) if i != axis]
+        moved = torch.fft.irfft(torch.fft.rfft(r, dim=axis).abs() ** 2, n=n, dim=axis).mean(rest)[1:] / n
+        first, last = (side.narrow(axis, 0, n // 2) for side in (r, r.flip(axis)))
+        if n == 1:
+            continue
+        if moved.min() > 0.9:
+            return f"the same noise {same}: draw noise of the shape of x"
+        if (first * last).mean().abs() > limit or moved.min() < -0.9:
+            return "one half of the noise is the other, mirrored or with its sign changed: draw noise of the shape of x"
+        if moved.abs().max() > limit:
+            return f"the noise repeats itself {same.replace('every', 'another').replace('for', 'in')}: draw noise of the shape of x"
+    return None
+
+
+def abnormal(r: Tensor) -> str | None:
+    """How noise r fails to be normal, by its third and fourth moments; None if it does not."""
+    z = (r - r.mean()) / r.std()
+    skew, tails = z.pow(3).mean(), z.pow(4).mean() - 3
+    if skew.abs() < 7 * (6 / z.numel()) ** 0.5 and tails.abs() < 7 * (24 / z.numel()) ** 0.5:
+        return None
+    if skew.abs() < 0.1 and abs(tails + 1.2) < 0.1:
+        return "uniform noise (rand) where normal noise (randn) belongs"
+    return "noise of two values only: draw it with randn" if tails < -1.9 else "noise that is not normal: draw it with randn"
+
+
+def residual(x: Tensor, y: Tensor) -> Tensor:
+    """What a regression of y on x leaves: the new noise, if the mean is affine in x."""
+    x, y = (v.double() - v.double().mean() for v in (x, y))
+    return y - (x * y).mean() / (x * x).mean() * x
+
+
+def bent(x: Tensor, r: Tensor) -> bool:
+    """Whether what is left still depends on x: then the mean was not affine, and r is not the noise alone."""
+    z, r = (x.double() - x.double().mean()) / x.double().std(), r / r.std()
+    return any((r * f).mean().abs() > 7 * f.std() / r.numel() ** 0.5 for f in (z**2 - 1, z**3 - 3 * z))
+
+
+def unfit(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
+    """How the noises of several steps (x, y, mean) fail to be normal, and new for every pixel, picture and step."""
+    if said := reused(walk):
+        return said
+    left = [(x, residual(x, y)) for x, y, _ in walk if noise_size(x, y) > 1e-3 and not exploded(x) and not exploded(y)]
+    plain = [r for x, r in left if not bent(x, r)]
+    found = [repeats(r) or abnormal(r) for r in plain]
+    again = any(float((a * b).mean().abs() / a.std() / b.std()) > 7 / a.numel() ** 0.5 for a, b in pairwise(plain))
+    return next((said for said in found if said), REPEATED if again else None)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ....diffusion.samplers import step
 from ...contract.exercise import Exercise, close, same_form
-from ..common import betas, integer, one_number, several
+from ..common import PAPER, betas, integer, one_number, several
 
 
 class Posterior(NamedTuple):
@@ -49,7 +49,6 @@ def posterior_run(impl, case):
 WRAPPED = "abar[t - 1] at t = 0 is the last entry of the table: before t = 0 alpha-bar is 1"
 ANOTHER = "beta from a table outside: work it out from the abar that is handed in"
 WHOLE = "1 - alpha-bar is the noise of all steps: beta is that of one"
-PAPER = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)       # the betas that stand in the notebook
 
 
 def mean_slips(case) -> dict:
