@@ -128,12 +128,24 @@ def bent(x: Tensor, r: Tensor) -> bool:
     return any((r * f).mean().abs() > 7 * f.std() / r.numel() ** 0.5 for f in (z**2 - 1, z**3 - 3 * z))
 
 
+def leans(x: Tensor, r: Tensor) -> bool:
+    """Whether r grows or falls with x."""
+    z, r = (v.double() - v.double().mean() for v in (x, r))
+    return bool((z * r).mean().abs() > 6 * z.std() * r.std() / r.numel() ** 0.5)
+
+
 def unfit(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
-    """How the noises of several steps (x, y, mean) fail to be normal, and new for every pixel, picture and step."""
+    """How the noises of several steps (x, y, mean) fail to be normal, and new for every pixel, picture and step.
+
+    One fault is in all steps: two are looked at. Whether noise is normal is asked only where the mean is right up to a number.
+    """
     if said := reused(walk):
         return said
-    left = [(x, residual(x, y)) for x, y, _ in walk if noise_size(x, y) > 1e-3 and not exploded(x) and not exploded(y)]
-    plain = [r for x, r in left if not bent(x, r)]
-    found = [repeats(r) or abnormal(r) for r in plain]
-    again = any(float((a * b).mean().abs() / a.std() / b.std()) > 7 / a.numel() ** 0.5 for a, b in pairwise(plain))
-    return next((said for said in found if said), REPEATED if again else None)
+    left = [step for step in walk if noise_size(*step[:2]) > 1e-3 and not exploded(step[0]) and not exploded(step[1])]
+    for x, y, mean in left[::max(1, len(left) - 1)]:
+        r = residual(x, y).float()
+        if not bent(x, r) and (said := repeats(r) or (None if leans(x, y - mean) else abnormal(r))):
+            return said
+    unit = [(y - mean) / (y - mean).std() for _, y, mean in left]
+    fresh = left and drift(*left[0]) < 6
+    return REPEATED if fresh and len(unit) > 1 and all((a * b).mean().abs() > 0.99 for a, b in pairwise(unit)) else None

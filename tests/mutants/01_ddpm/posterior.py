@@ -225,5 +225,5 @@ WRONG = [
     (wrong_package, []),
     (wrong_share, ["beta is missing: this"]),
     (wrong_after, ["the step after"]),
-    (lambda x, x0, t, abar: (x0, 0.0, 0.0), ["only the small one is"]),
+    (lambda x, x0, t, abar: (x0, 0.0, 0.0), ["x0 itself", "the small one"]),
 ]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ....diffusion.samplers import VARIANCES, share, step
-from ...contract.exercise import Exercise, close, same_form
+from ...contract.exercise import Exercise, close, near, same_form
 from ..common import PAPER, betas, either, integer, one_number, several
 
 
@@ -80,6 +80,7 @@ def mean_slips(case) -> dict:
             (before.sqrt() * beta * x0 + (1 - beta).sqrt() * x) / (1 - now)),
         "divided by the root of 1 - alpha-bar": lambda: right.mean(x, x0) * (1 - now).sqrt(),
         "x is weighed with sqrt(beta) where sqrt(1 - beta) belongs": lambda: weighed(before.sqrt() * beta, beta.sqrt()),
+        "this is x0 itself: the step goes to t - 1 only": lambda: x0,
         "the weights of x0 and x are swapped": lambda: right.mean(x0, x),
         "alpha-bar at t - 1 and at t are mixed up": lambda: Posterior(before, now).mean(x, x0),
         "sqrt(alpha-bar) of t where that of t - 1 belongs": lambda: weighed(now.sqrt() * beta, (1 - beta).sqrt()),
@@ -115,14 +116,15 @@ def posterior_verify(case, out):
                 **of_others("beta"),
                 ANOTHER: lambda: PAPER[t],
                 WHOLE: lambda: 1 - right.now,
-                NOTHING: lambda: right.beta * (t > 0),
                 "upside down: beta = 1 - alpha-bar now / alpha-bar before": lambda: 1 - right.before / right.now,
                 "a standard deviation: the variance is its square": lambda: right.beta.sqrt(),
                 "the logarithm of the variance": lambda: right.beta.log(),
                 "this is 1 - beta": lambda: 1 - right.beta,
                 "this is the small variance": lambda: right.small})]
-    return [form, *(row._replace(causes=tuple(c for c in row.causes if c != (NOTHING if not rows[0].passed else CLAMPED))) if t == 0
-                    else row for row in rows)]
+    whole = tuple(said for said, p in others.items() if all(
+        near(got, want, 1e-5) for got, want in zip(out, (p.mean(x, x0), p.small, p.beta))))
+    only = whole if len(whole) == 1 else (NOTHING,) if t == 0 and rows[0].passed and rows[1].passed and not large else ()
+    return [form, *(row._replace(causes=only) if only and not row.passed else row for row in rows)]
 
 
 EXERCISES = (Exercise("01-posterior", "The posterior mean and both variances", {
