@@ -93,8 +93,9 @@ def lined_up(batch: int, factor: str = "abar[t]", like: str = "x0") -> Iterator[
         if str(batch) not in sizes:
             raise
         raise Unanswered(
-            f"{factor} has one number an image, shape (B,), and is laid along another axis of {like} ({' against '.join(sizes)}): "
-            f"reshape it to (B, 1, 1, 1), with as many dimensions as {like} has{where(error)}.") from None
+            f"{factor} has one number an image, shape (B,), and is laid along another axis of {like} "
+            f"({' against '.join(sizes)}): reshape it to (B, 1, 1, 1), with as many dimensions as {like} has{where(error)}."
+        ) from None
 
 
 def either(name: str, got, wants: tuple[Tensor, ...], slips: dict[str, Callable] | None = None, tol: float = 1e-5) -> Property:

@@ -46,7 +46,10 @@ def far_case(rng, **more):
 
 
 def quiet_end(name: str, x: Tensor, y: Tensor, sizes: tuple[float, ...], cause: str, means: dict) -> Property:
-    """y has no new noise on it, whatever its mean; if that is bent, there is no telling. cause: named if the noise has one of these sizes; means: of `step_mean`."""
+    """y has no new noise on it, whatever its mean; if that is bent, there is no telling.
+
+    cause: named if the noise has one of these sizes; means: the slips of `step_mean`.
+    """
     extra = noise_size(x, y)
     if extra < 2e-3 or bent(x, residual(x, y)) or any(near(y, value(), 1e-3) for value in means.values()):
         return Property(name, True, "no noise")

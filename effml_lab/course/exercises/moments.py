@@ -101,7 +101,7 @@ def repeats(r: Tensor) -> str | None:
         if (first * last).mean().abs() > limit or moved.min() < -0.9:
             return "one half of the noise is the other, mirrored or with its sign changed: draw noise of the shape of x"
         if moved.abs().max() > limit:
-            return f"the noise repeats itself {same.replace('every', 'another').replace('for', 'in')}: draw noise of the shape of x"
+            return f"the noise repeats itself, moved on {same.replace('every', 'another')}: draw noise of the shape of x"
     return None
 
 

@@ -161,7 +161,8 @@ def to_eps_by_x0(x, t, abar, x0):
     return -(a / s) * (x0 - x / a)
 
 
-RIGHT = [(to_x0_each, partial(to_eps)), (to_x0, to_eps), (to_x0_split, to_eps_split), [to_x0, to_eps_split], (to_x0_of_floats, to_eps_by_x0)]
+RIGHT = [(to_x0_each, partial(to_eps)), (to_x0, to_eps), (to_x0_split, to_eps_split), [to_x0, to_eps_split],
+         (to_x0_of_floats, to_eps_by_x0)]
 WRONG = [
     ((no_root, to_eps), ["divided by alpha-bar"]),
     ((variance, to_eps), ["variance 1 - alpha-bar"]),

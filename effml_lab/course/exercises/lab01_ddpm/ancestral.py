@@ -116,7 +116,7 @@ def one_step(case, t: int, x: Tensor, y: Tensor, used: str | None, silent: str) 
             silent: 0.0,
             "noise of size 1: scale it by sqrt(beta)": 1.0,
             "the variance beta was used as a standard deviation": float(b),
-            "this is the small variance: here sigma² = beta": float(right.small.sqrt()),
+            "this is the small variance: here the variance is beta": float(right.small.sqrt()),
             "sqrt(1 - alpha-bar) is the noise of all steps": float((1 - a[t]).sqrt()),
             "the noise is divided by sqrt(1 - beta) too: add it after": float((b / (1 - b)).sqrt()),
             UNIFORM: float((b / 12).sqrt())}, 0.017, used)]

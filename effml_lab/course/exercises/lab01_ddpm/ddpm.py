@@ -152,7 +152,8 @@ def mean_slips(case, cur: Level, nxt: Level, x: Tensor, x0: Tensor, one: float, 
         "beta is missing in the weight of x0": lambda: (nxt.alpha * x0 + (1 - beta) ** 0.5 * nxt.sigma**2 * x) / cur.sigma**2,
         "alpha of cur where that of nxt belongs": lambda: weighed_with(cur.alpha, nxt.sigma),
         "sigma of cur where that of nxt belongs": lambda: weighed_with(nxt.alpha, cur.sigma),
-        "divided by the sigma² of nxt: that of cur belongs there": lambda: right.mean(x, x0) * cur.sigma**2 / max(nxt.sigma, 1e-9) ** 2,
+        "divided by the sigma² of nxt: that of cur belongs there": lambda: (
+            right.mean(x, x0) * (cur.sigma / max(nxt.sigma, 1e-9)) ** 2),
         "the division by the sigma² of cur is missing": lambda: right.mean(x, x0) * cur.sigma**2,
         "alpha² and alpha are exchanged in the weight of x0": lambda: right.mean(x, x0 * nxt.alpha),
         "the guess of x0 is clipped to -1 ... 1: denoise gives it as it should be": lambda: right.mean(x, x0.clamp(-1, 1)),
@@ -190,6 +191,6 @@ EXERCISES = (
         "the noise of each step, small variance": 1, "the noise of each step, large variance": 1,
         QUIET: 1, DEFAULT: 0.5, DRAWN: 0.5},
         ddpm_cases, ddpm_run, ddpm_verify, own=(ddpm, ddim, step, share, *VARIANCES.values())),
-    reading("01-read-noise", "What a strided large variance leaves", left, lambda: {
+    reading("01-read-noise", "What the large variance leaves when steps are skipped", left, lambda: {
         "this is the variance, 1 - alpha-bar: the standard deviation is its root": tuple(v**2 for v in left())}),
 )

@@ -83,14 +83,23 @@ def verify(case, out):
     order = 1000 * (costs[case["warmup"]:] + launch)
     inside, trimmed, dropped = 1000 * (costs[case["warmup"]:20] + launch), each[1:-1], order[case["warmup"]:]
     taken_out = "the warm-up is taken out of the repeats: it comes on top of them"
+    out_of_them = any(near(got["median"], m, 1e-6) for m in (inside.median(), inside.quantile(0.5)))
     twice = "the warm-up is taken out twice: the timed calls are all after it"
-    quartiles = lambda values: values.quantile(0.75) - values.quantile(0.25)
+    between = lambda values, low, high: values.quantile(high) - values.quantile(low)
+    quartiles = lambda values: between(values, 0.25, 0.75)
     slips = lambda table: table if out["calls"] >= 20 else {}       # of too few calls any statistic may look like another
     unsynced = "the clock was read while work was pending: the call had only been enqueued"
+    slips_of_all = {
+        twice: lambda: dropped.quantile(0.5),
+        "the warm-up is in it": lambda: everything.quantile(0.5),
+        "the slow calls are left out: the median needs no trimming": lambda: each[:-2].quantile(0.5),
+        "the middle of a list that is not sorted": lambda: order[10]}
     rows = [
-        Property("two finite numbers, the median above 0", good, f"{out['median']:.4g}, {out['spread']:.4g}", "median, spread in ms"),
+        Property("two finite numbers, the median above 0", good, f"{out['median']:.4g}, {out['spread']:.4g}",
+                 "median, spread in ms"),
         Property("warm-up and repeats, no more", out["calls"] == n, f"{out['calls']} calls", f"{n} calls", known({
-            20: taken_out if any(near(got["median"], m, 1e-6) for m in (inside.median(), inside.quantile(0.5))) else "there is no warm-up", case["warmup"]: "nothing but the warm-up ran", n + 1: "one call too many",
+            20: taken_out if out_of_them else "there is no warm-up", case["warmup"]: "nothing but the warm-up ran",
+            n + 1: "one call too many",
             case["warmup"] + 1: "one call was timed: does `return` stand inside the loop?"}, out["calls"])),
         pending(out),
         close("the median, in ms", got["median"], median, slips({
@@ -101,10 +110,7 @@ def verify(case, out):
                 (got["median"] / COARSE).round() * COARSE),
             "in seconds: one second is 1000 ms": lambda: median / 1000,
             "the mean: one slow call moves it": lambda: each.mean(),
-            **({twice: lambda: dropped.quantile(0.5)} if out["calls"] == n else {}),
-            "the warm-up is in it": lambda: everything.quantile(0.5),
-            "the slow calls are left out: the median needs no trimming": lambda: each[:-2].quantile(0.5),
-            "the middle of a list that is not sorted": lambda: order[10],
+            **(slips_of_all if out["calls"] == n else {}),
             "the fastest call": lambda: each.min(),
             "the mean with the warm-up in it": lambda: everything.mean(),
             "the total": lambda: each.sum(),
@@ -113,8 +119,8 @@ def verify(case, out):
             twice: lambda: quartiles(dropped),
             "the slow calls are left out: quartiles need no trimming": lambda: quartiles(each[:-2]),
             "the fastest and the slowest are left out: quartiles need no trimming": lambda: quartiles(trimmed),
-            "from the 16th to the 84th percentile: the quartiles are at 25 and 75": lambda: each.quantile(0.84) - each.quantile(0.16),
-            "from the 10th to the 90th percentile: the quartiles are at 25 and 75": lambda: each.quantile(0.9) - each.quantile(0.1),
+            "from the 16th to the 84th percentile: the quartiles are at 25 and 75": lambda: between(each, 0.16, 0.84),
+            "from the 10th to the 90th percentile: the quartiles are at 25 and 75": lambda: between(each, 0.1, 0.9),
             "the entries at a quarter and three quarters of a list that is not sorted": lambda: order[15] - order[5],
             "the 75th percentile alone": lambda: each.quantile(0.75),
             "the sign: the 75th percentile less the 25th": lambda: -spread,

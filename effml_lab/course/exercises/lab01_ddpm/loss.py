@@ -17,8 +17,10 @@ from ..common import betas, column, integer, lined_up
 from ..moments import abnormal, repeats, shared
 
 SCALAR, TIMES, SPREAD = "a scalar tensor", "one whole t an image, shape (B,)", "t is spread evenly over 0 ... T - 1"
-PICTURE, NOISE = "the net sees x_t: its picture is scaled by sqrt(alpha-bar)", "and its noise has standard deviation sqrt(1 - alpha-bar)"
-NEW, KNOWS, TWO = "and is normal and new for every pixel", "a net that knows the noise has loss 0", "a net that always says 2 has the mean of (2 - eps)²"
+PICTURE = "the net sees x_t: its picture is scaled by sqrt(alpha-bar)"
+NOISE = "and its noise has standard deviation sqrt(1 - alpha-bar)"
+NEW, KNOWS = "and is normal and new for every pixel", "a net that knows the noise has loss 0"
+TWO = "a net that always says 2 has the mean of (2 - eps)²"
 LEARNS, DRAWN = "the gradient reaches the net", "rng draws t and eps, and nothing else does"
 CUT = "the loss is cut off from the net: .detach(), no_grad, .item(), .numpy() and torch.tensor() do that"
 ONE_T = "one t for the whole batch"
@@ -97,7 +99,8 @@ def loss_verify(case, out):
         return [form, each._replace(passed=False, observed="the same t for every image", causes=(ONE_T,))]
     scaled = picture(out, x0, abar)
     seen = [scaled, noise(out, x0, abar, {} if scaled.passed else elsewhere(t, abar, x0))]
-    return [form, each, evenly(t, len(abar)), *seen, fresh(out["noises"][0], t), *judged(out, x0, abar, all(r.passed for r in seen)),
+    sound = all(row.passed for row in seen)
+    return [form, each, evenly(t, len(abar)), *seen, fresh(out["noises"][0], t), *judged(out, x0, abar, sound),
             Property(LEARNS, out["learns"], "it does" if out["learns"] else "no gradient",
                      "a gradient", () if out["learns"] else (CUT,)), drawn(out)]
 
@@ -194,7 +197,8 @@ def judged(out, x0, abar, sound: bool) -> list[Property]:
         "the square is missing": lambda: (2 - eps).mean(),
         "the mean is squared: square first, then take the mean": lambda: (2 - eps).mean() ** 2,
         "a norm is the root of a sum of squares: their mean is asked for": lambda: (2 - eps).norm(),
-        "the norms of the images are averaged: the mean of the squares is asked for": lambda: (2 - eps).flatten(1).norm(dim=1).mean(),
+        "the norms of the images are averaged: the mean of the squares is asked for": lambda: (
+            (2 - eps).flatten(1).norm(dim=1).mean()),
         "the root of the mean: L_simple takes no root": lambda: (2 - eps).square().mean().sqrt(),
         "half the mean": lambda: (2 - eps).square().mean() / 2,
         "the sign: this loss falls as the net gets worse": lambda: -(2 - eps).square().mean(),
@@ -222,7 +226,8 @@ def drawn(out) -> Property:
     same, T = float((t == t3).double().mean()), int(t.max()) + 1
     causes = [said for said, wrong in {
         "not all that is random comes from rng: draw with generator=rng": not torch.equal(t, t2) or not near(n, n2, 1e-5),
-        "t is no draw from rng: another rng gives the same times, or the same moved on": not abs(same - 1 / T) < 9 / len(t) ** 0.5,
+        "t is no draw from rng: another rng gives the same times, or the same moved on": (
+            not abs(same - 1 / T) < 9 / len(t) ** 0.5),
         "eps is no draw from rng: another rng gives the same noise": n.any() and _correlation(n, n3) > 0.5}.items() if wrong]
     return Property(DRAWN, not causes, causes[0].split(":")[0] if causes else "as expected",
                     "the same from the same rng, others from another", tuple(causes[:1]))
