@@ -6,7 +6,7 @@ the size of the new noise. However an answer orders its draws, this holds.
 import torch
 from torch import Tensor
 
-from ....diffusion.samplers import VARIANCES, ddim, ddpm, share, step
+from ....diffusion.samplers import ddim, ddpm, share, step
 from ...contract.exercise import Exercise, Property
 from ..common import PAPER, betas, drawn_anew, integer, lined_up, repeated
 from ..gaussian import end_mean, far_case, guess, quiet_end
@@ -125,5 +125,5 @@ def one_step(case, t: int, x: Tensor, y: Tensor, used: str | None, silent: str) 
 EXERCISES = (
     Exercise("01-ancestral", "The ancestral sampler", {
         FORM: 0, WALKED: 1, STARTS: 0.5, "the mean of each step": 2, "the noise of each step": 1.5, QUIET: 1, DRAWN: 0.5},
-        ancestral_cases, ancestral_run, ancestral_verify, own=(ddpm, ddim, step, share, *VARIANCES.values())),
+        ancestral_cases, ancestral_run, ancestral_verify, own=(ddpm, ddim, step, share)),
 )

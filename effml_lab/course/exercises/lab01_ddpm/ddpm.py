@@ -11,7 +11,7 @@ from torch import Tensor
 from ....diffusion import levels as schedules
 from ....diffusion.levels import Level, Schedule
 from ....diffusion.oracle import gaussian_run
-from ....diffusion.samplers import VARIANCES, ddim, ddpm, share, step
+from ....diffusion.samplers import ddim, ddpm, share, step
 from ...contract.exercise import Exercise, Property, near, prediction, reading
 from ..common import drawn_anew, integer, repeated
 from ..gaussian import end_mean, far_case, guess, quiet_end, real
@@ -190,7 +190,7 @@ EXERCISES = (
         "every state shaped like x": 0, "one state a step": 1, "the mean of each step": 2,
         "the noise of each step, small variance": 1, "the noise of each step, large variance": 1,
         QUIET: 1, DEFAULT: 0.5, DRAWN: 0.5},
-        ddpm_cases, ddpm_run, ddpm_verify, own=(ddpm, ddim, step, share, *VARIANCES.values())),
+        ddpm_cases, ddpm_run, ddpm_verify, own=(ddpm, ddim, step, share)),
     reading("01-read-noise", "What the large variance leaves when steps are skipped", left, lambda: {
         "this is the variance, 1 - alpha-bar: the standard deviation is its root": tuple(v**2 for v in left())}),
 )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ....diffusion.samplers import VARIANCES, share, step
+from ....diffusion.samplers import step
 from ...contract.exercise import Exercise, close, near, same_form
 from ..common import PAPER, betas, either, integer, one_number, several
 
@@ -130,4 +130,4 @@ def posterior_verify(case, out):
 EXERCISES = (Exercise("01-posterior", "The posterior mean and both variances", {
     "mean shaped like x, and two numbers": 0, "the mean": 2, "at t = 0 the mean is x0": 1, "the small variance": 1,
     "at t = 0 the small variance is 0": 0.5, "the large variance": 1}, posterior_cases, posterior_run, posterior_verify,
-    own=(step, share, *VARIANCES.values())),)
+    own=(step,)),)
