@@ -19,8 +19,7 @@
 #
 # **You need** Python, tensors and broadcasting in PyTorch, and the normal distribution. The derivations are in the
 # lecture.
-
-# %% [markdown]
+#
 # ## Notation
 #
 # The paper is Ho, Jain and Abbeel (2020), *Denoising diffusion probabilistic models*. Code counts time from 0, the
