@@ -1,6 +1,6 @@
 # ---
 # jupyter:
-#   effml_lab: {title: "DDPM: from noise to digits, one small step at a time", minutes: {reading: 40, coding: 100}}
+#   effml_lab: {title: "DDPM: from noise to digits, one small step at a time", minutes: {reading: 50, coding: 140}}
 # ---
 
 # %% [markdown]
@@ -19,13 +19,12 @@
 #
 # **You need** Python, tensors and broadcasting in PyTorch, and the normal distribution. The derivations are in the
 # lecture.
-
-# %% [markdown]
+#
 # ## Notation
 #
 # The paper is Ho, Jain and Abbeel (2020), *Denoising diffusion probabilistic models*. Code counts time from 0, the
-# paper from 1. Later labs write $x = \alpha\,x_0 + \sigma\,\epsilon$ for every kind of model, so both notations stand
-# here once.
+# paper from 1, so $t = 0$ has a little noise already; the clean picture lies before it. Later labs write $x =
+# \alpha\,x_0 + \sigma\,\epsilon$ for every kind of model, so both notations stand here once.
 #
 # | paper | here | in code | meaning |
 # |---|---|---|---|
@@ -40,6 +39,7 @@
 # shape `(B, C, H, W)`. Each exercise ends in a `check`: it tells what holds, what fails, and often why.
 
 # %%
+import copy
 import time
 
 import torch
@@ -83,6 +83,13 @@ with figure("Sixteen handwritten digits of eight by eight pixels", height=0.8) a
 #
 # $$\alpha_t = \sqrt{\bar\alpha_t}, \qquad \sigma_t = \sqrt{1 - \bar\alpha_t}, \qquad
 # \mathrm{SNR}_t = \alpha_t^2 / \sigma_t^2, \qquad \bar\alpha_t = \prod_{s \le t} (1 - \beta_s).$$
+#
+# <details><summary>Hint</summary>
+#
+# A product of all entries up to each place, of the same length as `betas`, has a function of its own in PyTorch, with a
+# name that begins like that of the running sum, `cumsum`.
+#
+# </details>
 
 # %%
 def table(betas):
@@ -96,8 +103,8 @@ def table(betas):
 check("01-levels", table, points=3)
 
 # %%
-with figure("Left, the picture's factor falls and the noise's rises over t; they cross near t = 260. "
-            "Right, the ratio of their squares falls through one there", cols=2) as (left, right):
+with figure("Left, the factors of picture and noise over t. Right, the ratio of their squares on a logarithmic axis, "
+            "with a dotted line at one", cols=2) as (left, right):
     alpha, sigma, snr = table(betas)
     plots.curve(left, range(1000), alpha, label="alpha", k=0)
     plots.curve(left, range(1000), sigma, label="sigma", k=1)
@@ -124,6 +131,13 @@ with figure("Left, the picture's factor falls and the noise's rises over t; they
 # **Exercise 2: the closed-form forward step** (about 2 lines). Every image of the batch has its own $t$, so the
 # factors must be shaped to multiply image by image: `(B,)` becomes `(B, 1, 1, 1)`, or however many dimensions `x0`
 # has.
+#
+# <details><summary>Hint</summary>
+#
+# `abar[t]` picks one number an image, shape `(B,)`. `.view` or `.reshape` gives it more axes of length 1; `x0.ndim` says
+# how many it should have in all. The two factors are standard deviations, so both are roots.
+#
+# </details>
 
 # %%
 def forward(x0, t, abar, eps):
@@ -137,8 +151,9 @@ def forward(x0, t, abar, eps):
 check("01-forward", forward, points=3)
 
 # %% [markdown]
-# Six digits, each under noise of its own, at ten times. If your function is right, the leftmost column is clean and
-# the rightmost is noise, and the contrast does not grow on the way.
+# Six digits, each under noise of its own, at ten times. If your function is right, the leftmost column is nearly
+# clean, the rightmost is noise, and nothing gets much louder on the way: the standard deviation of the values goes from
+# 0.75, that of the digits, to 1, that of the noise.
 #
 # Then move the slider: up to which $t$ can you still read the digits? Beyond it, a network has little to go by, too.
 
@@ -159,6 +174,13 @@ slider(lambda ax, t: plots.images(ax, forward(some, torch.full((16,), t), abar, 
 # a sampler may ask for either.
 #
 # **Exercise 3: there and back** (about 2 lines each). Solve eq. 4 for $x_0$, and for $\epsilon$.
+#
+# <details><summary>Hint</summary>
+#
+# Two terms, two unknowns in turn: subtract the term that you know, then divide by the factor of the one that you want.
+# The factors have the shape of exercise 2.
+#
+# </details>
 
 # %%
 def x0_from_eps(x, t, abar, eps):
@@ -195,16 +217,26 @@ with figure("Digits worked out from noise that is one percent off: clean at smal
 # %% [markdown]
 # ## 4 · The loss
 #
-# The network $\epsilon_\theta$ sees $x_t$ and $t$ and is asked for the noise. The paper's simplified loss is a mean
-# squared error over random pictures, times and noises:
+# The network $\epsilon_\theta$ sees $x_t$ and $t$ and is asked for the noise. The paper's simplified loss is a
+# squared error, averaged over random pictures, times and noises:
 #
 # $$L_\text{simple} = \mathbb E_{t,\, x_0,\, \epsilon}\,
 # \big\| \epsilon - \epsilon_\theta(x_t, t) \big\|^2. \tag{eq. 14}$$
 #
-# A network that always answers zero has a loss of 1, since $\epsilon$ has variance 1. Anything learned is below that.
+# The paper's $\|\cdot\|^2$ is a sum over the pixels; in code, here too, it is their mean, which changes the scale
+# alone. A network that always answers zero then has a loss of 1, since $\epsilon$ has variance 1. Anything learned is
+# below that.
 #
 # **Exercise 4: the loss** (about 5 lines). Draw one $t$ an image, evenly from $0$ to $T - 1$, and one $\epsilon$ a
 # pixel, both from `rng`. The mean is over everything: images, channels and pixels. You may call your `forward`.
+#
+# <details><summary>Hint</summary>
+#
+# `torch.randint` and `torch.randn` take `generator=rng`; the upper end of `randint` is left out. There is one $t$ for
+# each of the `len(x0)` images. The network is shown $x_t$ and $t$, and what it answers is compared with the very
+# $\epsilon$ in $x_t$.
+#
+# </details>
 
 # %%
 def ddpm_loss(predict_eps, x0, abar, rng):
@@ -220,32 +252,42 @@ def ddpm_loss(predict_eps, x0, abar, rng):
 check("01-loss", ddpm_loss, points=5)
 
 # %% [markdown]
-# **Train.** A tiny network, your loss, one minute. At five moments it draws sixteen pictures, always from the same
-# noise, with the sampler of section 7; each moment is a row.
+# **Train.** A tiny network, your loss, one minute. Besides the weights that learn there is a running mean of them, `ema`
+# (exponential moving average), which draws better pictures. At five moments it draws sixteen, always from the same noise,
+# with the sampler of section 7: a hundred steps, counted down from the noisiest (`"trailing"`), each guess of the
+# picture kept within $[-1, 1]$ (`clipped`). Each moment is a row.
 
 # %%
 torch.manual_seed(0)
-run, steps = train.Run(UNet(widths=(16, 32), blocks=1), lr=5e-3, decay=0.99), shortened(900, 12)
-grid, denoise, losses, rows = schedule.grid(shortened(100, 5), "trailing"), clipped(Denoiser(run.ema)), [], {}
+net, steps = UNet(widths=(16, 32), blocks=1), shortened(900, 12)
+ema = copy.deepcopy(net).eval().requires_grad_(False)
+opt = torch.optim.AdamW(net.parameters(), lr=5e-3, weight_decay=0, fused=True)
+rate = torch.optim.lr_scheduler.LambdaLR(opt, lambda i: min(1, (i + 1) / 100) * train.cosine(i / steps))
+grid, denoise = schedule.grid(shortened(100, 5), "trailing"), clipped(Denoiser(ema))
 
 
 def draw():
     rng = torch.Generator().manual_seed(1)
     return samplers.last(samplers.ddpm(denoise, samplers.start((16, 1, 8, 8), grid, rng), grid, rng=rng))
 
-
-def batch_loss(net, step):
-    rng = torch.Generator().manual_seed(step)
-    batch = train_images[torch.randint(len(train_images), (64,), generator=rng)]
-    return ddpm_loss(net, batch, abar, rng)
-
-
-with figure("Above, the loss of each batch falls from one, fast and then slowly; below, a row of sixteen "
-            "samples at each of five moments, noise at first", height=5.2, rows=2) as (above, below):
-    for done, value in tqdm(train.fit(run, batch_loss, steps), total=steps, desc="training"):
-        losses.append(value)
-        if done in (1, steps // 8, steps // 4, steps // 2, steps):
-            rows[f"step {done}"] = draw()
+# %%
+losses, rows = [], {}
+with figure("Above, the loss of each batch over the steps of training; below, a row of sixteen samples at each of "
+            "five moments", height=5.2, rows=2) as (above, below):
+    for step in tqdm(range(steps), desc="training"):
+        rng = torch.Generator().manual_seed(step)
+        batch = train_images[torch.randint(len(train_images), (64,), generator=rng)]
+        loss = ddpm_loss(net, batch, abar, rng)
+        opt.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        opt.step()
+        rate.step()
+        for mean, weight in zip(ema.parameters(), net.parameters()):
+            mean.lerp_(weight.detach(), max(0.01, 9 / (11 + step)))
+        losses.append(loss.item())
+        if step + 1 in (1, steps // 8, steps // 4, steps // 2, steps):
+            rows[f"step {step + 1}"] = draw()
     plots.curve(above, range(1, steps + 1), losses)
     above.set(xlabel="step", ylabel="loss of one batch", ylim=(0, 1.2))
     plots.images(below, torch.cat(list(rows.values())), cols=16)
@@ -271,15 +313,15 @@ def loss_at(t):
     return (model(forward(held_out, at, abar, eps), at) - eps).square().mean().item()
 
 
-with figure("The loss on held-out digits at each t, highest at the smallest, near zero in the second half") as ax:
+with figure("The loss on held-out digits at each t") as ax:
     loss_by_t = torch.tensor([loss_at(t) for t in range(5, 1000, 10)])
     plots.curve(ax, range(5, 1000, 10), loss_by_t)
     ax.set(xlabel="t", ylabel="loss on held-out digits", ylim=(0, None))
 
 # %% [markdown]
 # A little noise on a picture is hard to tell from the picture; where there is nearly nothing but noise, it can be
-# read off. **Read:** what percentage of the whole loss comes from the first tenth, $t < 100$? Each entry of
-# `loss_by_t` stands for ten times.
+# read off. **Read:** what percentage of the whole loss comes from the first tenth, $t < 100$? `loss_by_t`
+# has an entry for every tenth time, $t = 5, 15, 25, \dots$, so that its first ten entries cover that tenth.
 
 # %%
 share_read = ...
@@ -289,6 +331,14 @@ share_read = 100 * (loss_by_t[:10].sum() / loss_by_t.sum()).item()
 
 # %%
 check("01-read-loss", share_read, points=2)
+
+# %% [markdown]
+# **A place to pause**, half way. To go on another day, run the first code cells, up to the imports, and the next one: it
+# makes again all that the second half needs.
+
+# %%
+betas, schedule, model = torch.linspace(1e-4, 0.02, 1000), levels.linear(), models.load("digits")
+abar = schedule(torch.arange(1000.0)).alpha ** 2
 
 # %% [markdown]
 # ## 5 · The step back
@@ -307,6 +357,13 @@ check("01-read-loss", share_read, points=2)
 #
 # **Exercise 5: the posterior** (about 5 lines). The table ends at $t = 0$: before it there is no noise,
 # $\bar\alpha_{-1} = 1$.
+#
+# <details><summary>Hint</summary>
+#
+# Name two numbers first, $\bar\alpha$ at $t$ and before it, and mind that `abar[-1]` in Python is the *last* entry.
+# $\beta_t$ follows from the two, and all the rest from those three.
+#
+# </details>
 
 # %%
 def posterior(x, x0, t, abar):
@@ -326,8 +383,8 @@ check("01-posterior", posterior, points=4)
 # steps the choice hardly matters until the very end.
 
 # %%
-with figure("Left, the weights of picture and state in the posterior mean over t; right, small and large "
-            "variance, equal but for the smallest t", cols=2) as (left, right):
+with figure("Left, the weights of picture and state in the posterior mean over t; right, the small and the "
+            "large variance", cols=2) as (left, right):
     one, zero = torch.ones(1), torch.zeros(1)
     wide = list(range(0, 1000, 5))
     plots.curve(left, wide, [posterior(zero, one, t, abar)[0].item() for t in wide], label="weight of x0", k=0)
@@ -349,10 +406,18 @@ with figure("Left, the weights of picture and state in the posterior mean over t
 # \Big( x_t - \frac{\beta_t}{\sqrt{1 - \bar\alpha_t}}\, \epsilon_\theta(x_t, t) \Big).
 # \tag{eq. 11}$$
 #
-# **Exercise 6: the ancestral sampler** (about 8 lines), with the large variance, $\sigma_t^2 = \beta_t$. Work
+# **Exercise 6: the ancestral sampler** (about 8 lines), with the large variance, $s_t^2 = \beta_t$. ($s_t$ is the
+# standard deviation of the new noise, in the paper $\sigma_t$; our $\sigma$ is the noise of a whole level.) Work
 # $\bar\alpha$ out from the `betas` that are handed in, not from the notebook's `abar`: the check has its own tables.
 # Draw noise with `torch.randn(x.shape, generator=rng)`, anew in every step; at $t = 0$ add none: the mean is the
 # picture.
+#
+# <details><summary>Hint</summary>
+#
+# `reversed(range(len(betas)))` counts down. In each turn: ask `predict_eps(x, t)` with the plain number `t`, put eq.
+# 11 into `x`, then add $s_t$ times new noise, if $t$ is not 0.
+#
+# </details>
 
 # %%
 def ancestral(predict_eps, x, betas, rng):
@@ -399,9 +464,9 @@ with figure("Eight samples, one a row, from noise at the left to digits at the r
 # 0.05^2)$, the best denoiser is known and every sampler turns a normal distribution into another, whose
 # Kullback-Leibler divergence (KL) to the data is exact.
 #
-# Three samplers compete: 1, DDIM, which adds no noise at all (lab 02); 2, DDPM with the small variance; 3, DDPM with
-# the large one. **Predict before you plot:** which is nearest to the data with $N = 10$ steps? Any of 1, 2, 3 earns
-# the point.
+# The $N$ levels that are kept are every $T/N$-th, counted up from $t = 0$ (`"leading"`). Three samplers compete: 1,
+# DDIM, which adds no noise at all (lab 02); 2, DDPM with the small variance; 3, DDPM with the large one. **Predict
+# before you plot:** which is nearest to the data with $N = 10$ steps? Any of 1, 2, 3 earns the point.
 
 # %%
 rank_guess = ...
@@ -414,14 +479,15 @@ check("01-guess-rank", rank_guess, points=1)
 
 # %%
 counts = [10, 20, 50, 100, 200, 500, 1000]
-with figure("KL divergence to the data over the number of steps for DDIM, small and large variance: large is "
-            "worst at ten steps and best at a thousand", height=3.4) as ax:
+with figure("KL divergence to the data over the number of steps, for DDIM and for DDPM with small and with large "
+            "variance, on logarithmic axes", height=3.4) as ax:
     for k, (method, name) in enumerate({"ddim": "1 DDIM", "small": "2 DDPM, small", "large": "3 DDPM, large"}.items()):
         kl = [oracle.gaussian_run(schedule.grid(n, "leading"), 0.5, 0.05, method)[2] for n in counts]
         plots.curve(ax, counts, kl, label=name, k=k)
         print(f"{name:14s}", "  ".join(f"N={n}: {value:.3g}" for n, value in zip(counts, kl)))
     ax.set(xlabel="steps N", ylabel="KL to the data, nats", xscale="log", yscale="log")
     ax.legend()
+print("your prediction for N=10:", rank_guess if rank_guess in (1, 2, 3) else "none")
 
 # %% [markdown]
 # The ranking turns over. Large variance is worst by far with ten steps and best by far with a thousand: the choice
@@ -438,12 +504,21 @@ swap_read = 100
 check("01-read-swap", swap_read, points=2)
 
 # %% [markdown]
-# From here on the package's own nouns: a *level* has `.alpha` and `.sigma`; a *grid* is a list of levels, noisiest
-# first, and ends at the clean one with `.sigma == 0`; `denoise(x, level)` is the guess of $x_0$.
+# From here on the package's own nouns: a *level* has `.alpha` and `.sigma`, plain floats, so that a root is `** 0.5`;
+# a *grid* is a list of levels, noisiest first, and ends at the clean one with `.sigma == 0`; `denoise(x, level)` is
+# the guess of $x_0$.
 #
 # **Exercise 7: ancestral sampling over kept levels** (about 8 lines). Walk the pairs of neighbours `cur, nxt` of the
 # grid and yield the state after each step. With $t$ for `cur` and $s$ for `nxt`, $\bar\alpha$ is `alpha**2`, and $1 -
 # \bar\alpha$ is `sigma**2`. `variance` is `"small"` or `"large"`; on the step to the clean level add nothing.
+#
+# <details><summary>Hint</summary>
+#
+# `zip(grid, grid[1:])` gives the pairs. $\beta$ and the posterior mean are those of exercise 5, with `cur` for $t$
+# and `nxt` for $t - 1$. The variance belongs to a step, so it too is made of both levels, not of one. `yield x`
+# stands inside the loop.
+#
+# </details>
 
 # %%
 def ddpm(denoise, x, grid, variance="small", rng=None):
@@ -468,11 +543,10 @@ check("01-ddpm", ddpm, points=5)
 
 # %%
 denoise, schedule = models.denoiser("digits")
-strided = [10, 50, 200]
-with figure("Samples with the small variance above and the large one below, with 10, 50 and 200 steps: at ten "
-            "steps the large variance leaves grain all over", height=4.6, rows=2, cols=3) as axes:
+with figure("Samples with the small variance above and the large one below, with 10, 50 and 200 steps", height=4.6,
+            rows=2, cols=3) as axes:
     for row, variance in zip(axes, ("small", "large")):
-        for ax, n in zip(row, strided):
+        for ax, n in zip(row, (10, 50, 200)):
             grid = schedule.grid(n, "leading")
             x = samplers.start((16, 1, 8, 8), grid, torch.Generator().manual_seed(5))
             states = ddpm(denoise, x, grid, variance, torch.Generator().manual_seed(6))
@@ -505,6 +579,14 @@ check("01-read-noise", grain, points=2)
 # **Exercise 8: latency** (about 8 lines). Call `fn()` `warmup` times, then time `repeats` calls one by one:
 # synchronize, read the clock, call, synchronize, read again. Return the median and the distance between the quartiles
 # (the 75th percentile less the 25th), both in milliseconds; the clock counts seconds. `torch.quantile` helps.
+#
+# <details><summary>Hint</summary>
+#
+# A list of times, one a call. `sync()` comes twice in each turn: before the first reading, so that nothing old is
+# counted, and before the second, so that all of the call is. The warm-up calls come on top of the `repeats` and are
+# not in the list.
+#
+# </details>
 
 # %%
 def latency(fn, warmup, repeats, clock, sync):
@@ -558,15 +640,17 @@ samplers.last(samplers.ddpm(denoise, x64[:16], grid))
 measured = time.perf_counter() - begin_time
 print(f"measured: {measured:.1f} s")
 if isinstance(total_guess, (int, float)):
-    print(f"measured over predicted: {measured / total_guess:.2f}")
+    print(f"predicted: {total_guess:.1f} s; measured over predicted: {measured / max(total_guess, 1e-9):.2f}")
 
 # %% [markdown]
 # That is for pictures of 64 pixels. The whole course hangs on one product:
 #
-# $$\text{latency} = \text{steps} \times \text{cost per step} \times \text{bytes per weight} \times
-# \text{kernel efficiency} \,/\, \text{devices},$$
+# $$\text{latency} = \frac{\text{steps} \times \text{work per step}}
+# {\text{kernel efficiency} \times \text{devices}},$$
 #
-# where each factor is relative to a plain implementation. Every lab attacks one factor and leaves the others alone.
+# told relative to a baseline: a plain implementation on one device, at which kernel efficiency is 1. Work is arithmetic
+# where arithmetic is the bound; where memory is, as for a large model and few pictures, it is the bytes that are
+# read, and then fewer bytes a weight are less work. Every lab attacks one factor and leaves the others alone.
 #
 # ## 9 · In your own words
 #

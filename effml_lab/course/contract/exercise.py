@@ -92,8 +92,9 @@ def same_form(name: str, got: Tree, want: Tensor, given: Tensor | None = None) -
 
 
 def near(got: Tensor, want: Tensor, tol: float) -> bool:
-    """Equal shapes, and equal up to tol times (1 + |want|)."""
-    return got.shape == want.shape and bool(((got - want).abs() <= tol * (1 + want.abs())).all())
+    """Equal shapes, and equal up to tol times (1 + |want|); infinity is equal to itself alone."""
+    fits = want.isfinite() & ((got - want).abs() <= tol * (1 + want.abs())) if got.shape == want.shape else None
+    return fits is not None and bool((fits | (got == want)).all())
 
 
 def close(name: str, got: Tree, want: Tensor, slips: dict[str, Callable[[], Tensor]] | None = None,

@@ -1,7 +1,8 @@
 """All exercises of the course by id: one package a lab, which lists its exercises in order.
 
 What several labs share lies beside the packages: `common` (tables, shapes, tolerances), `gaussian` (data whose answer is
-known), `moments` (means and sizes of noise), `retrace` (a random walk followed step by step), `walks` (samplers on grids).
+known), `moments` (means and sizes of a step), `noise` (whether it is new and normal), `retrace` (a random walk followed step
+by step), `walks` (samplers on grids).
 """
 import difflib
 

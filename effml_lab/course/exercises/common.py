@@ -1,11 +1,17 @@
 """What the exercises share: random tables, shapes and tolerances."""
+import re
+from contextlib import contextmanager
+from typing import Callable, Iterator
+
 import torch
 from torch import Generator, Tensor
 
-from ..contract.exercise import Property, Unanswered, close, kind, same_form
+from ..contract.attempt import where
+from ..contract.exercise import Property, Unanswered, close, kind, near, same_form
 
 POSITIVE = "a positive number", lambda value: value > 0         # what a prediction may be
 COUNT = "a whole number, 1 or more", lambda value: value >= 1 and float(value).is_integer()
+PAPER = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)       # the betas that stand in the notebook of lab 01
 SHAPES = ((3, 1, 5, 4), (2, 7), (4, 4, 4, 4))       # ragged ones, and one as wide as its batch is long
 
 
@@ -55,6 +61,13 @@ def drawn(name: str, out: Tensor, again: Tensor, other: Tensor) -> Property:
     return Property(name, False, "another rng gives the same", "another rng gives another") if same else row
 
 
+def drawn_anew(name: str, out: Tensor, again: Tensor, other: Tensor, noisy: bool) -> Property:
+    """`drawn`, with the cause of noise that does not follow rng at all. noisy: whether there is any."""
+    row = drawn(name, out, again, other)
+    fixed = "a generator of your own, or noise made once: draw with generator=rng"
+    return row if row.passed or row.causes or not noisy or out.std() < 1e-3 else row._replace(causes=(fixed,))
+
+
 def one_number(value, name: str) -> float:
     """A value that should be one number."""
     try:
@@ -68,3 +81,24 @@ def all_formed(name: str, parts: list, like: Tensor, given: Tensor | None = None
     """The gate for several tensors shaped like `like`: the worst of them."""
     rows = [same_form(name, part, like.new_ones(like.shape), given) for part in parts]
     return min(rows, key=lambda row: (row.readable, row.passed))
+
+
+@contextmanager
+def lined_up(batch: int, factor: str = "abar[t]", like: str = "x0") -> Iterator[None]:
+    """Torch's complaint about sizes, told as what to reshape, if it is the batch that met another axis."""
+    try:
+        yield
+    except RuntimeError as error:
+        sizes = re.findall(r"size of tensor \w \((\d+)\)", str(error))
+        if str(batch) not in sizes:
+            raise
+        raise Unanswered(
+            f"{factor} has one number an image, shape (B,), and is laid along another axis of {like} "
+            f"({' against '.join(sizes)}): reshape it to (B, 1, 1, 1), with as many dimensions as {like} has{where(error)}."
+        ) from None
+
+
+def either(name: str, got, wants: tuple[Tensor, ...], slips: dict[str, Callable] | None = None, tol: float = 1e-5) -> Property:
+    """`close` to the first of several values; one of the others will do too: what follows from an answer's own earlier values."""
+    fits = isinstance(got, Tensor) and any(near(got.double(), want.double(), tol) for want in wants[1:])
+    return Property(name, True, "as expected") if fits else close(name, got, wants[0], slips, tol)

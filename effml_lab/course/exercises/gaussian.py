@@ -5,9 +5,9 @@ Both samplers of lab 01 walk 10,000 numbers of it and every state is seen, so th
 import torch
 from torch import Tensor
 
-from ..contract.exercise import Property, Unanswered, close
+from ..contract.exercise import Property, Unanswered, close, near
 from .common import integer
-from .moments import drift, noise_size
+from .moments import bent, drift, noise_size, residual, step_mean
 
 N = (2500, 1, 2, 2)
 
@@ -35,3 +35,31 @@ def clean_end(name: str, x: Tensor, y: Tensor, x0: Tensor, sizes: tuple[float, .
     row, extra = close(name, y, x0, None, 1e-3), noise_size(x, y)
     noisy = not row.passed and drift(x, y, x0) < 6 and any(0.96 * size < extra < 1.04 * size for size in sizes)
     return row._replace(causes=(cause,)) if noisy else row
+
+
+WIDE = (5000, 2, 2, 4)      # so many numbers that 3% of a standard deviation are ten standard errors
+
+
+def far_case(rng, **more):
+    """Data that lie outside -1 ... 1, so that a clipped guess is seen."""
+    return gaussian_case(rng, mean=2.5 + torch.rand((), generator=rng).item(), **more) | {"x": torch.randn(WIDE, generator=rng)}
+
+
+def quiet_end(name: str, x: Tensor, y: Tensor, sizes: tuple[float, ...], cause: str, means: dict) -> Property:
+    """y has no new noise on it, whatever its mean; if that is bent, there is no telling.
+
+    cause: named if the noise has one of these sizes; means: the slips of `step_mean`.
+    """
+    extra = noise_size(x, y)
+    if extra < 2e-3 or bent(x, residual(x, y)) or any(near(y, value(), 1e-3) for value in means.values()):
+        return Property(name, True, "no noise")
+    named = any(0.96 * size < extra < 1.04 * size for size in sizes)
+    return Property(name, False, f"noise of standard deviation {extra:.4g}", "no noise", (cause,) if named else ())
+
+
+def end_mean(name: str, x: Tensor, y: Tensor, x0: Tensor, slips: dict) -> Property:
+    """`step_mean` for a step that adds no noise, where rounding is all that parts y from its mean."""
+    row, like = step_mean(name, x, y, x0, slips), lambda mean, tol: near(y, mean.float(), tol)
+    if row.passed or like(x0, 1e-3):
+        return row._replace(passed=True)
+    return row._replace(causes=tuple(said for said, value in slips.items() if said in row.causes or like(value(), 1e-2)))

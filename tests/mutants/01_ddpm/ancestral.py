@@ -19,7 +19,7 @@ def right_x0_form_all_noise_first(predict_eps, x, betas, rng):
     abar = torch.cat([torch.ones(1), (1 - betas).cumprod(0)])
     for t in range(len(betas), 0, -1):
         now, before, beta = abar[t], abar[t - 1], betas[t - 1]
-        x0 = (x - (1 - now).sqrt() * predict_eps(x, torch.full((len(x),), t - 1))) / now.sqrt()
+        x0 = (x - (1 - now).sqrt() * predict_eps(x, torch.tensor(t - 1))) / now.sqrt()
         x = (before.sqrt() * beta * x0 + (1 - beta).sqrt() * (1 - before) * x) / (1 - now)
         x = x + (t > 1) * beta**0.5 * z[t - 1]
     return x
@@ -100,7 +100,68 @@ def wrong_in_place(predict_eps, x, betas, rng):
     return right_plain(predict_eps, x, betas, rng)
 
 
-RIGHT = [right_plain, right_x0_form_all_noise_first, right_float64, right_in_place_on_a_copy, RightRecursive()]
+def wrong_whole_times(predict_eps, x, betas, rng):
+    return right_plain(lambda x, t: predict_eps(x, torch.full((len(x),), t)), x, betas, rng)
+
+
+def wrong_asked_once(predict_eps, x, betas, rng):
+    eps = predict_eps(x, len(betas) - 1)
+    return right_plain(lambda x, t: eps, x, betas, rng)
+
+
+def clipped(most):
+    """The guess of x0 is kept within -most ... most."""
+    def mean(predict_eps, x, betas, rng):
+        abar = (1 - betas).cumprod(0)
+        for t in reversed(range(len(betas))):
+            now, before, beta = abar[t], abar[t - 1] if t else torch.ones(()), betas[t]
+            x0 = ((x - (1 - now).sqrt() * predict_eps(x, t)) / now.sqrt()).clamp(-most, most)
+            x = (before.sqrt() * beta * x0 + (1 - beta).sqrt() * (1 - before) * x) / (1 - now)
+            x = x + (t > 0) * beta.sqrt() * torch.randn(x.shape, generator=rng)
+        return x
+    return mean
+
+
+def before(predict_eps, x, betas, rng):
+    abar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        x = (x - betas[t] / (1 - abar[t - 1]).sqrt() * predict_eps(x, t)) / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * torch.randn(x.shape, generator=rng)
+    return x
+
+
+def drawn(*sizes):
+    """Noise of the shape of x, of which some axes have one entry."""
+    return with_change(draw=lambda x, rng: torch.randn([n or m for n, m in zip(sizes, x.shape)], generator=rng).expand(x.shape))
+
+
+def halves(x, rng):
+    z = torch.randn(len(x) // 2, *x.shape[1:], generator=rng)
+    return torch.cat([z, -z])
+
+
+def flips(x, rng):
+    z = torch.randn(*x.shape[:-1], x.shape[-1] // 2, generator=rng)
+    return torch.cat([z, z.flip(-1)], -1)
+
+
+def wrong_alternating(predict_eps, x, betas, rng):
+    z, signs = torch.randn(x.shape, generator=rng), iter([1, -1] * 50)
+    return with_change(draw=lambda x, rng: next(signs) * z)(predict_eps, x, betas, rng)
+
+
+def right_no_grad(predict_eps, x, betas, rng):
+    with torch.no_grad():
+        alphas = 1 - betas
+        abar, T = torch.exp(torch.log(alphas).cumsum(0)), betas.numel()
+        for t in range(T - 1, -1, -1):
+            z = torch.normal(0.0, 1.0, x.shape, generator=rng) if t else torch.zeros_like(x)
+            x = alphas[t] ** -0.5 * (x - (1 - alphas[t]) * (1 - abar[t]) ** -0.5 * predict_eps(x, t)) + betas[t] ** 0.5 * z
+        return x
+
+
+RIGHT = [right_plain, right_x0_form_all_noise_first, right_float64, right_in_place_on_a_copy, RightRecursive(), right_no_grad]
 WRONG = [
     (with_change(keep_last=True), ["noise is added at t = 0"]),
     (with_change(noise=lambda b, a, p: b), ["variance beta was used"]),
@@ -131,7 +192,27 @@ WRONG = [
     (with_change(noise=lambda b, a, p: (b / (1 - b)).sqrt()), ["the noise is divided"]),
     (wrong_first_x, ["shown the first x"]),
     (wrong_new_start, []),
-    (wrong_own_rng, []),
+    (wrong_own_rng, ["a generator of your own"]),
     (wrong_generator, []),
     (wrong_in_place, []),
+    (wrong_whole_times, ["t is one whole number for all"]),
+    (wrong_asked_once, ["asked once, before the loop"]),
+    (clipped(1), ["clipped to -1"]),
+    (clipped(2), ["clipped, which"]),
+    (clipped(3), []),
+    (before, ["read at t - 1"]),
+    (with_change(mean=lambda x, e, b, a: (x - b.sqrt() / (1 - a).sqrt() * e) / (1 - b).sqrt()), ["beta itself belongs above"]),
+    (with_change(mean=lambda x, e, b, a: (x - b / a.sqrt() * e) / (1 - b).sqrt()), ["sqrt(alpha-bar) stands"]),
+    (with_change(noise=lambda b, a, p: 0 * b + 1), ["noise of size 1"]),
+    (with_change(noise=lambda b, a, p: 1.03 * b.sqrt()), []),
+    (with_change(noise=lambda b, a, p: 0.97 * b.sqrt()), []),
+    (drawn(0, 1, 0, 0), ["the same noise for every channel"]),
+    (drawn(0, 0, 1, 0), ["the same noise in every row"]),
+    (drawn(0, 0, 0, 1), ["the same noise in every column"]),
+    (with_change(draw=halves), ["mirrored"]),
+    (with_change(draw=flips), ["mirrored"]),
+    (wrong_alternating, ["the same noise in every step"]),
+    (with_change(draw=lambda x, rng: torch.randint(2, x.shape, generator=rng) * 2.0 - 1), ["two values only"]),
+    (with_change(draw=lambda x, rng: (torch.rand(x.shape, generator=rng) - 0.5) * 12**0.5), ["uniform noise"]),
+    (with_change(draw=lambda x, rng: torch.randn(x.shape, generator=rng).clamp(-2, 2)), ["not normal"]),
 ]

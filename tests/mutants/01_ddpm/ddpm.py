@@ -21,7 +21,7 @@ def right_posterior(denoise, x, grid, variance="small", rng=None):
         yield x
 
 
-def right_step(denoise, x, grid, variance="small", rng=None):
+def wrong_step(denoise, x, grid, variance="small", rng=None):
     states = []
     for i in range(len(grid) - 1):
         cur, nxt = grid[i], grid[i + 1]
@@ -154,7 +154,51 @@ def wrong_calls(denoise, x, grid, variance="small", rng=None):
     return samplers.ddpm(denoise, x, grid, variance, rng)
 
 
-RIGHT = [right_posterior, right_step, right_float64, RightIterator()]
+def right_indices(denoise, x, grid, variance="small", rng=None):
+    """A table of variances first, noise drawn at the end too and thrown away."""
+    n = len(grid) - 1
+    large = [1 - (grid[i].alpha / grid[i + 1].alpha) ** 2 for i in range(n)]
+    sizes = {"large": large, "small": [b * (grid[i + 1].sigma / grid[i].sigma) ** 2 for i, b in enumerate(large)]}[variance]
+    for i in range(n):
+        now, then, x0 = grid[i], grid[i + 1], denoise(x, grid[i])
+        eps = (x - now.alpha * x0) / now.sigma
+        x = then.alpha / now.alpha * (x - large[i] / now.sigma * eps)
+        z = torch.randn(x.shape, generator=rng)
+        x = x + (sizes[i] ** 0.5 * z if then.sigma else 0)
+        yield x
+
+
+def wrong_default(denoise, x, grid, variance="large", rng=None):
+    return right_posterior(denoise, x, grid, variance, rng)
+
+
+def wrong_guesses(denoise, x, grid, variance="small", rng=None):
+    seen = []
+    remembered = lambda x, level: seen.append(denoise(x, level)) or seen[-1]
+    for _ in right_posterior(remembered, x, grid, variance, rng):
+        yield seen[-1]
+
+
+def wrong_clip(most):
+    return lambda denoise, x, grid, variance="small", rng=None: right_posterior(
+        lambda x, level: denoise(x, level).clamp(-most, most), x, grid, variance, rng)
+
+
+def weights(of_x0, of_x):
+    beta = lambda cur, nxt: 1 - cur.alpha**2 / nxt.alpha**2
+    return with_change(mean=lambda x, x0, c, n: (of_x0(beta(c, n), c, n) * x0 + of_x(beta(c, n), c, n) * x) / c.sigma**2)
+
+
+def drawn(*sizes):
+    return with_change(draw=lambda x, rng: torch.randn([n or m for n, m in zip(sizes, x.shape)], generator=rng).expand(x.shape))
+
+
+def halves(x, rng):
+    z = torch.randn(len(x) // 2, *x.shape[1:], generator=rng)
+    return torch.cat([z, -z])
+
+
+RIGHT = [right_posterior, right_float64, RightIterator(), right_indices]
 WRONG = [
     (with_change(always=True, std=lambda b, s, v, c, n: b**0.5), ["other variance", "noise is added on the last step"]),
     (with_change(mean=ddim_mean), ["all of the old noise is kept"]),
@@ -171,15 +215,17 @@ WRONG = [
     (with_change(draw=lambda x, rng: torch.randn(1, generator=rng)), ["one number for the whole batch"]),
     (with_change(draw=lambda x, rng: torch.randn(len(x), 1, 1, 1, generator=rng)), ["one number for each picture"]),
     (with_change(draw=lambda x, rng: torch.randn(x.shape[1:], generator=rng)), ["the same noise for every picture"]),
-    (with_change(draw=lambda x, rng: torch.randn(x.shape, generator=torch.Generator().manual_seed(0))), ["in every step"]),
+    (with_change(draw=lambda x, rng: torch.randn(x.shape, generator=torch.Generator().manual_seed(0))),
+     ["in every step", "a generator of your own"]),
     (with_change(skip=lambda cur, nxt: nxt.t == 0), ["on the step to t = 0"]),
     (with_change(std=lambda b, s, v, c, n: s**0.5), ["the other variance"]),
-    (with_change(mean=lambda x, x0, c, n: n.alpha * x0, std=lambda b, s, v, c, n: n.sigma), ["the old noise is dropped", "is new"]),
+    (with_change(mean=lambda x, x0, c, n: n.alpha * x0, std=lambda b, s, v, c, n: n.sigma),
+     ["the old noise is dropped", "is new"]),
     (with_change(mean=sigma_mean), ["sigma where sigma²"]),
     (wrong_early, ["yielded before its step", "the start was yielded"]),
     (wrong_late, ["added after `yield`"]),
     (wrong_alias, ["one tensor, changed in place"]),
-    (wrong_restart, ["starts at the first x again"]),
+    (wrong_restart, ["starts at the first x again", "a generator of your own"]),
     (wrong_exchanged_levels, []),
     (wrong_next_level, ["asked at nxt"]),
     (wrong_eps, ["x0 itself, not eps"]),
@@ -188,4 +234,25 @@ WRONG = [
     (wrong_calls, []),
     (samplers.ddpm, []),
     (partial(samplers.ddim, eta=1.0), []),
+    (wrong_step, []),
+    (wrong_default, ["another default"]),
+    (wrong_guesses, ["the guess of x0 is yielded"]),
+    (wrong_clip(1), ["clipped to -1"]),
+    (wrong_clip(2), ["clipped: denoise"]),
+    (wrong_clip(3), []),
+    (weights(lambda b, c, n: n.alpha * b, lambda b, c, n: (1 - b) * n.sigma**2), ["1 - beta where its square root"]),
+    (weights(lambda b, c, n: n.alpha, lambda b, c, n: (1 - b) ** 0.5 * n.sigma**2), ["beta is missing"]),
+    (weights(lambda b, c, n: c.alpha * b, lambda b, c, n: (1 - b) ** 0.5 * n.sigma**2), ["alpha of cur"]),
+    (weights(lambda b, c, n: n.alpha * b, lambda b, c, n: (1 - b) ** 0.5 * c.sigma**2), ["sigma of cur"]),
+    (weights(lambda b, c, n: n.alpha**2 * b, lambda b, c, n: (1 - b) ** 0.5 * n.sigma**2), ["alpha² and alpha"]),
+    (with_change(std=lambda b, s, v, c, n: 1.0), ["noise of size 1"]),
+    (with_change(std=lambda b, s, v, c, n: 1.03 * deviation(b, s, v, c, n)), []),
+    (with_change(std=lambda b, s, v, c, n: 0.97 * deviation(b, s, v, c, n)), []),
+    (drawn(0, 1, 0, 0), ["the same noise for every channel"]),
+    (drawn(0, 0, 1, 0), ["the same noise in every row"]),
+    (drawn(0, 0, 0, 1), ["the same noise in every column"]),
+    (with_change(draw=halves), ["mirrored"]),
+    (with_change(draw=lambda x, rng: torch.randint(2, x.shape, generator=rng) * 2.0 - 1), ["two values only"]),
+    (with_change(draw=lambda x, rng: torch.randn(x.shape, generator=rng).clamp(-2, 2)), ["not normal"]),
+    (with_change(mean=lambda x, x0, c, n: x0), ["the guess of x0"]),
 ]

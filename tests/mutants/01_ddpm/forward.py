@@ -1,4 +1,5 @@
 """Answers to 01-forward: right ones, and wrong ones with the causes that a report may name for them."""
+import functools
 import math
 
 import torch
@@ -111,7 +112,49 @@ def wrong_list(x0, t, abar, eps):
     return list(right_each(x0, t, abar, eps))
 
 
-RIGHT = [right_view, right_each, right_transposed, right_einsum, right_filled]
+def with_table(table):
+    """Alpha-bar read elsewhere: table(abar, t) -> (B,)."""
+    def answer(x0, t, abar, eps):
+        a = spread(table(abar, t), x0).to(x0.dtype)
+        return a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return answer
+
+
+def laid(*shape):
+    def answer(x0, t, abar, eps):
+        a = abar[t].view(-1, *shape)
+        return a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return answer
+
+
+def wrong_mix(x0, t, abar, eps):
+    share = spread(t / len(abar), x0).to(x0.dtype)
+    return (1 - share) * x0 + share * eps
+
+
+def wrong_no_roots(x0, t, abar, eps):
+    a = spread(abar[t], x0)
+    return a * x0 + (1 - a) * eps
+
+
+def wrong_clean_start(x0, t, abar, eps):
+    return torch.where(spread(t, x0) == 0, x0, right_view(x0, t, abar, eps))
+
+
+def wrong_renewed(x0, t, abar, eps):
+    eps = torch.randn(x0.shape).to(x0)
+    return right_view(x0, t, abar, eps)
+
+
+def wrong_one_of_them(x0, t, abar, eps):
+    a = spread(abar[t], x0)
+    return a.sqrt() * x0 + (1 - a).sqrt()
+
+
+PAPER = torch.linspace(1e-4, 0.02, 1000)
+
+
+RIGHT = [right_view, right_each, right_transposed, right_einsum, right_filled, functools.partial(right_view)]
 WRONG = [
     (wrong_no_root, ["root is missing"]),
     (wrong_variance, ["variance 1 - alpha-bar"]),
@@ -120,7 +163,7 @@ WRONG = [
     (wrong_first_t, ["t of the first"]),
     (wrong_axis, ["a column of the picture"]),
     (wrong_in_place, []),
-    (wrong_own_noise, []),
+    (wrong_own_noise, ["changes from call to call"]),
     (wrong_four_dimensions, ["a factor of shape (B, 1, 1, 1)"]),
     (wrong_abar_for_alpha, ["root is missing", "squared once more"]),
     (wrong_minus, ["the noise is subtracted"]),
@@ -128,4 +171,21 @@ WRONG = [
     (wrong_mean_t, []),
     (wrong_precision, []),
     (wrong_list, []),
+    (with_table(lambda abar, t: 1 - PAPER[t]), ["beta of the notebook"]),
+    (with_table(lambda abar, t: (1 - PAPER).cumprod(0)[t]), ["the notebook's table"]),
+    (with_table(lambda abar, t: abar.cumprod(0)[t]), ["taken once more"]),
+    (with_table(lambda abar, t: (1 - abar).cumprod(0)[t]), ["taken for betas"]),
+    (with_table(lambda abar, t: abar[(t - 1).clamp(min=0)]), ["t - 1, and at 0"]),
+    (with_table(lambda abar, t: torch.cat([abar.new_ones(1), abar])[t]), ["with 1 before t = 0"]),
+    (with_table(lambda abar, t: abar[(t + 1).clamp(max=len(abar) - 1)]), ["t + 1"]),
+    (with_table(lambda abar, t: 1 - t / len(abar)), ["t / T is no level"]),
+    (with_table(lambda abar, t: abar[t.sort().values]), []),
+    (laid(), ["a column of the picture"]),
+    (laid(1), ["a row of the picture"]),
+    (laid(1, 1), ["a channel of the picture"]),
+    (wrong_mix, ["by 1 - t / T", "by t / T"]),
+    (wrong_no_roots, ["root is missing", "variance 1 - alpha-bar"]),
+    (wrong_clean_start, ["t = 0 is taken for clean"]),
+    (wrong_renewed, ["changes from call to call"]),
+    (wrong_one_of_them, []),
 ]

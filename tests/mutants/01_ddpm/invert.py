@@ -1,4 +1,5 @@
 """Answers to 01-invert: right ones, and wrong ones with the causes that a report may name for them."""
+import math
 from functools import partial
 
 import torch
@@ -115,7 +116,53 @@ def still_a_stub(x, t, abar, x0):
     raise NotImplementedError()
 
 
-RIGHT = [(to_x0_each, partial(to_eps)), (to_x0, to_eps), (to_x0_split, to_eps_split), [to_x0, to_eps_split]]
+def with_table(table, solve):
+    """Alpha-bar read elsewhere: table(abar) -> (T,)."""
+    return lambda x, t, abar, other: solve(x, t, table(abar).to(x.dtype), other)
+
+
+def clean_start(solve):
+    return with_table(lambda abar: torch.cat([abar.new_ones(1), abar[1:]]), solve)
+
+
+def laid(x, t, abar, eps):
+    a = abar[t]
+    return (x - (1 - a).sqrt() * eps) / a.sqrt()
+
+
+def four(x, t, abar, eps):
+    a = abar[t].view(-1, 1, 1, 1)
+    return (x - (1 - a).sqrt() * eps) / a.sqrt()
+
+
+def clipped(x, t, abar, eps):
+    return to_x0(x, t, abar, eps).clamp(-1, 1)
+
+
+def multiplied(x, t, abar, eps):
+    a, s = factors(t, abar, x)
+    return (x - s * eps) * a
+
+
+def renewed(x, t, abar, eps):
+    return to_x0(x, t, abar, torch.randn(x.shape).to(x))
+
+
+def notebook(abar):
+    return (1 - torch.linspace(1e-4, 0.02, 1000)).cumprod(0)
+
+
+def to_x0_of_floats(x, t, abar, eps):
+    return torch.stack([(y - math.sqrt(1 - abar[i]) * e) / math.sqrt(abar[i]) for y, i, e in zip(x, t, eps)])
+
+
+def to_eps_by_x0(x, t, abar, x0):
+    a, s = factors(t, abar, x)
+    return -(a / s) * (x0 - x / a)
+
+
+RIGHT = [(to_x0_each, partial(to_eps)), (to_x0, to_eps), (to_x0_split, to_eps_split), [to_x0, to_eps_split],
+         (to_x0_of_floats, to_eps_by_x0)]
 WRONG = [
     ((no_root, to_eps), ["divided by alpha-bar"]),
     ((variance, to_eps), ["variance 1 - alpha-bar"]),
@@ -124,18 +171,28 @@ WRONG = [
     ((first_t, to_eps), ["t of the first"]),
     ((to_x0, eps_variance), ["divided by the variance"]),
     ((to_x0, eps_unscaled), ["not scaled by alpha"]),
-    ((to_eps, to_x0), ["this is the formula"]),
+    ((to_eps, to_x0), ["alpha and sigma are swapped"]),
     ((bracket, to_eps), ["only the noise is divided"]),
     ((to_x0, eps_bracket), ["only x0 is divided"]),
     ((abar_for_alpha, to_eps), ["alpha-bar where alpha belongs"]),
     ((to_x0, eps_abar_for_alpha), ["alpha-bar where alpha belongs"]),
     ((forward_again, to_eps), ["eq. 4 again"]),
     ((to_x0, eps_plus), ["plus where minus"]),
-    ((to_x0, to_x0), ["this is the formula for x0"]),
+    ((to_x0, to_x0), ["alpha and sigma are swapped"]),
     ((x0_no_roots, to_eps), ["both square roots"]),
     ((to_x0, eps_no_roots), ["both square roots"]),
     ((x0_no_roots, eps_no_roots), ["both square roots"]),
     ((returns_nothing, to_eps), []),
     ((to_x0, still_a_stub), []),
     (to_x0, []),
+    ((laid, to_eps), ["reshape it", "a column of the picture"]),
+    ((four, to_eps), ["suits four dimensions"]),
+    ((clipped, to_eps), ["clipped to -1"]),
+    ((multiplied, to_eps), ["multiplied by alpha"]),
+    ((renewed, to_eps), []),
+    ((with_table(notebook, to_x0), with_table(notebook, to_eps)), ["the notebook's table"]),
+    ((with_table(lambda abar: abar.cumprod(0), to_x0), to_eps), ["taken once more"]),
+    ((to_x0, with_table(lambda abar: abar.roll(1), to_eps)), ["read at t - 1"]),
+    ((clean_start(to_x0), to_eps), ["t = 0 is taken for clean"]),
+    ((still_a_stub, to_eps), []),
 ]

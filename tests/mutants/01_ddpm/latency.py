@@ -143,7 +143,61 @@ def quartiles(times):
     return statistics.quantiles(times, n=4)
 
 
-RIGHT = [right_tensor, right_statistics, right_neighbours, RightSorted()]
+def timed(fn, calls, clock, sync):
+    sync()
+    return [one(fn, clock, sync) for _ in range(calls)]
+
+
+def one(fn, clock, sync):
+    begin = clock()
+    fn()
+    sync()
+    return 1000 * (clock() - begin)
+
+
+def summed(change=lambda t, warmup: t, middle=statistics.median, spread=lambda t: quartiles(t)[2] - quartiles(t)[0]):
+    def answer(fn, warmup, repeats, clock, sync):
+        timed(fn, warmup, clock, sync)
+        times = change(timed(fn, repeats, clock, sync), warmup)
+        return middle(times), spread(times)
+    return answer
+
+
+def wrong_taken_out(fn, warmup, repeats, clock, sync):
+    times = timed(fn, repeats, clock, sync)[warmup:]
+    return statistics.median(times), quartiles(times)[2] - quartiles(times)[0]
+
+
+def percentiles(low, high):
+    return lambda times: float(np.percentile(times, high) - np.percentile(times, low))
+
+
+def right_with_launch(fn, warmup, repeats, clock, sync):
+    """The launch is timed too, and not returned."""
+    timed(fn, warmup, clock, sync)
+    times, launches = [], []
+    for _ in range(repeats):
+        sync()
+        begin = clock()
+        fn()
+        launches.append(clock() - begin)
+        sync()
+        times.append(1e3 * (clock() - begin))
+    return statistics.median_high(times), float(np.subtract(*np.percentile(times, [75, 25])))
+
+
+def right_warm_without_clock(fn, warmup, repeats, clock, sync):
+    [fn() for _ in range(warmup)]
+    times = []
+    while len(times) < repeats:
+        sync()
+        times.append(one(fn, clock, sync))
+    times.sort()
+    half = repeats // 2
+    return statistics.median(times), statistics.median(times[half:]) - statistics.median(times[:half])
+
+
+RIGHT = [right_tensor, right_statistics, right_neighbours, RightSorted(), right_with_launch, right_warm_without_clock]
 WRONG = [
     (with_change(warm=False), ["no warm-up", "the warm-up is in it"]),
     (with_change(keep=True), ["warm-up"]),
@@ -172,4 +226,12 @@ WRONG = [
     (with_change(spread=lambda t: quartiles(t)[2] - quartiles(t)[1]), ["from the median to"]),
     (with_change(spread=statistics.pvariance), ["the variance"]),
     (with_change(spread=quartiles), []),
+    (wrong_taken_out, ["taken out of the repeats"]),
+    (summed(lambda t, warmup: t[warmup:]), ["taken out twice"]),
+    (summed(lambda t, _: sorted(t)[1:-1], spread=percentiles(25, 75)), ["the fastest and the slowest are left out"]),
+    (summed(lambda t, _: sorted(t)[:-2], spread=percentiles(25, 75)), ["the slow calls are left out"]),
+    (summed(spread=percentiles(16, 84)), ["from the 16th"]),
+    (summed(spread=percentiles(10, 90)), ["from the 10th"]),
+    (summed(spread=lambda t: t[15] - t[5]), ["not sorted"]),
+    (summed(middle=lambda t: t[10]), ["not sorted"]),
 ]

@@ -1,4 +1,7 @@
 """Answers to 01-levels: right ones, and wrong ones with the causes that a report may name for them."""
+import itertools
+import operator
+
 import numpy as np
 import torch
 
@@ -117,7 +120,45 @@ def wrong_in_place(betas):
     return from_abar(betas, betas.cumprod(0))
 
 
-RIGHT = [right_product, right_loop, right_logs, right_numpy, RightModule()]
+def with_abar(make):
+    return lambda betas: from_abar(betas, make(betas))
+
+
+def reordered(*order):
+    return lambda betas: tuple(right_product(betas)[i] for i in order)
+
+
+def wrong_notebooks(betas):
+    return right_product(torch.linspace(1e-4, 0.02, 1000).to(betas))
+
+
+def wrong_late_unclamped(betas):
+    return from_abar(betas, torch.cat([betas.new_ones(1), (1 - betas).cumprod(0)[:-1]]))
+
+
+def wrong_sigma_then_ratio(betas):
+    abar = (1 - betas).cumprod(0)
+    sigma = 1 - abar
+    return abar.sqrt(), sigma, abar / sigma**2
+
+
+def wrong_half_a_root(betas):
+    abar = (1 - betas).cumprod(0)
+    return abar.sqrt(), (1 - abar).sqrt(), abar / (1 - abar).sqrt()
+
+
+def right_list_of_alphas(betas):
+    alpha = (1 - betas).sqrt().cumprod(0)
+    sigma = (1 - alpha.square()).sqrt()
+    return alpha, sigma, (alpha / sigma) ** 2
+
+
+def right_accumulate(betas):
+    abar = betas.new_tensor(list(itertools.accumulate((1 - betas).tolist(), operator.mul)))
+    return torch.sqrt(abar), torch.sqrt(1 - abar), torch.exp(abar.log() - torch.log(1 - abar))
+
+
+RIGHT = [right_product, right_loop, right_logs, right_numpy, RightModule(), right_list_of_alphas, right_accumulate]
 WRONG = [
     (wrong_one_step, ["one step only", "the noise of one step", "beta was used"]),
     (wrong_late, ["one step late"]),
@@ -127,7 +168,7 @@ WRONG = [
     (wrong_cumsum, ["a sum where a product"]),
     (wrong_upside_down, ["upside down"]),
     (wrong_product_of_betas, ["the product of the betas"]),
-    (wrong_swapped, ["alpha and sigma are swapped"]),
+    (wrong_swapped, ["another order, sigma, alpha, snr"]),
     (wrong_alpha_for_abar, ["alpha² belongs under the root", "alpha where alpha-bar belongs"]),
     (wrong_abar_for_alpha, ["the square root is missing", "squared once more"]),
     (wrong_decibels, ["in decibels"]),
@@ -135,4 +176,15 @@ WRONG = [
     (wrong_numpy, []),
     (wrong_one_number, []),
     (wrong_in_place, []),
+    (reordered(2, 0, 1), ["another order, snr, alpha, sigma"]),
+    (reordered(0, 2, 1), ["another order, alpha, snr, sigma"]),
+    (wrong_notebooks, ["the notebook's own table"]),
+    (wrong_late_unclamped, ["one step late"]),
+    (wrong_sigma_then_ratio, ["this is the variance"]),
+    (wrong_half_a_root, ["no root here"]),
+    (with_abar(lambda betas: 1 - betas.cumprod(0)), ["1 less the product"]),
+    (with_abar(lambda betas: 1 - betas.cumsum(0)), ["1 less the sum"]),
+    (with_abar(lambda betas: (1 - betas).cumprod(0).cumprod(0)), ["taken twice"]),
+    (with_abar(lambda betas: torch.prod(1 - betas).expand(len(betas))), ["one product of all steps"]),
+    (with_abar(lambda betas: (-betas.cumsum(0)).exp()), []),
 ]

@@ -1,4 +1,5 @@
 """Answers to 01-loss: right ones, and wrong ones with the causes that a report may name for them."""
+import numpy as np
 import torch
 
 EXERCISE = "01-loss"
@@ -105,7 +106,89 @@ def noise_of(*shape):
     return lambda x0, rng: torch.randn([n if n else m for n, m in zip(shape, x0.shape)], generator=rng).expand_as(x0)
 
 
-RIGHT = [right_plain, right_noise_first, right_einsum, RightModule()]
+def told(change):
+    """The net is told another t than that of x."""
+    return lambda predict_eps, x0, abar, rng: right_plain(lambda x, t: predict_eps(x, change(t, len(abar))), x0, abar, rng)
+
+
+def read(table):
+    return lambda predict_eps, x0, abar, rng: right_plain(predict_eps, x0, table(abar), rng)
+
+
+def right_with_a_look(predict_eps, x0, abar, rng):
+    t, eps, a = draw(x0, abar, rng)
+    x = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    print(predict_eps(x, t).shape)
+    return (predict_eps(x, t) - eps).square().mean()
+
+
+def right_with_a_look_at_one(predict_eps, x0, abar, rng):
+    t, eps, a = draw(x0, abar, rng)
+    x = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    predict_eps(x[:1], t[:1])
+    return (predict_eps(x, t) - eps).square().mean()
+
+
+def right_in_chunks(predict_eps, x0, abar, rng):
+    t, eps, a = draw(x0, abar, rng)
+    x = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    out = torch.cat([predict_eps(part, at) for part, at in zip(x.chunk(4), t.chunk(4))])
+    return (out - eps).square().mean()
+
+
+def right_permuted(predict_eps, x0, abar, rng):
+    t = torch.randperm(len(x0), generator=rng) % len(abar)
+    return with_change(make_t=lambda *_: t)(predict_eps, x0, abar, rng)
+
+
+def antithetic(x0, rng):
+    z = torch.randn(len(x0) // 2, *x0.shape[1:], generator=rng)
+    return torch.cat([z, -z])
+
+
+def fixed(x0, rng):
+    return torch.randn(x0.shape, generator=torch.Generator().manual_seed(1))
+
+
+def wrong_noise_only(predict_eps, x0, abar, rng):
+    t, eps, _ = draw(x0, abar, rng)
+    return (predict_eps(eps, t) - eps).square().mean()
+
+
+def scaled_target(predict_eps, x0, abar, rng):
+    t, eps, a = draw(x0, abar, rng)
+    noise = (1 - a).sqrt() * eps
+    return (predict_eps(a.sqrt() * x0 + noise, t) - noise).square().mean()
+
+
+def no_spread(predict_eps, x0, abar, rng):
+    a = abar[t := torch.randint(len(abar), (len(x0),), generator=rng)]
+    eps = torch.randn(x0.shape, generator=rng)
+    return (predict_eps(a.sqrt() * x0 + (1 - a).sqrt() * eps, t) - eps).square().mean()
+
+
+def rounded(x0, abar, rng):
+    return (torch.rand(len(x0), generator=rng) * (len(abar) - 1)).round().long()
+
+
+def loss_of(change):
+    return with_change(make_loss=lambda o, e, x0: change(o - e))
+
+
+def signs(x0, rng):
+    return torch.randint(2, x0.shape, generator=rng) * 2.0 - 1
+
+
+def numpys(x0, rng):
+    return torch.from_numpy(np.random.randn(*x0.shape)).float()
+
+
+def bigger(size):
+    return with_change(make_x=lambda x0, a, e: a.sqrt() * x0 + size * (1 - a).sqrt() * e)
+
+
+RIGHT = [right_plain, right_noise_first, right_einsum, RightModule(), right_with_a_look, right_with_a_look_at_one,
+         right_in_chunks, right_permuted]
 WRONG = [
     (with_change(make_loss=lambda o, e, x0: (o - e).square().sum()), ["a sum over all"]),
     (with_change(make_loss=lambda o, e, x0: (o - e).square().sum((1, 2, 3)).mean()), ["summed over the pixels"]),
@@ -119,20 +202,50 @@ WRONG = [
     (with_change(make_x=lambda x0, a, e: a.sqrt() * x0 + (1 - a) * e), ["variance 1 - alpha-bar"]),
     (with_change(make_x=lambda x0, a, e: a.sqrt() * x0 + e), ["not scaled by sigma"]),
     (with_change(make_eps=lambda x0, rng: torch.rand(x0.shape, generator=rng)), ["uniform noise"]),
-    (wrong_detached, []),
+    (wrong_detached, ["cut off from the net"]),
     (wrong_rng, ["not all that is random comes from rng"]),
     (wrong_times_elsewhere, ["not all that is random comes from rng"]),
-    (wrong_own_rng, []),
+    (wrong_own_rng, ["no draw"]),
     (wrong_shape, []),
     (wrong_order, []),
     (wrong_shown, ["shown x0 itself"]),
     (wrong_item, ["a plain number has no gradient"]),
     (wrong_fresh, ["other noise than that in x_t"]),
     (wrong_target, ["the target is x_t"]),
-    (wrong_time, []),
+    (wrong_time, ["t is a fraction"]),
     (with_change(make_eps=noise_of(0, 1, 1, 1)), ["one number for each picture"]),
     (with_change(make_eps=noise_of(1, 0, 0, 0)), ["the same noise for every picture"]),
     (with_change(make_loss=lambda o, e, x0: (o - e).mean()), ["the square is missing"]),
     (with_change(make_loss=lambda o, e, x0: (o - e).square()), []),
-    (with_change(make_x=lambda x0, a, e: a * x0 + (1 - a**2).sqrt() * e), ["root is missing on alpha-bar"]),
+    (with_change(make_x=lambda x0, a, e: a * x0 + (1 - a**2).sqrt() * e), ["root is missing on alpha-bar", "squared once more"]),
+    (with_change(make_t=lambda x0, abar, rng: torch.arange(len(x0)) % len(abar)), ["t is no draw"]),
+    (with_change(make_t=lambda x0, abar, rng: (torch.arange(len(x0)) + torch.randint(9, (), generator=rng)) % len(abar)),
+     ["t is no draw"]),
+    (with_change(make_t=lambda x0, abar, rng: torch.randint(len(abar), (1,), generator=rng).expand(len(x0))), ["one t for"]),
+    (with_change(make_t=lambda x0, abar, rng: (torch.randint(len(abar), (len(x0),), generator=rng) + 1).clamp(max=len(abar) - 1)),
+     ["the numbers are clamped"]),
+    (with_change(make_t=rounded), ["the numbers are rounded"]),
+    (with_change(make_eps=noise_of(0, 1, 0, 0)), ["the same noise for every channel"]),
+    (with_change(make_eps=noise_of(0, 0, 1, 0)), ["the same noise in every row"]),
+    (with_change(make_eps=noise_of(0, 0, 0, 1)), ["the same noise in every column"]),
+    (with_change(make_eps=noise_of(0, 0, 1, 1)), ["the same noise in every"]),
+    (with_change(make_eps=antithetic), ["mirrored"]),
+    (with_change(make_eps=fixed), ["eps is no draw"]),
+    (with_change(make_eps=signs), ["two values only"]),
+    (with_change(make_eps=numpys), ["not all that is random", "no draw"]),
+    (with_change(make_eps=lambda x0, rng: torch.randn(x0.shape, generator=rng).clamp(-2, 2)), ["not normal"]),
+    (told(lambda t, T: T - 1 - t), ["from the other end"]),
+    (told(lambda t, T: (t + 1).clamp(max=T - 1)), ["one more", "the numbers are clamped"]),
+    (read(lambda abar: torch.cat([abar.new_ones(1), abar[1:]])), ["t = 0 is taken for clean"]),
+    (read(lambda abar: abar.cumprod(0)), ["taken once more"]),
+    (read(lambda abar: (1 - abar).cumprod(0)), ["taken for betas"]),
+    (wrong_noise_only, ["the noise alone"]),
+    (scaled_target, ["the scaled noise"]),
+    (no_spread, ["reshape it"]),
+    (loss_of(lambda off: off.norm()), ["a norm is the root"]),
+    (loss_of(lambda off: off.mean() ** 2), ["the mean is squared"]),
+    (loss_of(lambda off: off.flatten(1).norm(dim=1).mean()), ["the norms of the images"]),
+    (loss_of(lambda off: -off.square().mean()), ["the sign"]),
+    (bigger(1.03), []),
+    (bigger(0.97), []),
 ]

@@ -1,6 +1,9 @@
 """Answers to 01-posterior: right ones, and wrong ones with the causes that a report may name for them."""
 import torch
 
+from effml_lab.diffusion import samplers
+from effml_lab.diffusion.levels import Level
+
 EXERCISE = "01-posterior"
 
 
@@ -142,7 +145,58 @@ def wrong_sampled(x, x0, t, abar):
     return mean + small.sqrt() * torch.randn_like(x), small, large
 
 
-RIGHT = [right_x0_form, right_eps_form, right_bayes, right_ones, right_floats, right_numpy]
+def right_table(x, x0, t, abar):
+    """Every beta at once, from the neighbours of a table with 1 in front."""
+    padded = torch.nn.functional.pad(abar, (1, 0), value=1.0)
+    beta = (1 - padded[1:] / padded[:-1])[t]
+    return formula(x, x0, abar[t], padded[t], beta.item())
+
+
+def before_of(choose):
+    def answer(x, x0, t, abar):
+        before = choose(t, abar)
+        return formula(x, x0, abar[t], before, 1 - abar[t] / before)
+    return answer
+
+
+def wrong_unshifted(x, x0, t, abar):
+    padded = torch.cat([abar.new_ones(1), abar])
+    return formula(x, x0, padded[t], padded[t - 1], 1 - padded[t] / padded[t - 1])
+
+
+def wrong_special(x, x0, t, abar):
+    return right_x0_form(x, x0, t, abar) if t else (x0.clone(), 0.0, 0.0)
+
+
+def wrong_logs(x, x0, t, abar):
+    mean, small, large = formula(x, x0, *parts(t, abar))
+    return mean, small.log(), large.log()
+
+
+def wrong_no_beta(x, x0, t, abar):
+    now, before, beta = parts(t, abar)
+    _, small, large = formula(x, x0, now, before, beta)
+    return (before.sqrt() * x0 + (1 - beta).sqrt() * (1 - before) * x) / (1 - now), small, large
+
+
+def wrong_package(x, x0, t, abar):
+    levels = [Level(float(t), float(a) ** 0.5, float(1 - a) ** 0.5) for a in parts(t, abar)[:2]]
+    mean = samplers.step(x, x0, *levels, samplers.share(*levels))
+    return mean, samplers.VARIANCES["small"](*levels) ** 2, samplers.VARIANCES["large"](*levels) ** 2
+
+
+def wrong_share(x, x0, t, abar):
+    now, before, beta = parts(t, abar)
+    mean, _, large = formula(x, x0, now, before, beta)
+    return mean, (1 - before) / (1 - now), large
+
+
+def wrong_after(x, x0, t, abar):
+    now, before = abar[min(t + 1, len(abar) - 1)], abar[t]
+    return formula(x, x0, now, before, 1 - now / before)
+
+
+RIGHT = [right_x0_form, right_eps_form, right_bayes, right_ones, right_floats, right_numpy, right_table]
 WRONG = [
     (wrong_wrapped, ["the last entry of the table"]),
     (wrong_swapped, ["swapped"]),
@@ -162,4 +216,14 @@ WRONG = [
     (wrong_nothing_at_0, []),
     (wrong_shaped, []),
     (wrong_sampled, []),
+    (before_of(lambda t, abar: abar[t - 1] if t > 1 else torch.ones(())), ["only before t = 0"]),
+    (before_of(lambda t, abar: abar[max(t - 1, 0)]), ["abar[0] stands for"]),
+    (wrong_unshifted, ["shifted by one"]),
+    (wrong_special, ["not 0: only the small one"]),
+    (wrong_logs, ["the logarithm of"]),
+    (wrong_no_beta, ["beta is missing in the weight"]),
+    (wrong_package, []),
+    (wrong_share, ["beta is missing: this"]),
+    (wrong_after, ["the step after"]),
+    (lambda x, x0, t, abar: (x0, 0.0, 0.0), ["x0 itself", "the small one"]),
 ]

@@ -167,6 +167,7 @@ def two_outside(grid, i):
 
 
 def wrong_asks_on(denoise, x, grid):
+    old = None
     for i, (cur, nxt) in enumerate(pairwise(grid)):
         guess = denoise(x, cur)
         if i and nxt.sigma:

@@ -211,7 +211,7 @@ WRONG = [
     (with_change(draw=lambda x, rng: mirrored(torch.randn(x.shape, generator=rng), 1)), ["one half of the noise"]),
     (with_change(draw=lambda x, rng: mirrored(torch.randn(x.shape, generator=rng), -1)), ["one half of the noise"]),
     (with_change(draw=lambda x, rng: flipped(torch.randn(x.shape, generator=rng))), ["one half of the noise"]),
-    (with_change(draw=lambda x, rng: 12**0.5 * (torch.rand(x.shape, generator=rng) - 0.5)), ["is not normal"]),
+    (with_change(draw=lambda x, rng: 12**0.5 * (torch.rand(x.shape, generator=rng) - 0.5)), ["uniform noise"]),
     (with_change(draw=lambda x, rng: torch.randn(x.shape, generator=rng).sign()), ["two values only"]),
     (with_change(noise=lambda b, bs, t: (1.03 * b).sqrt()), []),
     (with_change(noise=lambda b, bs, t: (0.97 * b).sqrt()), []),

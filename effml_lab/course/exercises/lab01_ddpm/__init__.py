@@ -1,4 +1,5 @@
 """Lab 01, DDPM: its exercises, in the order of the lab."""
-from . import ancestral, ddpm, forward, latency, loss, posterior
+from . import ancestral, ddpm, forward, invert, latency, levels, loss, posterior
 
-EXERCISES = [exercise for module in (forward, loss, posterior, ancestral, ddpm, latency) for exercise in module.EXERCISES]
+MODULES = levels, forward, invert, loss, posterior, ancestral, ddpm, latency
+EXERCISES = [exercise for module in MODULES for exercise in module.EXERCISES]

@@ -6,92 +6,125 @@ the size of the new noise. However an answer orders its draws, this holds.
 import torch
 from torch import Tensor
 
-from ....diffusion.samplers import ddim, ddpm, step
+from ....diffusion.samplers import ddim, ddpm, share, step
 from ...contract.exercise import Exercise, Property
-from ..common import betas, drawn, integer, repeated
-from ..gaussian import clean_end, gaussian_case, guess
-from ..moments import noise_size, reused, step_mean, step_noise
+from ..common import PAPER, betas, drawn_anew, integer, lined_up, repeated
+from ..gaussian import end_mean, far_case, guess, quiet_end
+from ..moments import bent, drift, noise_size, residual, step_mean, step_noise
+from ..noise import unfit
 from ..retrace import FORM, STARTS, WALKED, Step, noting, retraced
-from .posterior import PAPER, posterior_at
+from .posterior import posterior_at
 
 CLIPPED = "the mean is clipped to -1 ... 1, which eq. 11 does not ask for"
+ONE_T = "t is one whole number for all pictures here: predict_eps(x, t), not a tensor of them"
+ONCE = "predict_eps is asked once, before the loop: ask it anew in each step"
+QUIET, DRAWN = "the last step adds no noise", "rng draws the noise, and nothing else does"
+UNIFORM = "uniform noise (rand) where normal noise (randn) belongs"
 
 
 def ancestral_cases(rng):
-    return [gaussian_case(rng, betas=betas(rng, integer(rng, 5, 8), torch.float32))]
+    return [far_case(rng, betas=betas(rng, integer(rng, 5, 8), torch.float32))]
 
 
 def ancestral_run(impl, case):
-    abar, walks = (1 - case["betas"]).cumprod(0), []
+    abar, walks, batched = (1 - case["betas"]).cumprod(0), [], []
     eps = lambda x, t: (x - abar[t].sqrt() * guess(case, x, abar[t])) / (1 - abar[t]).sqrt()
 
     def call(rng):
         walks.append([])
-        return impl(noting(walks[-1], len(abar), "predict_eps", eps), case["x"], case["betas"], rng)
+        net = noting(walks[-1], len(abar), "predict_eps", eps)
+
+        def asked(x, t):
+            batched.append(torch.as_tensor(t).ndim > 0)
+            return net(x, t)
+        with lined_up(len(abar), "a table over t"):
+            return impl(asked, case["x"], case["betas"], rng)
 
     out = repeated(call, case["seed"])
-    return {**out, "ts": [t for t, _ in walks[0]], "xs": [x for _, x in walks[0]]}
+    return {**out, "ts": [t for t, _ in walks[0]], "xs": [x for _, x in walks[0]], "batched": any(batched)}
 
 
 def ancestral_verify(case, out):
     rows, walk = retraced(out, case["x"], len(case["betas"]), "predict_eps")
-    return rows if not walk else [*rows, *steps(case, walk[:-1]), last_step(case, *walk[-1][1:]),
-            drawn("rng draws the noise, and nothing else does", out["out"], out["again"], out["other"])]
+    if out["batched"]:
+        rows = [row._replace(passed=False, observed="t of shape (B,)", expected="one whole number", causes=(ONE_T,))
+                if row.name == WALKED and row.passed else row for row in rows]
+    elif not walk and len(out["ts"]) == 1:
+        rows = [row._replace(causes=(ONCE,)) if row.name == WALKED and asked_once(case, out) else row for row in rows]
+    return rows if not walk else [*rows, *steps(case, walk), drawn_anew(
+        DRAWN, out["out"], out["again"], out["other"], any(noise_size(x, y) > 1e-3 for _, x, y in walk))]
+
+
+def asked_once(case, out) -> bool:
+    """Whether all steps went with the eps of the first."""
+    betas, x, y = case["betas"], case["x"], case["x"]
+    abar, T = (1 - betas).cumprod(0), len(betas)
+    eps = (x - abar[-1].sqrt() * guess(case, x, abar[-1])) / (1 - abar[-1]).sqrt()
+    for t in reversed(range(T)):
+        y = (y - betas[t] / (1 - abar[t]).sqrt() * eps) / (1 - betas[t]).sqrt()
+    return out["out"].shape == y.shape and drift(x, out["out"], y) < 6
 
 
 def steps(case, walk: list[Step]) -> list[Property]:
     abar = (1 - case["betas"]).cumprod(0)
     means = [posterior_at(abar, t).mean(x, guess(case, x, abar[t])) for t, x, _ in walk]
-    used = reused([(x, y, mean) for (_, x, y), mean in zip(walk, means)])
-    quiet = [t for t, x, y in walk if noise_size(x, y) < 1e-4]
+    used = unfit([(x, y, mean) for (_, x, y), mean in zip(walk[:-1], means)])
+    quiet = [t for t, x, y in walk[:-1] if noise_size(x, y) < 1e-4]
     silent = "no noise is added at t = 1: counted from 0, only t = 0 goes without" if quiet == [1] else "no noise is added"
-    return [row for t, x, y in walk for row in one_step(case, t, x, y, used, silent)]
+    rows = [row for t, x, y in walk[:-1] for row in one_step(case, t, x, y, used, silent)]
+    _, x, y = walk[-1]
+    slips, b = mean_slips(case, 0, x), float(case["betas"][0])
+    last = end_mean("the mean of each step", x, y, means[-1], slips)
+    cause = "noise is added at t = 0 too: there the mean is the picture"
+    return [*rows, last, quiet_end(QUIET, x, y, (b, b**0.5, 1.0, float((b / (1 - b)) ** 0.5)), cause, slips)]
 
 
-def one_step(case, t: int, x: Tensor, y: Tensor, used: str | None, silent: str) -> list[Property]:
+def mean_slips(case, t: int, x: Tensor) -> dict:
     beta, abar = case["betas"], (1 - case["betas"]).cumprod(0)
     x0, b, a = guess(case, x, abar[t]), beta[t], abar[t]
     right, eps = posterior_at(abar, t), (x - a.sqrt() * x0) / (1 - a).sqrt()
     mean, outside = right.mean(x, x0), (1 - PAPER).cumprod(0)[t].float()
     plain = lambda share: (x - share * eps) / (1 - b).sqrt()
-    moved = step_mean("the mean of each step", x, y, mean, {
-            "the noise is subtracted whole: its share of one step is beta / sqrt(1 - alpha-bar)": lambda: plain(b.sqrt()),
-            "divided by sqrt(alpha-bar) where sqrt(1 - beta) belongs": lambda: mean * (1 - b).sqrt() / a.sqrt(),
-            "the division by sqrt(1 - beta) is missing": lambda: mean * (1 - b).sqrt(),
-            "divided by 1 - beta: its square root belongs there": lambda: mean / (1 - b).sqrt(),
-            "multiplied by sqrt(1 - beta): divide by it": lambda: mean * (1 - b),
-            "beta eps over 1 - alpha-bar: the square root is missing": lambda: plain(b / (1 - a)),
-            "beta eps is not divided by sqrt(1 - alpha-bar)": lambda: plain(b),
-            "sqrt(1 - alpha), not sqrt(1 - alpha-bar)": lambda: plain(b / (1 - a.sqrt()).sqrt()),
-            "alpha-bar from a table outside: work it out from the betas that are handed in": lambda: (
-                plain(b / (1 - outside).sqrt())),
-            "eps is added: subtract it": lambda: plain(-b / (1 - a).sqrt()),
-            "only x is divided by sqrt(1 - beta): the root divides the whole bracket": lambda: (
-                x / (1 - b).sqrt() - b / (1 - a).sqrt() * eps),
-            CLIPPED: lambda: mean.clamp(-1, 1),
-            "this is the guess of x0: the step goes to t - 1 only": lambda: x0,
-            "uniform noise (rand) where normal noise (randn) belongs": lambda: mean + b.sqrt() / 2}, used)
+    return {
+        "the noise is subtracted whole: its share of one step is beta / sqrt(1 - alpha-bar)": lambda: plain(b.sqrt()),
+        "sqrt(beta) over sqrt(1 - alpha-bar): beta itself belongs above": lambda: plain((b / (1 - a)).sqrt()),
+        "alpha-bar is read at t - 1": lambda: plain(b / (1 - abar[t - 1]).sqrt()),
+        "divided by sqrt(alpha-bar) where sqrt(1 - beta) belongs": lambda: mean * (1 - b).sqrt() / a.sqrt(),
+        "the division by sqrt(1 - beta) is missing": lambda: mean * (1 - b).sqrt(),
+        "divided by 1 - beta: its square root belongs there": lambda: mean / (1 - b).sqrt(),
+        "multiplied by sqrt(1 - beta): divide by it": lambda: mean * (1 - b),
+        "beta eps over 1 - alpha-bar: the square root is missing": lambda: plain(b / (1 - a)),
+        "beta eps is not divided by sqrt(1 - alpha-bar)": lambda: plain(b),
+        "sqrt(alpha-bar) stands where sqrt(1 - alpha-bar) belongs": lambda: plain(b / a.sqrt()),
+        "sqrt(1 - alpha), not sqrt(1 - alpha-bar)": lambda: plain(b / (1 - a.sqrt()).sqrt()),
+        "alpha-bar from a table outside: work it out from the betas that are handed in": lambda: plain(b / (1 - outside).sqrt()),
+        "eps is added: subtract it": lambda: plain(-b / (1 - a).sqrt()),
+        "only x is divided by sqrt(1 - beta): the root divides the whole bracket": lambda: (
+            x / (1 - b).sqrt() - b / (1 - a).sqrt() * eps),
+        CLIPPED: lambda: mean.clamp(-1, 1),
+        "the guess of x0 is clipped to -1 ... 1, which eq. 11 does not ask for": lambda: right.mean(x, x0.clamp(-1, 1)),
+        "the guess of x0 is clipped, which eq. 11 does not ask for": lambda: right.mean(x, x0.clamp(-2, 2)),
+        "this is the guess of x0: the step goes to t - 1 only": lambda: x0,
+        UNIFORM: lambda: mean + b.sqrt() / 2}
+
+
+def one_step(case, t: int, x: Tensor, y: Tensor, used: str | None, silent: str) -> list[Property]:
+    b, a = case["betas"][t], (1 - case["betas"]).cumprod(0)
+    right = posterior_at(a, t)
     return [
-        moved,
-        step_noise("the noise of each step", x, y, float(b.sqrt()), {} if CLIPPED in moved.causes else {
+        step_mean("the mean of each step", x, y, right.mean(x, guess(case, x, a[t])), mean_slips(case, t, x), used),
+        step_noise("the noise of each step", x, y, float(b.sqrt()), {} if bent(x, residual(x, y)) else {
             silent: 0.0,
+            "noise of size 1: scale it by sqrt(beta)": 1.0,
             "the variance beta was used as a standard deviation": float(b),
-            "this is the small variance: here sigma² = beta": float(right.small.sqrt()),
-            "sqrt(1 - alpha-bar) is the noise of all steps": float((1 - a).sqrt()),
+            "this is the small variance: here the variance is beta": float(right.small.sqrt()),
+            "sqrt(1 - alpha-bar) is the noise of all steps": float((1 - a[t]).sqrt()),
             "the noise is divided by sqrt(1 - beta) too: add it after": float((b / (1 - b)).sqrt()),
-            "uniform noise (rand) where normal noise (randn) belongs": float((b / 12).sqrt())}, used=used)]
-
-
-def last_step(case, x: Tensor, y: Tensor) -> Property:
-    """At t = 0 the mean is x0, and nothing is added."""
-    x0, b = guess(case, x, (1 - case["betas"])[0]), float(case["betas"][0])
-    return clean_end("the last step adds no noise", x, y, x0, (b, b**0.5),
-                     "noise is added at t = 0 too: there the mean is the picture")
+            UNIFORM: float((b / 12).sqrt())}, 0.017, used)]
 
 
 EXERCISES = (
     Exercise("01-ancestral", "The ancestral sampler", {
-        FORM: 0, WALKED: 1, STARTS: 0.5, "the mean of each step": 2, "the noise of each step": 1.5,
-        "the last step adds no noise": 1, "rng draws the noise, and nothing else does": 0.5},
-        ancestral_cases, ancestral_run, ancestral_verify, own=(ddpm, ddim, step)),
+        FORM: 0, WALKED: 1, STARTS: 0.5, "the mean of each step": 2, "the noise of each step": 1.5, QUIET: 1, DRAWN: 0.5},
+        ancestral_cases, ancestral_run, ancestral_verify, own=(ddpm, ddim, step, share)),
 )

@@ -11,21 +11,26 @@ from torch import Tensor
 from ....diffusion import levels as schedules
 from ....diffusion.levels import Level, Schedule
 from ....diffusion.oracle import gaussian_run
-from ....diffusion.samplers import ddim, ddpm
-from ...contract.exercise import Exercise, Property, prediction, reading
-from ..common import drawn, integer, repeated
-from ..gaussian import clean_end, gaussian_case, guess, real
-from ..moments import noise_size, reused, step_mean, step_noise
+from ....diffusion.samplers import ddim, ddpm, share, step
+from ...contract.exercise import Exercise, Property, near, prediction, reading
+from ..common import drawn_anew, integer, repeated
+from ..gaussian import end_mean, far_case, guess, quiet_end, real
+from ..moments import bent, noise_size, residual, step_mean, step_noise
+from ..noise import unfit
 from ..walks import formed, iterable
 from .posterior import Posterior
 
+GUESSED = "the guess of x0 is yielded: yield the new state"
+OTHER_DEFAULT = "another default: the first line has variance=\"small\""
+DEFAULT = "the variance is small where none is given"
+QUIET, DRAWN = "the step to the clean level adds no noise", "rng draws the noise, and nothing else does"
 NONE = "no noise is added"
 RESTART = "each step starts at the first x again: x must become the new state"
 
 
 def ddpm_cases(rng):
     n = integer(rng, 5, 8)
-    return [gaussian_case(rng, n=n, variance=variance, spacing=spacing)
+    return [far_case(rng, n=n, variance=variance, spacing=spacing)
             for variance, spacing in (("small", "leading"), ("large", "trailing"))]
 
 
@@ -44,12 +49,21 @@ def kept(case) -> list[Level]:
 
 
 def ddpm_run(impl, case):
-    grid = kept(case)
-    denoise = lambda x, level: guess(case, real(x), level.alpha**2)
-    walk = lambda rng: [x.clone() if isinstance(x, Tensor) else x for x in itertools.islice(
-        iterable(impl(denoise, case["x"], grid, variance=case["variance"], rng=rng)), len(grid) + 2)]
-    out = repeated(walk, case["seed"])
-    return {"out": out["out"]} | {name: out[name][-1:] for name in ("again", "other")}
+    grid, shown = kept(case), []
+
+    def denoise(x, level):
+        shown.append(guess(case, real(x), level.alpha**2))
+        return shown[-1].clone()
+
+    def walk(rng, **named):
+        states = iterable(impl(denoise, case["x"], grid, rng=rng, **named))
+        return [x.clone() if isinstance(x, Tensor) else x for x in itertools.islice(states, len(grid) + 2)]
+
+    out = repeated(lambda rng: walk(rng, variance=case["variance"]), case["seed"])
+    guesses = len(out["out"]) > 1 and all(
+        isinstance(x, Tensor) and torch.equal(x, x0) for x, x0 in zip(out["out"], shown))
+    plain = walk(torch.Generator().manual_seed(case["seed"]))[-1:] if case["variance"] == "small" else []
+    return {"out": out["out"], "plain": plain, "guesses": guesses} | {name: out[name][-1:] for name in ("again", "other")}
 
 
 def ddpm_verify(case, out):
@@ -57,14 +71,25 @@ def ddpm_verify(case, out):
     form = formed(grid, states, x)
     if not all(row.passed for row in form):
         return form
+    if out["guesses"]:
+        return [*form, Property("the mean of each step", False, "the guess of x0", "the new state", (GUESSED,))]
     walk = list(zip(itertools.pairwise(grid), [x, *states], states))
-    (cur, _), x, y = walk[-1]
+    ends = [out[k][-1] for k in ("out", "again", "other")]
+    default = [Property(DEFAULT, same, "another walk", "the same as with variance=\"small\"", () if same else (OTHER_DEFAULT,))
+               for same in [near(plain, ends[0], 1e-4) or not near(ends[0], ends[1], 1e-4) for plain in out["plain"]]]
+    return [*form, *steps(case, walk[:-1]), *end(case, walk), *default, drawn_anew(
+        DRAWN, *ends, any(noise_size(x, y) > 1e-3 for _, x, y in walk))]
+
+
+def end(case, walk) -> list[Property]:
+    """The step to the clean level: its mean is judged with the others, and there is no noise."""
+    (cur, nxt), x, y = walk[-1]
     late = noise_size(*walk[0][1:]) < 1e-5 < noise_size(*walk[1][1:])       # then the end has the noise of the step before
-    end = clean_end("the step to the clean level adds no noise", x, y, guess(case, x, cur.alpha**2),
-                    () if late else (cur.sigma, cur.sigma**2),
-                    "noise is added on the last step too: where nxt.sigma is 0 the mean is the picture")
-    return [*form, *steps(case, walk[:-1]), end,
-            drawn("rng draws the noise, and nothing else does", *(out[k][-1] for k in ("out", "again", "other")))]
+    x0 = guess(case, x, cur.alpha**2)
+    slips = mean_slips(case, cur, nxt, x, x0, 1 - (cur.alpha / table()(max(cur.t - 1, 0)).alpha) ** 2, 0.0)
+    return [end_mean("the mean of each step", x, y, x0, slips),
+            quiet_end(QUIET, x, y, () if late else (cur.sigma, cur.sigma**2),
+                      "noise is added on the last step too: where nxt.sigma is 0 the mean is the picture", slips)]
 
 
 def steps(case, walk) -> list[Property]:
@@ -73,7 +98,7 @@ def steps(case, walk) -> list[Property]:
         now, before = torch.tensor([cur.alpha**2, nxt.alpha**2])
         means.append(Posterior(now, before).mean(x, guess(case, x, now)))
         quiet.append(noise_size(x, y) < 1e-5)
-    used = reused([(x, y, mean) for (_, x, y), mean in zip(walk, means)])
+    used = unfit([(x, y, mean) for (_, x, y), mean in zip(walk, means)])
     alone = {0: "the first state has no noise: is it added after `yield`?"}
     if walk[-1][0][1].t == 0:
         alone[len(walk) - 1] = "no noise is added on the step to t = 0: only the clean level, sigma = 0, goes without"
@@ -90,9 +115,10 @@ def kept_step(case, cur: Level, nxt: Level, x: Tensor, y: Tensor, used: str | No
     std, rooted, right = of(small, beta), 1 - cur.alpha / nxt.alpha, Posterior(now, before)
     slips = mean_slips(case, cur, nxt, x, x0, one, std)
     mean = step_mean("the mean of each step", x, y, right.mean(x, x0), slips, used)
+    dark = RESTART in mean.causes or bent(x, residual(x, y))
     return [
         mean,
-        step_noise(f"the noise of each step, {case['variance']} variance", x, y, std, {} if RESTART in mean.causes else {
+        step_noise(f"the noise of each step, {case['variance']} variance", x, y, std, {} if dark else {
             silent: 0.0,
             "the other variance": of(beta, small),
             "a variance was used as a standard deviation": std**2,
@@ -103,12 +129,14 @@ def kept_step(case, cur: Level, nxt: Level, x: Tensor, y: Tensor, used: str | No
             "1 - alpha² is the noise of all steps down to x0": cur.sigma,
             "all of the noise of the next level is new": nxt.sigma,
             "uniform noise (rand) where normal noise (randn) belongs": std / 12**0.5,
-            "the noise is added twice": (std**2 + small) ** 0.5}, used=used)]
+            "noise of size 1: scale it by the root of the variance": 1.0,
+            "the noise is added twice": (std**2 + small) ** 0.5}, 0.017, used)]
 
 
 def mean_slips(case, cur: Level, nxt: Level, x: Tensor, x0: Tensor, one: float, std: float) -> dict:
     now, before = torch.tensor([cur.alpha**2, nxt.alpha**2])
     right, eps, beta = Posterior(now, before), (x - cur.alpha * x0) / cur.sigma, 1 - now / before
+    weighed_with = lambda alpha, sigma: (alpha * beta * x0 + (1 - beta) ** 0.5 * sigma**2 * x) / cur.sigma**2
     weighed = lambda b, s, t: (nxt.alpha * b * x0 + (1 - b) ** 0.5 * s * x) / t
     return {
         "all of the old noise is kept: that is DDIM's step, and new noise comes on top": lambda: (
@@ -121,6 +149,17 @@ def mean_slips(case, cur: Level, nxt: Level, x: Tensor, x0: Tensor, one: float, 
         "sigma where sigma² belongs": lambda: weighed(beta, nxt.sigma, cur.sigma),
         "denoise was asked at nxt: x is at cur": lambda: right.mean(x, guess(case, x, before)),
         "what denoise gives is x0 itself, not eps": lambda: right.mean(x, (x - cur.sigma * x0) / cur.alpha),
+        "1 - beta where its square root belongs": lambda: (nxt.alpha * beta * x0 + (1 - beta) * nxt.sigma**2 * x) / cur.sigma**2,
+        "beta is missing in the weight of x0": lambda: (nxt.alpha * x0 + (1 - beta) ** 0.5 * nxt.sigma**2 * x) / cur.sigma**2,
+        "alpha of cur where that of nxt belongs": lambda: weighed_with(cur.alpha, nxt.sigma),
+        "sigma of cur where that of nxt belongs": lambda: weighed_with(nxt.alpha, cur.sigma),
+        "divided by the sigma² of nxt: that of cur belongs there": lambda: (
+            right.mean(x, x0) * (cur.sigma / max(nxt.sigma, 1e-9)) ** 2),
+        "the division by the sigma² of cur is missing": lambda: right.mean(x, x0) * cur.sigma**2,
+        "alpha² and alpha are exchanged in the weight of x0": lambda: right.mean(x, x0 * nxt.alpha),
+        "the guess of x0 is clipped to -1 ... 1: denoise gives it as it should be": lambda: right.mean(x, x0.clamp(-1, 1)),
+        "the guess of x0 is clipped: denoise gives it as it should be": lambda: right.mean(x, x0.clamp(-2, 2)),
+        "this is the guess of x0: the step goes to nxt only": lambda: x0,
         RESTART: lambda: right.mean(
             case["x"], guess(case, case["x"], now)),
         "uniform noise (rand) where normal noise (randn) belongs": lambda: right.mean(x, x0) + std / 2,
@@ -151,8 +190,8 @@ EXERCISES = (
     Exercise("01-ddpm", "Ancestral sampling over kept levels", {
         "every state shaped like x": 0, "one state a step": 1, "the mean of each step": 2,
         "the noise of each step, small variance": 1, "the noise of each step, large variance": 1,
-        "the step to the clean level adds no noise": 1, "rng draws the noise, and nothing else does": 0.5},
-        ddpm_cases, ddpm_run, ddpm_verify, own=(ddpm, ddim)),
-    reading("01-read-noise", "What a strided large variance leaves", left, lambda: {
+        QUIET: 1, DEFAULT: 0.5, DRAWN: 0.5},
+        ddpm_cases, ddpm_run, ddpm_verify, own=(ddpm, ddim, step, share)),
+    reading("01-read-noise", "What the large variance leaves when steps are skipped", left, lambda: {
         "this is the variance, 1 - alpha-bar: the standard deviation is its root": tuple(v**2 for v in left())}),
 )

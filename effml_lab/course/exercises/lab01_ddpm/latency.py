@@ -1,14 +1,16 @@
 """Lab 01: measuring latency: warm-up, synchronization, median and spread, on a simulated device with an injected clock.
 
 The device works in the background, as a GPU does: a call only enqueues, and the work is paid for when somebody waits for
-it. Its first calls are slow. The costs are chosen so that every convention for quartiles gives the same numbers.
+it. Its first calls are slow. Of the twenty costs in order only the 5th and 6th, 10th and 11th, 15th and 16th are equal, so that
+every convention for quartiles gives the same numbers, and the 84th percentile, trimming or dropping calls gives others.
+The slowest come first, so that the warm-up taken out twice is seen. A clock may be read more often than is needed.
 """
 import math
 
 import torch
 
 from ....measure.cost import ratio, timed
-from ...contract.exercise import Exercise, Property, close, known, prediction
+from ...contract.exercise import Exercise, Property, close, known, near, prediction
 from ..common import POSITIVE, integer, one_number, several
 
 START = 2.0**14         # seconds: clocks count from long ago
@@ -21,7 +23,7 @@ class Device:
     def __init__(self, costs: list[float], launch: float):
         self.costs, self.launch = costs, launch
         self.now, self.pending, self.unfinished = START, 0.0, 0.0
-        self.calls = self.readings = 0
+        self.calls = self.readings = self.clean = 0
 
     def fn(self) -> None:
         self.now += self.launch
@@ -33,17 +35,21 @@ class Device:
 
     def clock(self) -> float:
         self.readings += 1
+        self.clean += not self.pending
         self.unfinished = max(self.unfinished, self.pending)
         return self.now
 
 
 def cases(rng):
     unit = 0.001 * (1 + torch.rand((), generator=rng).item())
-    plateaus = [2.0] * 2 + [3.0] * 6 + [4.0] * 4 + [7.0] * 6 + [40.0] * 2        # 20 costs: quartiles 3, 4, 7
-    order = torch.randperm(20, generator=rng).tolist()
+    costs = [2.0, 2.2, 2.5, 2.7, 3.0, 3.0, 3.2, 3.5, 3.7, 4.0, 4.0, 4.5, 5.0, 6.0, 7.0, 7.0, 8.0, 9.0, 30.0, 40.0]
+    mixed = lambda part: [part[i] for i in torch.randperm(len(part), generator=rng).tolist()]
     warmup = integer(rng, 5, 8)
+    placed = {5: 13, 9: 1, 10: 2, 15: 11}           # so that the middle of a list that is not sorted is wrong on every seed
+    rest = iter(mixed(costs[16:]) + mixed([c for i, c in enumerate(costs[:16]) if i not in placed.values()]))
+    kept = [costs[placed[i]] if i in placed else next(rest) for i in range(20)]
     slow = [90.0 + i for i in range(warmup)]
-    return [{"costs": [unit * c for c in slow + [plateaus[i] for i in order]], "warmup": warmup, "launch": 0.02 * unit}]
+    return [{"costs": [unit * c for c in slow + kept], "warmup": warmup, "launch": 0.02 * unit}]
 
 
 def run(impl, case):
@@ -52,7 +58,7 @@ def run(impl, case):
     answer = impl(device.fn, case["warmup"], 20, device.clock, device.sync)
     median, spread = (one_number(value, name) for value, name in zip(several(answer, names), names.split(", ")))
     return {"median": median, "spread": spread, "calls": device.calls, "readings": device.readings,
-            "unfinished": device.unfinished}
+            "clean": device.clean, "unfinished": device.unfinished}
 
 
 def pending(out) -> Property:
@@ -60,8 +66,9 @@ def pending(out) -> Property:
     if not out["readings"]:
         cause = "time is told by clock(), which is handed in: this took another clock, or none"
         return Property(name, False, "clock() was never called", "readings of clock()", (cause,))
-    return Property(name, out["unfinished"] == 0, f"{1000 * out['unfinished']:.3g} ms of work", "0 ms of work",
-                    known({True: "call sync before the clock, at the start and at the end"}, out["unfinished"] > 0))
+    idle = out["unfinished"] == 0 or out["clean"] >= 2 * 20          # then the launch alone was timed on top
+    return Property(name, idle, f"{1000 * out['unfinished']:.3g} ms of work", "0 ms of work",
+                    () if idle else ("call sync before the clock, at the start and at the end",))
 
 
 def verify(case, out):
@@ -73,12 +80,26 @@ def verify(case, out):
     good = all(math.isfinite(out[k]) for k in ("median", "spread")) and out["median"] > 0
     n = case["warmup"] + 20
     got = {k: torch.tensor(out[k], dtype=torch.float64) for k in ("median", "spread")}
+    order = 1000 * (costs[case["warmup"]:] + launch)
+    inside, trimmed, dropped = 1000 * (costs[case["warmup"]:20] + launch), each[1:-1], order[case["warmup"]:]
+    taken_out = "the warm-up is taken out of the repeats: it comes on top of them"
+    out_of_them = any(near(got["median"], m, 1e-6) for m in (inside.median(), inside.quantile(0.5)))
+    twice = "the warm-up is taken out twice: the timed calls are all after it"
+    between = lambda values, low, high: values.quantile(high) - values.quantile(low)
+    quartiles = lambda values: between(values, 0.25, 0.75)
     slips = lambda table: table if out["calls"] >= 20 else {}       # of too few calls any statistic may look like another
     unsynced = "the clock was read while work was pending: the call had only been enqueued"
-    return [
-        Property("two finite numbers, the median above 0", good, f"{out['median']:.4g}, {out['spread']:.4g}", "median, spread in ms"),
+    slips_of_all = {
+        twice: lambda: dropped.quantile(0.5),
+        "the warm-up is in it": lambda: everything.quantile(0.5),
+        "the slow calls are left out: the median needs no trimming": lambda: each[:-2].quantile(0.5),
+        "the middle of a list that is not sorted": lambda: order[10]}
+    rows = [
+        Property("two finite numbers, the median above 0", good, f"{out['median']:.4g}, {out['spread']:.4g}",
+                 "median, spread in ms"),
         Property("warm-up and repeats, no more", out["calls"] == n, f"{out['calls']} calls", f"{n} calls", known({
-            20: "there is no warm-up", case["warmup"]: "nothing but the warm-up ran", n + 1: "one call too many",
+            20: taken_out if out_of_them else "there is no warm-up", case["warmup"]: "nothing but the warm-up ran",
+            n + 1: "one call too many",
             case["warmup"] + 1: "one call was timed: does `return` stand inside the loop?"}, out["calls"])),
         pending(out),
         close("the median, in ms", got["median"], median, slips({
@@ -89,11 +110,18 @@ def verify(case, out):
                 (got["median"] / COARSE).round() * COARSE),
             "in seconds: one second is 1000 ms": lambda: median / 1000,
             "the mean: one slow call moves it": lambda: each.mean(),
+            **(slips_of_all if out["calls"] == n else {}),
             "the fastest call": lambda: each.min(),
             "the mean with the warm-up in it": lambda: everything.mean(),
             "the total": lambda: each.sum(),
             unsynced: lambda: torch.tensor(1000 * launch, dtype=torch.float64)}), 1e-6),
         close("the spread, q75 - q25, in ms", got["spread"], spread, slips({
+            twice: lambda: quartiles(dropped),
+            "the slow calls are left out: quartiles need no trimming": lambda: quartiles(each[:-2]),
+            "the fastest and the slowest are left out: quartiles need no trimming": lambda: quartiles(trimmed),
+            "from the 16th to the 84th percentile: the quartiles are at 25 and 75": lambda: between(each, 0.16, 0.84),
+            "from the 10th to the 90th percentile: the quartiles are at 25 and 75": lambda: between(each, 0.1, 0.9),
+            "the entries at a quarter and three quarters of a list that is not sorted": lambda: order[15] - order[5],
             "the 75th percentile alone": lambda: each.quantile(0.75),
             "the sign: the 75th percentile less the 25th": lambda: -spread,
             "half the distance": lambda: spread / 2,
@@ -105,7 +133,11 @@ def verify(case, out):
             "the standard deviation: one slow call moves it": lambda: each.std(),
             "the standard deviation: two slow calls move it": lambda: each.std(correction=0),
             "from the fastest to the slowest: two calls decide it": lambda: each.max() - each.min(),
+            "only the calls after the first are in it": lambda: quartiles(order[1:]),
             "the warm-up is in it": lambda: everything.quantile(0.75) - everything.quantile(0.25)}), 1e-6)]
+    if twice in rows[-2].causes:
+        rows[-1] = rows[-1]._replace(causes=(twice,))
+    return rows
 
 
 EXERCISES = (

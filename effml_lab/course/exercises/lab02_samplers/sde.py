@@ -14,7 +14,8 @@ from ....diffusion.samplers import ddim, ddpm, step
 from ...contract.exercise import Exercise, Property, close, known, reading
 from ..common import drawn, integer, repeated, tol
 from ..gaussian import clean_end, gaussian_case, guess
-from ..moments import again, noise_size, noises, reused, step_mean, step_noise
+from ..moments import noise_size, step_mean, step_noise
+from ..noise import sized, unfit
 from ..retrace import FORM, STARTS, WALKED, Step, noting, retraced
 from ..walks import SIZES, each
 
@@ -78,7 +79,7 @@ def sde_verify(case, out):
     if len(case["x"]) == 1:
         return [*rows, *end]
     right = [(x, y, moved(x, score_of(case)(x, t), case["betas"][t])) for t, x, y in walk]
-    used = reused(right[:-1]) or again(right[:-1])
+    used = unfit(right[:-1])
     quiet = [t for t, x, y in walk[:-1] if noise_size(x, y) < 1e-4]
     silent = "no noise is added at t = 1: counted from 0, only t = 0 goes without" if quiet == [1] else (
         "no noise is added: this walks the ODE's way, not the SDE's")
@@ -87,7 +88,7 @@ def sde_verify(case, out):
         rows += sde_step(case, taken, used, silent, left)
         left = left if rows[-2].passed else rows[-2].causes
     if all(row.passed for row in rows):
-        rows += noises(NOISE, [(y - mean) / case["betas"][t].sqrt() for (t, _, _), (x, y, mean) in zip(walk[:-1], right)])
+        rows.append(sized(NOISE, [(y - mean) / case["betas"][t].sqrt() for (t, _, _), (x, y, mean) in zip(walk[:-1], right)]))
     return [*rows, *end]
 
 

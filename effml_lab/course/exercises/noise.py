@@ -1,0 +1,103 @@
+"""Whether the noise of an answer is new for every number and normal, in one place for all exercises that draw it.
+
+Noise may be shared over an axis, moved along it, mirrored or turned round in sign; of two values, uniform or clamped; or the
+same from step to step. All of it is told by correlations and moments, which are zero up to chance in noise that is right.
+"""
+from itertools import combinations, pairwise
+
+import torch
+from torch import Tensor
+
+from ..contract.exercise import Property
+from .moments import bent, drift, exploded, noise_size, residual
+
+SHARED = {"one number for the whole batch: draw noise of the shape of x": (0, 1, 2, 3),
+          "one number for each picture: draw noise of the shape of x": (1, 2, 3),
+          "the same noise for every picture: draw noise of the shape of x": (0,)}
+AXES = "for every picture", "for every channel", "in every row", "in every column"
+REPEATED = "the same noise in every step: draw it anew inside the loop"
+AGAIN = "the noise of one step tells that of another: draw it anew in every step"
+
+
+def shared(r: Tensor) -> str | None:
+    """How the noise r, (B, C, H, W), fails to be new for every pixel of every picture; None if it does not."""
+    size = r.square().mean().sqrt()
+    slack = max(0.01 * float(size), 1e-4)
+    return next((said for said, dims in SHARED.items() if (r - r.mean(dims, keepdim=True)).abs().max() < slack), None)
+
+
+def reused(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
+    """The same for the noises y - mean of several steps (x, y, mean), and whether they are one noise."""
+    noises = [(x, r) for x, y, mean in walk if (r := (y - mean).double()).abs().max() > 1e-3]
+    said = {shared(r) for _, r in noises}
+    if len(said) == 1 and None not in said:
+        return said.pop()
+    fresh = noises and drift(noises[0][0], sum(noises[0]), noises[0][0]) < 6    # a wrong mean alone repeats itself too
+    unit = [r / r.square().mean().sqrt() for _, r in noises]
+    again = fresh and len(unit) > 1 and all((a * b).mean() > 0.999 for a, b in pairwise(unit))
+    return REPEATED if again else None
+
+
+def repeats(r: Tensor) -> str | None:
+    """How noise r, (B, C, H, W), repeats itself along an axis; None if it does not.
+
+    Told by its correlation with itself, moved on by any number of places or turned round: zero up to chance if it is new.
+    """
+    r = (r - r.mean()) / r.std()
+    limit = 7 * (2 / r.numel()) ** 0.5
+    for axis, same in enumerate(AXES):
+        n, rest = r.shape[axis], [i for i in range(r.ndim) if i != axis]
+        moved = torch.fft.irfft(torch.fft.rfft(r, dim=axis).abs() ** 2, n=n, dim=axis).mean(rest)[1:] / n
+        first, last = (side.narrow(axis, 0, n // 2) for side in (r, r.flip(axis)))
+        if n == 1:
+            continue
+        if moved.min() > 0.9:
+            return f"the same noise {same}: draw noise of the shape of x"
+        if (first * last).mean().abs() > limit or moved.abs().max() > 0.9:
+            return "one half of the noise is the other, as it is, mirrored or with its sign changed: draw noise of the shape of x"
+        if moved.abs().max() > limit:
+            return f"the noise repeats itself, moved on {same.replace('every', 'another')}: draw noise of the shape of x"
+    return None
+
+
+def abnormal(r: Tensor) -> str | None:
+    """How noise r fails to be normal, by its third and fourth moments; None if it does not."""
+    z = (r - r.mean()) / r.std()
+    skew, tails = z.pow(3).mean(), z.pow(4).mean() - 3
+    if skew.abs() < 7 * (6 / z.numel()) ** 0.5 and tails.abs() < 7 * (24 / z.numel()) ** 0.5:
+        return None
+    if skew.abs() < 0.1 and abs(tails + 1.2) < 0.1:
+        return "uniform noise (rand) where normal noise (randn) belongs"
+    return "noise of two values only: draw it with randn" if tails < -1.9 else "noise that is not normal: draw it with randn"
+
+
+def leans(x: Tensor, r: Tensor) -> bool:
+    """Whether r grows or falls with x."""
+    z, r = (v.double() - v.double().mean() for v in (x, r))
+    return bool((z * r).mean().abs() > 6 * z.std() * r.std() / r.numel() ** 0.5)
+
+
+def unfit(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
+    """How the noises of several steps (x, y, mean) fail to be normal, and new for every pixel, picture and step.
+
+    One fault is in all steps: two are looked at. Whether noise is normal is asked only where the mean is right up to a number.
+    """
+    if said := reused(walk):
+        return said
+    left = [step for step in walk if noise_size(*step[:2]) > 1e-3 and not exploded(step[0]) and not exploded(step[1])]
+    for x, y, mean in left[::max(1, len(left) - 1)]:
+        r = residual(x, y).float()
+        if not bent(x, r) and (said := repeats(r) or (None if leans(x, y - mean) else abnormal(r))):
+            return said
+    unit = [(y - mean) / (y - mean).std() for _, y, mean in left]
+    alike = {(i, j): float((unit[i] * unit[j]).mean().abs()) for i, j in combinations(range(len(left)), 2)}
+    right = [drift(*step) < 6 for step in left]             # of the earlier one of two: the later x has its noise in it
+    if alike and right[0] and all(alike[i, i + 1] > 0.99 for i in range(len(left) - 1)):
+        return REPEATED
+    return AGAIN if any(right[i] and how > 0.9 for (i, _), how in alike.items()) else None
+
+
+def sized(name: str, unit: list[Tensor], slack: float = 0.016) -> Property:
+    """The variance of all noises of a walk together, each over its right size: sharper than any step by itself."""
+    size = sum(float(r.double().square().mean()) for r in unit) / len(unit)
+    return Property(name, abs(size - 1) < slack, f"{size:.3f} of the right variance", "1")
