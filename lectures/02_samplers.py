@@ -39,7 +39,6 @@
 # The paper on DDIM writes $\alpha_t$ for our $\alpha_t^2$.
 
 # %% slideshow={"slide_type": "skip"}
-import inspect
 import math
 import time
 from functools import partial
@@ -49,10 +48,11 @@ import torch
 
 from effml_lab import bench, models
 from effml_lab.bench import findings
-from effml_lab.diffusion import guess, levels, oracle, samplers, sde
+from effml_lab.diffusion import levels, oracle, samplers, sde
 from effml_lab.diffusion.guidance import guided
 from effml_lab.measure import planes, plots, quality
 from effml_lab.measure.cost import timed
+from effml_lab.measure.order import order
 from effml_lab.models.samples import SPACING
 
 torch.set_num_threads(1)            # times repeat better
@@ -351,11 +351,8 @@ with figure("The same twelve paths: in x over t they bend late; in y over sigma 
 # e^{-h} (y_t - D)$. Since $e^{-h} = \tilde\sigma_s / \tilde\sigma_t$, that is the same formula. So DDIM has one error
 # only: it takes the guess to stay what it was at the start of the step.
 #
-# In the package, `step` is that formula with the products collected, and a sampler is a loop around it:
-
-# %%
-print(inspect.getsource(samplers.step))
-print(inspect.getsource(samplers.ddim))
+# In the package, `samplers.step` is that formula with the products collected, and a sampler is a loop of ten lines around
+# it. You write yours in the lab; compare afterwards.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Are these coordinates better?
@@ -455,9 +452,6 @@ for n in (10, 20, 50):
 # $\tilde\sigma$ up to $(1 + \gamma)\, \tilde\sigma$. That is the forward process, which can be followed exactly, so
 # only the step down makes an error. How much churn helps depends on the network's errors and is tuned for each model.
 
-# %%
-print(inspect.getsource(samplers.heun))
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exponential integrators: remember
 #
@@ -501,9 +495,6 @@ print(inspect.getsource(samplers.heun))
 # Wrong by $O(h^2)$: order 2, for one call a step. **2M is DDIM fed the guess that the network is expected to have in
 # the middle of the step.** (2 is the order, M is for multistep. The first step has no past and is DDIM's.)
 
-# %%
-print(inspect.getsource(samplers.dpmpp_2m))
-
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Two calls a step, seen in the same way
 #
@@ -538,9 +529,6 @@ for calls in (4, 8, 16, 32, 64):
 # the step with that (the **corrector**), then go on with 2M (the **predictor**). The network is not asked again after
 # the correction, so it is free; the paper proves that it raises the order by one.
 
-# %%
-print(inspect.getsource(samplers.unipc))
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Measuring the order
 #
@@ -572,11 +560,7 @@ with figure("Error over the number of steps, both logarithmic, for five samplers
     ax.legend()
 
 # %%
-def slope(error):
-    """The order: minus the slope of log error over log steps, from 64 steps on."""
-    return -np.polyfit(np.log(counts[-4:]), np.log(error[-4:]), 1)[0]
-
-
+slope = lambda error: order(counts[-4:], error[-4:])            # from 64 steps on
 print(f"{'':12}   order" + "".join(f"   error, {n:3} steps" for n in (8, 32, 512)) + "   calls for 32 steps")
 for name, error in measured.items():
     shown = (error[counts.index(n)] for n in (8, 32, 512))
@@ -607,7 +591,6 @@ for name, error in measured.items():
 # both can be measured.
 
 # %%
-print(inspect.getsource(guess.parabola))
 for factor in (1.0, 2.0):
     error = errors(partial(samplers.dpmpp_3m, factor=factor))
     print(f"factor {factor:.0f}: order {slope(error):.2f}, "

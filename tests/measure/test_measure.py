@@ -1,5 +1,6 @@
 """Measuring: closed forms, unbiasedness, counts that agree, intervals that cover."""
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from effml_lab.diffusion import levels, samplers
 from effml_lab.diffusion.denoise import Denoiser
 from effml_lab.diffusion.guidance import guided
 from effml_lab.measure import cost, quality, records
+from effml_lab.measure.order import order
 from effml_lab.nets.unet import UNet
 
 
@@ -228,3 +230,15 @@ def test_records_come_back_as_written(tmp_path):
     path.write_text(path.read_text() + '{"nfe": 3}\n')
     with pytest.raises(ValueError, match="line 3 of .* is not a record"):
         records.read(path)
+
+
+def test_the_order_of_an_exact_power_is_that_power():
+    counts = [4, 8, 16, 20]
+    assert order(counts, [7 * n**-2.5 for n in counts]) == pytest.approx(2.5)
+    assert order(torch.tensor([1, 10]), torch.tensor([1.0, 0.1])) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("counts, errors", [([4, 8], [1.0]), ([4], [1.0]), ([4, 8], [1.0, 0.0]), ([4, 8], [1.0, math.nan])])
+def test_an_order_needs_two_points_or_more(counts, errors):
+    with pytest.raises(ValueError, match="two or more, all positive"):
+        order(counts, errors)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from nbconvert import SlidesExporter
 
+from effml_lab.course.exercises import EXERCISES
 from effml_lab.folders import checkout
 
 NOTEBOOKS = sorted((checkout() / "lectures").glob("*.ipynb"))
@@ -42,6 +43,13 @@ def test_one_title_and_headings_without_gaps(path):
 
 def test_no_notebook_grows_beyond_a_page_of_the_web(path):
     assert path.stat().st_size < 2_000_000
+
+
+def test_nothing_that_a_lab_asks_for_is_printed(path):
+    """What an exercise watches for, since it would do the work, is not shown as source either."""
+    asked = {part.__qualname__ for exercise in EXERCISES.values() for part in exercise.own if hasattr(part, "__qualname__")}
+    shown = {name for cell in cells(path, "code") for name in re.findall(r"getsource\([\w.]*?(\w+)\)", source(cell))}
+    assert "ddim" in asked and not shown & asked
 
 
 def test_it_makes_a_talk(path):

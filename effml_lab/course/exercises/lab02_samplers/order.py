@@ -3,6 +3,7 @@ import math
 
 import torch
 
+from ....measure import order
 from ...contract.exercise import Exercise, close, finite, prediction
 from ..common import POSITIVE, integer, one_number
 
@@ -83,6 +84,7 @@ def verify(case, out):
 
 
 EXERCISES = (
-    Exercise("02-order", "The order of a solver", {ONE: 0, EXACT: 1, SCATTER: 1, RISING: 0.5}, cases, run, verify),
+    Exercise("02-order", "The order of a solver", {ONE: 0, EXACT: 1, SCATTER: 1, RISING: 0.5}, cases, run, verify,
+             own=(order.order,)),
     prediction("02-guess-order", "How much smaller is 2M's error with twice the steps?", *POSITIVE),
 )
