@@ -560,7 +560,7 @@ with figure("Error over the number of steps, both logarithmic, for five samplers
     ax.legend()
 
 # %%
-slope = lambda error: order(counts[-4:], error[-4:])            # from 64 steps on
+slope = lambda error: order(error[-4:], counts[-4:])            # from 64 steps on
 print(f"{'':12}   order" + "".join(f"   error, {n:3} steps" for n in (8, 32, 512)) + "   calls for 32 steps")
 for name, error in measured.items():
     shown = (error[counts.index(n)] for n in (8, 32, 512))

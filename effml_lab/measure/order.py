@@ -6,8 +6,8 @@ only mean something where the error is ruled by its leading term: look at the cu
 import numpy as np
 
 
-def order(counts, errors) -> float:
-    """Minus the slope of log error over log count; counts, errors: as many positive numbers, two or more."""
+def order(errors, counts) -> float:
+    """Minus the slope of log error over log count; errors, counts: as many positive numbers, two or more."""
     counts, errors = np.asarray(counts, dtype=float), np.asarray(errors, dtype=float)
     if counts.shape != errors.shape or counts.ndim != 1 or len(counts) < 2 or not ((counts > 0) & (errors > 0)).all():
         raise ValueError("an order is measured on as many errors as counts, two or more, all positive, "

@@ -234,11 +234,11 @@ def test_records_come_back_as_written(tmp_path):
 
 def test_the_order_of_an_exact_power_is_that_power():
     counts = [4, 8, 16, 20]
-    assert order(counts, [7 * n**-2.5 for n in counts]) == pytest.approx(2.5)
-    assert order(torch.tensor([1, 10]), torch.tensor([1.0, 0.1])) == pytest.approx(1)
+    assert order([7 * n**-2.5 for n in counts], counts) == pytest.approx(2.5)
+    assert order(torch.tensor([1.0, 0.1]), torch.tensor([1, 10])) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("counts, errors", [([4, 8], [1.0]), ([4], [1.0]), ([4, 8], [1.0, 0.0]), ([4, 8], [1.0, math.nan])])
 def test_an_order_needs_two_points_or_more(counts, errors):
     with pytest.raises(ValueError, match="two or more, all positive"):
-        order(counts, errors)
+        order(errors, counts)
