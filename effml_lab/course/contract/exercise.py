@@ -110,7 +110,10 @@ def close(name: str, got: Tree, want: Tensor, slips: dict[str, Callable[[], Tens
     at = f" at {where}" if where else ""
     causes = tuple(said for said, value in (slips or {}).items() if _explains(value, got, want, tol))
     observed, expected = apart(got.flatten()[worst].item(), want.flatten()[worst].item())
-    return Property(name, False, observed + at, expected + at, causes)
+    return Property(name, False, (LOST if observed == "nan" else observed) + at, expected + at, causes)
+
+
+LOST = "NaN (0 / 0, 0 times infinity, a root or logarithm of a number below 0)"
 
 
 def _explains(value: Callable[[], Tensor], got: Tensor, want: Tensor, tol: float) -> bool:

@@ -26,7 +26,8 @@ def gaussian_case(rng, **more):
 def real(x: Tensor) -> Tensor:
     """x, unless it has become complex."""
     if x.is_complex():
-        raise Unanswered("x has become complex: a root was taken of a negative number. Is a difference or a ratio upside down?")
+        raise Unanswered("x has become complex: a root was taken of a negative number. Is a difference or a ratio upside down, "
+                         "or are the two levels of a step exchanged?")
     return x
 
 

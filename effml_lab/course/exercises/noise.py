@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..contract.exercise import Property
-from .moments import bent, drift, exploded, noise_size, residual
+from .moments import bent, cut, drift, exploded, noise_size, residual
 
 SHARED = {"one number for the whole batch: draw noise of the shape of x": (0, 1, 2, 3),
           "one number for each picture: draw noise of the shape of x": (1, 2, 3),
@@ -44,19 +44,35 @@ def repeats(r: Tensor) -> str | None:
     Told by its correlation with itself, moved on by any number of places or turned round: zero up to chance if it is new.
     """
     r = (r - r.mean()) / r.std()
-    limit = 7 * (2 / r.numel()) ** 0.5
-    for axis, same in enumerate(AXES):
-        n, rest = r.shape[axis], [i for i in range(r.ndim) if i != axis]
-        moved = torch.fft.irfft(torch.fft.rfft(r, dim=axis).abs() ** 2, n=n, dim=axis).mean(rest)[1:] / n
-        first, last = (side.narrow(axis, 0, n // 2) for side in (r, r.flip(axis)))
-        if n == 1:
-            continue
-        if moved.min() > 0.9:
-            return f"the same noise {same}: draw noise of the shape of x"
-        if (first * last).mean().abs() > limit or moved.abs().max() > 0.9:
+    limit, wide = 7 * (2 / r.numel()) ** 0.5, [axis for axis in range(r.ndim) if r.shape[axis] > 1]
+    moves = {axis: moved(r, axis) for axis in wide}
+    if alike := [AXES[axis] for axis in wide if moves[axis].min() > 0.9]:
+        return f"the same noise {alike[0]}: draw noise of the shape of x"
+    for axis, move in moves.items():
+        first, last = (side.narrow(axis, 0, r.shape[axis] // 2) for side in (r, r.flip(axis)))
+        if (first * last).mean().abs() > limit or move.abs().max() > 0.9:
             return "one half of the noise is the other, as it is, mirrored or with its sign changed: draw noise of the shape of x"
-        if moved.abs().max() > limit:
-            return f"the noise repeats itself, moved on {same.replace('every', 'another')}: draw noise of the shape of x"
+        if move.abs().max() > limit:
+            return f"the noise repeats itself, moved on {AXES[axis].replace('every', 'another')}: draw noise of the shape of x"
+    return None
+
+
+def moved(r: Tensor, axis: int) -> Tensor:
+    """The correlations of r, of size 1, with itself moved on along an axis by 1, 2, ... places, round the end."""
+    n, rest = r.shape[axis], [i for i in range(r.ndim) if i != axis]
+    return torch.fft.irfft(torch.fft.rfft(r, dim=axis).abs() ** 2, n=n, dim=axis).mean(rest)[1:] / n
+
+
+def partly(r: Tensor) -> str | None:
+    """Whether noise r, (B, C, H, W), of size 1 has a part that is one number for several pixels.
+
+    Means of n new numbers have variance 1 / n; a shared part of a hundredth of it shows where n and their count are large.
+    """
+    for dims in ((2, 3), (1, 2, 3), (1,), (0,)):
+        means = r.mean(dims)
+        n = r.numel() // means.numel()
+        if n > 1 and means.numel() > 1 and n * means.var() / r.var() - 1 > 7 * (2 / means.numel()) ** 0.5:
+            return "part of the noise is one number for several pixels: draw all of it new, of the shape of x"
     return None
 
 
@@ -84,10 +100,11 @@ def unfit(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
     """
     if said := reused(walk):
         return said
-    left = [step for step in walk if noise_size(*step[:2]) > 1e-3 and not exploded(step[0]) and not exploded(step[1])]
+    lost = lambda state: exploded(state) or cut(state)
+    left = [step for step in walk if noise_size(*step[:2]) > 1e-3 and not lost(step[0]) and not lost(step[1])]
     for x, y, mean in left[::max(1, len(left) - 1)]:
         r = residual(x, y).float()
-        if not bent(x, r) and (said := repeats(r) or (None if leans(x, y - mean) else abnormal(r))):
+        if not bent(x, r) and (said := repeats(r) or partly(r) or (None if leans(x, y - mean) else abnormal(r))):
             return said
     unit = [(y - mean) / (y - mean).std() for _, y, mean in left]
     alike = {(i, j): float((unit[i] * unit[j]).mean().abs()) for i, j in combinations(range(len(left)), 2)}

@@ -34,7 +34,7 @@ def retraced(out, start: Tensor, T: int, name: str) -> tuple[list[Property], lis
 
     name: what the network is called. There are no steps if they cannot be judged one by one.
     """
-    ts, xs = out["ts"], out["xs"]
+    ts, xs = _plain(*_joined(out["ts"], out["xs"], len(start)), T)
     form, times = same_form(FORM, out["out"], start), _walked(ts, T, name)
     if not form.readable:
         return [form], []
@@ -42,15 +42,39 @@ def retraced(out, start: Tensor, T: int, name: str) -> tuple[list[Property], lis
         return [form, times._replace(passed=False)], []
     begun, stuck = torch.equal(xs[0], start), torch.equal(xs[1], start)
     seen = "the same x in two steps" if stuck else "as expected" if begun else "another start"
-    cause = f"{name} is shown the first x every time: x must become the new state, and {name} see that"
+    still = torch.equal(out["out"], start)
+    cause = "no step moves x: is its size rounded to 0, as by `//`, or x never assigned?" if still else (
+        f"{name} is shown the first x every time: x must become the new state, and {name} see that")
     starts = Property(STARTS, begun and not stuck, seen, "the x handed in, once", (cause,) if stuck else ())
     return [form, times, starts], [] if stuck else list(zip(ts, xs, [*xs[1:], out["out"]]))
+
+
+def _joined(ts: list, xs: list[Tensor], batch: int) -> tuple[list, list[Tensor]]:
+    """The questions; where all are about parts of a batch, those about one t are put together."""
+    parts: dict[int, list[Tensor]] = {}
+    for t, x in zip(ts, xs):
+        parts.setdefault(t, []).append(x)
+    if any(sum(map(len, of_t)) != batch or len({x.shape[1:] for x in of_t}) > 1 for of_t in parts.values()):
+        return ts, xs
+    return list(parts), [torch.cat(of_t) for of_t in parts.values()]
+
+
+def _plain(ts: list, xs: list[Tensor], T: int) -> tuple[list, list[Tensor]]:
+    """The questions of the walk alone, if what is asked besides, about a state that is asked about anyway, can be left out."""
+    kept = []
+    for t, x in zip(ts, xs):
+        if t == T - 1 - len(kept):
+            kept.append((t, x))
+        elif not any(x.shape == other.shape and torch.equal(x, other) for other in xs if other is not x):
+            return ts, xs
+    return ([t for t, _ in kept], [x for _, x in kept]) if len(kept) == T else (ts, xs)
 
 
 def _walked(ts: list, T: int, name: str) -> Property:
     down = list(range(T))[::-1]
     fractions = {tuple(ts): f"{name} was asked at a fraction: here t is a whole number, an index of betas"}
-    return Property(WALKED, ts == down, f"t = {ts}", f"t = {down}", known({
+    seen = f"t = {ts}" if len(ts) <= 2 * T else f"t = {str(ts[:T])[:-1]}, ...], {len(ts)} times"
+    return Property(WALKED, ts == down, seen, f"t = {down}", known({
         **(fractions if any(isinstance(t, float) for t in ts) else {}),
         (): f"{name} was never asked",
         tuple(down[::-1]): "sampling starts at the noisy end: t falls",
@@ -58,4 +82,4 @@ def _walked(ts: list, T: int, name: str) -> Property:
         tuple(down[1:]): "the first step, t = T - 1, is missing",
         tuple(t - 1 for t in down): f"{name} is asked at t - 1: the state is at t, counted from 0",
         tuple(t + 1 for t in down): f"{name} is asked at t + 1: t is counted from 0",
-        tuple(down[:1]): "only one step was made: does `return` stand inside the loop?"}, tuple(ts)))
+        tuple(down[:1]): f"{name} is asked once: does that stand before the loop, or `return` inside it?"}, tuple(ts)))

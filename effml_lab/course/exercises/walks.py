@@ -134,7 +134,8 @@ def counted(grid: list[Level], states: list[Tensor], x: Tensor, seen: list[Tenso
         return Property(name, False, f"{len(states)} states", f"{n} states", known({
             1: "only one state was yielded: does `yield` stand outside the loop, or `return` inside it?",
             n + 1: "the start was yielded too: the first state is after step one",
-            n - 1: "the last step, to grid[-1], is missing"}, len(states)))
+            n - 1: "one step is missing: the pairs of levels, zip(grid, grid[1:]), run from grid[0] to grid[-1]",
+            (n + 1) // 2: "every other step is missing: pairs overlap, zip(grid, grid[1:])"}, len(states)))
     alike = states[0].any() and all(near(a, b, 1e-9) for a, b in itertools.pairwise(states))
     if alike and not near(states[0], x, 1e-9) and not (seen and all(torch.equal(seen[0], state) for state in seen)):
         return Property(name, False, f"{n} states, all the same", f"{n} states", (

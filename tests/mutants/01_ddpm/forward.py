@@ -158,7 +158,7 @@ RIGHT = [right_view, right_each, right_transposed, right_einsum, right_filled, f
 WRONG = [
     (wrong_no_root, ["root is missing"]),
     (wrong_variance, ["variance 1 - alpha-bar"]),
-    (wrong_same_factor, ["scales the noise too"]),
+    (wrong_same_factor, ["sqrt(alpha-bar) scales the noise:"]),
     (wrong_before, ["t - 1"]),
     (wrong_first_t, ["t of the first"]),
     (wrong_axis, ["a column of the picture"]),
@@ -167,7 +167,7 @@ WRONG = [
     (wrong_four_dimensions, ["a factor of shape (B, 1, 1, 1)"]),
     (wrong_abar_for_alpha, ["root is missing", "squared once more"]),
     (wrong_minus, ["the noise is subtracted"]),
-    (wrong_exchanged, ["scales the picture", "scales the noise too"]),
+    (wrong_exchanged, ["scales the picture", "sqrt(alpha-bar) scales the noise:"]),
     (wrong_mean_t, []),
     (wrong_precision, []),
     (wrong_list, []),

@@ -181,10 +181,10 @@ WRONG = [
     (wrong_notebooks, ["the notebook's own table"]),
     (wrong_late_unclamped, ["one step late"]),
     (wrong_sigma_then_ratio, ["this is the variance"]),
-    (wrong_half_a_root, ["no root here"]),
+    (wrong_half_a_root, ["already, without a root"]),
     (with_abar(lambda betas: 1 - betas.cumprod(0)), ["1 less the product"]),
     (with_abar(lambda betas: 1 - betas.cumsum(0)), ["1 less the sum"]),
     (with_abar(lambda betas: (1 - betas).cumprod(0).cumprod(0)), ["taken twice"]),
     (with_abar(lambda betas: torch.prod(1 - betas).expand(len(betas))), ["one product of all steps"]),
-    (with_abar(lambda betas: (-betas.cumsum(0)).exp()), []),
+    (with_abar(lambda betas: (-betas.cumsum(0)).exp()), ["exp of minus the sum"]),
 ]

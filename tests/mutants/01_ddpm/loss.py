@@ -235,7 +235,7 @@ WRONG = [
     (with_change(make_eps=numpys), ["not all that is random", "no draw"]),
     (with_change(make_eps=lambda x0, rng: torch.randn(x0.shape, generator=rng).clamp(-2, 2)), ["not normal"]),
     (told(lambda t, T: T - 1 - t), ["from the other end"]),
-    (told(lambda t, T: (t + 1).clamp(max=T - 1)), ["one more", "the numbers are clamped"]),
+    (told(lambda t, T: (t + 1).clamp(max=T - 1)), ["another t than that of x", "the numbers are clamped"]),
     (read(lambda abar: torch.cat([abar.new_ones(1), abar[1:]])), ["t = 0 is taken for clean"]),
     (read(lambda abar: abar.cumprod(0)), ["taken once more"]),
     (read(lambda abar: (1 - abar).cumprod(0)), ["taken for betas"]),

@@ -289,7 +289,7 @@ WRONG = [
     (with_change(asked=lambda cur, nxt: nxt), ["asked at nxt"]),
     (with_change(start=True), ["the start was yielded"]),
     (with_change(early=True), ["before its step"]),
-    (with_change(pairs=lambda grid: pairwise(grid[:-1])), ["to grid[-1], is missing"]),
+    (with_change(pairs=lambda grid: pairwise(grid[:-1])), ["one step is missing"]),
     (with_change(pairs=lambda grid: zip(grid[1:], grid)), ["asked at nxt", "division by nxt.sigma"]),
     (with_change(pairs=lambda grid: [(grid[0], grid[-1])]), ["only one state"]),
     (wrong_euler_in_ratio, [NAN]),

@@ -299,7 +299,7 @@ WRONG = [
     (wrong_backwards_steps, ["are exchanged in the step"]),
     (wrong_before_the_loop, ["asked once in all"]),
     (wrong_yields_guess, ["this is the guess of x0"]),
-    (wrong_next_level, ["asked at nxt", "state stays as it is"]),
+    (wrong_next_level, ["asked at nxt", "what comes out is x"]),
     (wrong_restart, ["first x is handed over"]),
     (wrong_first_x, ["first x is handed over"]),
     (wrong_unscaled, ["x / alpha is handed over"]),

@@ -101,7 +101,7 @@ WRONG = [
     (with_share(even, rooted=lambda s, rho: s), ["not given their"]),
     (with_share(even, lambda s, rho: s**rho, lambda s, rho: s ** (1 / rho)), ["exchanged: the ends get"]),
     (with_share(lambda i, n: 1 - even(i, n)), ["ends are exchanged"]),
-    (with_share(even, lambda s, rho: s ** (1 // rho)), []),
+    (with_share(even, lambda s, rho: s ** (1 // rho)), ["1 // rho is 0"]),
     (wrong_seven, ["whatever rho"]),
     (wrong_zero_behind, ["a 0 stands at the end"]),
     (wrong_one_more, ["one too many"]),

@@ -86,7 +86,7 @@ def wrong_one(errors, counts):
 RIGHT = [right_sums, right_polyfit, right_lstsq, right_plain, right_moments]
 WRONG = [
     (lambda errors, counts: abs(right_sums(errors, counts)), ["the sign, or abs"]),
-    (lambda errors, counts: right_sums(-errors, counts), ["inside the logarithm"]),
+    (lambda errors, counts: right_sums(-errors, counts), ["logarithm of a number below 0"]),
     (fitted(lambda u, v, x, y: (v / u).mean()), ["0 / 0"]),
     (lambda errors, counts: right_sums((-errors.log()).exp(), counts), ["the sign"]),
     (fitted(lambda u, v, x, y: -(u * v).sum() / (u * u).sum()), ["the sign"]),
@@ -115,5 +115,5 @@ WRONG = [
     (fitted(lambda u, v, x, y: (u * v).sum() / (u.norm() * v.norm())), ["the correlation"]),
     (fitted(lambda u, v, x, y: (u * v).sum() / (len(u) - 1) / u.var(correction=0)), ["the other over n - 1"]),
     (fitted(lambda u, v, x, y: (y.diff() / math.log(2)).mean()), ["taken for doubled"]),
-    (fitted(lambda u, v, x, y: (y / x).mean()), ["a line through the origin"]),
+    (fitted(lambda u, v, x, y: (y / x).mean()), ["a line through the origin", "each error by itself"]),
 ]

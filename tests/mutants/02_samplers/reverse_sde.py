@@ -195,7 +195,7 @@ WRONG = [
     (with_change(times=range), ["t falls"]),
     (with_change(times=lambda n: range(n - 1, 0, -1)), ["the last step, t = 0, is missing"]),
     (with_change(times=lambda n: reversed(range(n - 1))), ["the first step"]),
-    (with_change(times=lambda n: [n - 1]), ["only one step"]),
+    (with_change(times=lambda n: [n - 1]), ["is asked once"]),
     (with_change(asked=lambda t: t - 1), ["asked at t - 1"]),
     (with_change(asked=lambda t: t + 1), ["asked at t + 1"]),
     (with_change(asked=lambda t: t / 1000), ["asked at a fraction"]),

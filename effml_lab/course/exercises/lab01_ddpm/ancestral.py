@@ -19,6 +19,7 @@ CLIPPED = "the mean is clipped to -1 ... 1, which eq. 11 does not ask for"
 ONE_T = "t is one whole number for all pictures here: predict_eps(x, t), not a tensor of them"
 ONCE = "predict_eps is asked once, before the loop: ask it anew in each step"
 QUIET, DRAWN = "the last step adds no noise", "rng draws the noise, and nothing else does"
+LONE = "beta eps is not divided by sqrt(1 - alpha-bar), the product of all 1 - beta up to t"
 UNIFORM = "uniform noise (rand) where normal noise (randn) belongs"
 
 
@@ -86,15 +87,17 @@ def mean_slips(case, t: int, x: Tensor) -> dict:
     mean, outside = right.mean(x, x0), (1 - PAPER).cumprod(0)[t].float()
     plain = lambda share: (x - share * eps) / (1 - b).sqrt()
     return {
-        "the noise is subtracted whole: its share of one step is beta / sqrt(1 - alpha-bar)": lambda: plain(b.sqrt()),
+        "eps is multiplied by sqrt(beta): by beta / sqrt(1 - alpha-bar), with the product alpha-bar, not this step's alpha": (
+            lambda: plain(b.sqrt())),
         "sqrt(beta) over sqrt(1 - alpha-bar): beta itself belongs above": lambda: plain((b / (1 - a)).sqrt()),
-        "alpha-bar is read at t - 1": lambda: plain(b / (1 - abar[t - 1]).sqrt()),
+        "alpha-bar is read at t - 1": lambda: plain(b / (1 - (abar[t - 1] if t else abar.new_ones(()))).sqrt()),
+        "alpha-bar is read at t - 1, which is the table's end at t = 0": lambda: plain(b / (1 - abar[t - 1]).sqrt()),
         "divided by sqrt(alpha-bar) where sqrt(1 - beta) belongs": lambda: mean * (1 - b).sqrt() / a.sqrt(),
         "the division by sqrt(1 - beta) is missing": lambda: mean * (1 - b).sqrt(),
         "divided by 1 - beta: its square root belongs there": lambda: mean / (1 - b).sqrt(),
         "multiplied by sqrt(1 - beta): divide by it": lambda: mean * (1 - b),
         "beta eps over 1 - alpha-bar: the square root is missing": lambda: plain(b / (1 - a)),
-        "beta eps is not divided by sqrt(1 - alpha-bar)": lambda: plain(b),
+        LONE: lambda: plain(b),
         "sqrt(alpha-bar) stands where sqrt(1 - alpha-bar) belongs": lambda: plain(b / a.sqrt()),
         "sqrt(1 - alpha), not sqrt(1 - alpha-bar)": lambda: plain(b / (1 - a.sqrt()).sqrt()),
         "alpha-bar from a table outside: work it out from the betas that are handed in": lambda: plain(b / (1 - outside).sqrt()),
@@ -117,6 +120,7 @@ def one_step(case, t: int, x: Tensor, y: Tensor, used: str | None, silent: str) 
             silent: 0.0,
             "noise of size 1: scale it by sqrt(beta)": 1.0,
             "the variance beta was used as a standard deviation": float(b),
+            "beta of t - 1 where that of t belongs": float(case["betas"][t - 1].sqrt()),
             "this is the small variance: here the variance is beta": float(right.small.sqrt()),
             "sqrt(1 - alpha-bar) is the noise of all steps": float((1 - a[t]).sqrt()),
             "the noise is divided by sqrt(1 - beta) too: add it after": float((b / (1 - b)).sqrt()),

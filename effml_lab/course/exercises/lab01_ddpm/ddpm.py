@@ -12,7 +12,7 @@ from ....diffusion import levels as schedules
 from ....diffusion.levels import Level, Schedule
 from ....diffusion.oracle import gaussian_run
 from ....diffusion.samplers import ddim, ddpm, share, step
-from ...contract.exercise import Exercise, Property, near, prediction, reading
+from ...contract.exercise import Exercise, Property, Unanswered, near, prediction, reading
 from ..common import drawn_anew, integer, repeated
 from ..gaussian import end_mean, far_case, guess, quiet_end, real
 from ..moments import bent, noise_size, residual, step_mean, step_noise
@@ -23,8 +23,12 @@ from .posterior import Posterior
 GUESSED = "the guess of x0 is yielded: yield the new state"
 OTHER_DEFAULT = "another default: the first line has variance=\"small\""
 DEFAULT = "the variance is small where none is given"
+MEAN = "the mean of each step"
 QUIET, DRAWN = "the step to the clean level adds no noise", "rng draws the noise, and nothing else does"
 NONE = "no noise is added"
+SKIPPED = "the step to the clean level leaves x as it is: its result is the mean, without noise"
+STRAY = "denoise is shown another x than the state that was yielded last: the noise must stay in x"
+VE = "sigma² of cur less that of nxt: alpha shrinks too, so beta is 1 - (alpha of cur / alpha of nxt)²"
 RESTART = "each step starts at the first x again: x must become the new state"
 
 
@@ -49,9 +53,13 @@ def kept(case) -> list[Level]:
 
 
 def ddpm_run(impl, case):
-    grid, shown = kept(case), []
+    grid, shown, asked = kept(case), [], []
 
     def denoise(x, level):
+        if level.sigma == 0:
+            raise Unanswered("denoise was asked at the clean level, where nothing is left to guess: grid[0] is the noisiest "
+                             "level and the clean one the last, to which a step only goes.")
+        asked.append(x.clone())
         shown.append(guess(case, real(x), level.alpha**2))
         return shown[-1].clone()
 
@@ -63,7 +71,8 @@ def ddpm_run(impl, case):
     guesses = len(out["out"]) > 1 and all(
         isinstance(x, Tensor) and torch.equal(x, x0) for x, x0 in zip(out["out"], shown))
     plain = walk(torch.Generator().manual_seed(case["seed"]))[-1:] if case["variance"] == "small" else []
-    return {"out": out["out"], "plain": plain, "guesses": guesses} | {name: out[name][-1:] for name in ("again", "other")}
+    ends = {name: out[name][-1:] for name in ("again", "other")}
+    return {"out": out["out"], "plain": plain, "guesses": guesses, "asked": asked[:len(grid) - 1], **ends}
 
 
 def ddpm_verify(case, out):
@@ -72,13 +81,28 @@ def ddpm_verify(case, out):
     if not all(row.passed for row in form):
         return form
     if out["guesses"]:
-        return [*form, Property("the mean of each step", False, "the guess of x0", "the new state", (GUESSED,))]
+        return [*form, Property(MEAN, False, "the guess of x0", "the new state", (GUESSED,))]
     walk = list(zip(itertools.pairwise(grid), [x, *states], states))
+    rows = judged(case, walk)
+    known = all(row.passed for row in rows) or any(RESTART in row.causes for row in rows)
+    if not known and len(out["asked"]) == len(states) and all(asked.shape == x.shape for asked in out["asked"]):
+        own = judged(case, list(zip(itertools.pairwise(grid), out["asked"], states)))       # from what denoise was shown
+        if all(row.passed for row in own):
+            rows = [Property(MEAN, False, "a step from another x", "a step from the state before", (STRAY,)), *own]
     ends = [out[k][-1] for k in ("out", "again", "other")]
     default = [Property(DEFAULT, same, "another walk", "the same as with variance=\"small\"", () if same else (OTHER_DEFAULT,))
                for same in [near(plain, ends[0], 1e-4) or not near(ends[0], ends[1], 1e-4) for plain in out["plain"]]]
-    return [*form, *steps(case, walk[:-1]), *end(case, walk), *default, drawn_anew(
-        DRAWN, *ends, any(noise_size(x, y) > 1e-3 for _, x, y in walk))]
+    seeded = drawn_anew(DRAWN, *ends, any(noise_size(x, y) > 1e-3 for _, x, y in walk))
+    noiseless = any(said in row.causes for said in (RESTART, STRAY) for row in rows)        # so is the end
+    return [*form, *rows, *default, seeded._replace(causes=()) if noiseless else seeded]
+
+
+def judged(case, walk) -> list[Property]:
+    rows = steps(case, walk[:-1])
+    mean, quiet = end(case, walk)
+    if near(*walk[-1][1:], 1e-6) and all(row.passed for row in rows):
+        mean = mean._replace(causes=() if mean.passed else (SKIPPED,))
+    return [*rows, mean, quiet]
 
 
 def end(case, walk) -> list[Property]:
@@ -87,7 +111,7 @@ def end(case, walk) -> list[Property]:
     late = noise_size(*walk[0][1:]) < 1e-5 < noise_size(*walk[1][1:])       # then the end has the noise of the step before
     x0 = guess(case, x, cur.alpha**2)
     slips = mean_slips(case, cur, nxt, x, x0, 1 - (cur.alpha / table()(max(cur.t - 1, 0)).alpha) ** 2, 0.0)
-    return [end_mean("the mean of each step", x, y, x0, slips),
+    return [end_mean(MEAN, x, y, x0, slips),
             quiet_end(QUIET, x, y, () if late else (cur.sigma, cur.sigma**2),
                       "noise is added on the last step too: where nxt.sigma is 0 the mean is the picture", slips)]
 
@@ -110,11 +134,11 @@ def kept_step(case, cur: Level, nxt: Level, x: Tensor, y: Tensor, used: str | No
     now, before = torch.tensor([cur.alpha**2, nxt.alpha**2])
     x0, beta = guess(case, x, now), 1 - (cur.alpha / nxt.alpha) ** 2
     small, one = beta * (nxt.sigma / cur.sigma) ** 2, 1 - (cur.alpha / table()(cur.t - 1).alpha) ** 2
-    shrink = (nxt.sigma / cur.sigma) ** 2
+    shrink, ve = (nxt.sigma / cur.sigma) ** 2, cur.sigma**2 - nxt.sigma**2
     of = lambda small, large: (large if case["variance"] == "large" else small) ** 0.5
     std, rooted, right = of(small, beta), 1 - cur.alpha / nxt.alpha, Posterior(now, before)
     slips = mean_slips(case, cur, nxt, x, x0, one, std)
-    mean = step_mean("the mean of each step", x, y, right.mean(x, x0), slips, used)
+    mean = step_mean(MEAN, x, y, right.mean(x, x0), slips, used)
     dark = RESTART in mean.causes or bent(x, residual(x, y))
     return [
         mean,
@@ -130,6 +154,10 @@ def kept_step(case, cur: Level, nxt: Level, x: Tensor, y: Tensor, used: str | No
             "all of the noise of the next level is new": nxt.sigma,
             "uniform noise (rand) where normal noise (randn) belongs": std / 12**0.5,
             "noise of size 1: scale it by the root of the variance": 1.0,
+            "upside down: sigma² of nxt belongs above, that of cur below": of(beta / shrink, beta),
+            "beta is missing: this is the share of it that is left": of(shrink, beta),
+            "upside down: beta = 1 - alpha² of cur over that of nxt": of(shrink * (now / before - 1).abs(), (before / now - 1)),
+            VE: of(ve * shrink, ve),
             "the noise is added twice": (std**2 + small) ** 0.5}, 0.017, used)]
 
 
@@ -156,6 +184,10 @@ def mean_slips(case, cur: Level, nxt: Level, x: Tensor, x0: Tensor, one: float, 
         "divided by the sigma² of nxt: that of cur belongs there": lambda: (
             right.mean(x, x0) * (cur.sigma / max(nxt.sigma, 1e-9)) ** 2),
         "the division by the sigma² of cur is missing": lambda: right.mean(x, x0) * cur.sigma**2,
+        "x and the guess of x0 are exchanged": lambda: right.mean(x0, x),
+        "upside down: beta = 1 - alpha² of cur over that of nxt": lambda: weighed(
+            1 - before / now, nxt.sigma**2, cur.sigma**2),
+        VE: lambda: weighed(cur.sigma**2 - nxt.sigma**2, nxt.sigma**2, cur.sigma**2),
         "alpha² and alpha are exchanged in the weight of x0": lambda: right.mean(x, x0 * nxt.alpha),
         "the guess of x0 is clipped to -1 ... 1: denoise gives it as it should be": lambda: right.mean(x, x0.clamp(-1, 1)),
         "the guess of x0 is clipped: denoise gives it as it should be": lambda: right.mean(x, x0.clamp(-2, 2)),
@@ -188,7 +220,7 @@ EXERCISES = (
             lambda: {"this is where large beats DDIM too: the question is large against small": (
                 first_better("ddim") - 0.5, first_better("ddim") + 0.5)}),
     Exercise("01-ddpm", "Ancestral sampling over kept levels", {
-        "every state shaped like x": 0, "one state a step": 1, "the mean of each step": 2,
+        "every state shaped like x": 0, "one state a step": 1, MEAN: 2,
         "the noise of each step, small variance": 1, "the noise of each step, large variance": 1,
         QUIET: 1, DEFAULT: 0.5, DRAWN: 0.5},
         ddpm_cases, ddpm_run, ddpm_verify, own=(ddpm, ddim, step, share)),

@@ -24,7 +24,8 @@ ONE_T = "one t for the whole batch"
 
 def loss_cases(rng):
     abar = (1 - betas(rng, integer(rng, 5, 9), torch.float32)).cumprod(0)
-    x0 = torch.randn(4096, 2, 2, 3, generator=rng).clamp(-2, 2) + 1
+    abar[-1] = 1e-4                     # hardly anything but noise: there a clamp shows
+    x0 = torch.randn(4096, 2, 4, 3, generator=rng).clamp(-2, 2) + 1
     return [{"x0": x0, "abar": abar, "seed": integer(rng, 0, 10**6)}]
 
 
@@ -40,6 +41,8 @@ def loss_run(impl, case):
         return value, *shown.batch()
 
     def knows(x, t, at):
+        if torch.as_tensor(t).numel() not in (1, len(x)):
+            return torch.zeros_like(x)              # what is wrong with t is told by its own row
         a = column(abar[torch.as_tensor(t).long().clamp(0, len(abar) - 1)], x)
         return (x - a.sqrt() * x0[at]) / (1 - a).sqrt()
 
@@ -69,7 +72,7 @@ def loss_verify(case, out):
     scaled = picture(out, x0, abar)
     seen = [scaled, noise(out, x0, abar, {} if scaled.passed else elsewhere(t, abar, x0))]
     sound = all(row.passed for row in seen)
-    return [form, each, evenly(t, len(abar)), *seen, fresh(out["noises"][0], t), *judged(out, x0, abar, sound),
+    return [form, each, evenly(t, len(abar)), *seen, fresh(out["noises"][0], t, scaled), *judged(out, x0, abar, sound),
             Property(LEARNS, out["learns"], "it does" if out["learns"] else "no gradient",
                      "a gradient", () if out["learns"] else (CUT,)), drawn(out)]
 
@@ -84,6 +87,8 @@ def judged(out, x0, abar, sound: bool) -> list[Property]:
     two = close(TWO, value, (2 - eps).square().mean(), {
         "a sum over all numbers where their mean belongs": lambda: (2 - eps).square().sum(),
         "summed over the pixels of an image: take the mean over everything": lambda: (2 - eps).square().sum() / len(x0),
+        "summed over the images: take the mean over everything": lambda: (2 - eps).square().mean() * len(x0),
+        "summed over the channels: take the mean over everything": lambda: (2 - eps).square().mean() * x0.shape[1],
         "absolute values where squares belong": lambda: (2 - eps).abs().mean(),
         "the square is missing": lambda: (2 - eps).mean(),
         "the mean is squared: square first, then take the mean": lambda: (2 - eps).mean() ** 2,
@@ -96,10 +101,17 @@ def judged(out, x0, abar, sound: bool) -> list[Property]:
         "the target is x_t: this net is asked for the noise in it": lambda: (2 - x).square().mean(),
         "the target is x_t less x0: the noise is not scaled there": lambda: (2 - x + x0).square().mean(),
         "the target is the scaled noise: this net is asked for eps itself": lambda: (2 - out["noises"][0]).square().mean(),
+        "the target is v: this net is asked for the noise": lambda: (2 - a.sqrt() * eps + (1 - a).sqrt() * x0).square().mean(),
+        "the target is the score, -eps / sigma: this net is asked for eps": lambda: (2 + eps / (1 - a).sqrt()).square().mean(),
         "the target is x0: this net is asked for the noise": lambda: (2 - x0).square().mean()}, 2e-5)
     if not sound:
         return [two]
-    slips = {"the target is x0: this net is asked for the noise": lambda: (eps - x0).square().mean(),
+    slips = {"a sign: eps is subtracted in x_t, or the target is -eps": lambda: (2 * eps).square().mean(),
+             "the target is v: this net is asked for the noise": lambda: (
+                 eps - a.sqrt() * eps + (1 - a).sqrt() * x0).square().mean(),
+             "the target is the score, -eps / sigma: this net is asked for eps": lambda: (
+                 eps + eps / (1 - a).sqrt()).square().mean(),
+             "the target is x0: this net is asked for the noise": lambda: (eps - x0).square().mean(),
              "the target is x_t less x0: the noise is not scaled there": lambda: (eps - x + x0).square().mean(),
              "the target is the scaled noise: this net is asked for eps itself": lambda: (eps - out["noises"][0]).square().mean(),
              "the target is x_t: this net is asked for the noise in it": lambda: (eps - x).square().mean()}

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from ...contract.exercise import Property, Unanswered, close, kind, known, near, within
 from ..common import column
-from ..noise import abnormal, repeats, shared
+from ..moments import cut
+from ..noise import abnormal, partly, repeats, shared
 
 SPREAD, PICTURE = "t is spread evenly over 0 ... T - 1", "the net sees x_t: its picture is scaled by sqrt(alpha-bar)"
 NOISE, NEW = "and its noise has standard deviation sqrt(1 - alpha-bar)", "and is normal and new for every pixel"
@@ -47,6 +48,8 @@ def evenly(t: Tensor, T: int) -> Property:
     slack = 6 * (1 / T / n) ** 0.5
     low, high = shares.min().item(), shares.max().item()
     good = low > 1 / T - slack and high < 1 / T + slack and 0 <= t.min() and t.max() < T
+    if t.min() == 1 and t.max() == T:
+        return Property(SPREAD, False, f"t from 1 to {T}", f"t from 0 to {T - 1}", ("t counts from 0 here, as abar does",))
     ends = [float(shares[i]) * T for i in (0, -1)]
     causes = known({
         (True, False): "t = 0 or t = T - 1 is never drawn: torch.randint leaves its upper end out",
@@ -61,6 +64,7 @@ def elsewhere(t: Tensor, abar: Tensor, like: Tensor) -> dict[str, Tensor]:
     """Alpha-bar read at another t than the one that the net is told: a cause -> that."""
     at = lambda table: column(table[t.clamp(0, len(abar) - 1)], like)
     return {"the net is told another t than that of x: one more": at(torch.cat([abar[:1], abar[:-1]])),
+            "x is made with t - 1, which at t = 0 is the table's end": at(abar.roll(1)),
             "the net is told another t than that of x: one less": at(torch.cat([abar[1:], abar[-1:]])),
             "the net is told another t than that of x: counted from the other end": at(abar.flip(0)),
             "t = 0 is taken for clean: it has the noise of one step already": at(torch.cat([abar.new_ones(1), abar[1:]])),
@@ -68,19 +72,30 @@ def elsewhere(t: Tensor, abar: Tensor, like: Tensor) -> dict[str, Tensor]:
             "abar was taken for betas: it is the product of all 1 - beta": at((1 - abar).cumprod(0))}
 
 
+OTHER_T = "the net is told another t than that of x"
+DRAWN_TWICE = f"{OTHER_T}: draw t once"
 ITSELF, ALONE = "the net is shown x0 itself: it learns from x_t", "the net is shown the noise alone: it learns from x_t"
 
 
 def picture(out, x0, abar) -> Property:
     a = column(abar[out["t"].clamp(0, len(abar) - 1)], x0)
     part = out["x"] - out["noises"][0]
-    return close(PICTURE, part, a.sqrt() * x0, {
+    if cut(out["x"]) and not near(out["x"], x0, 1e-6):
+        cause = "x_t is clipped: the net sees it as eq. 4 makes it"
+        return Property(PICTURE, False, "x_t is clipped", "x_t as it is", (cause,))
+    row = close(PICTURE, part, a.sqrt() * x0, {
         "the square root is missing on alpha-bar": lambda: a * x0,
         ITSELF if not out["noises"][0].any() else "the picture is not scaled down": lambda: x0,
         ALONE: lambda: torch.zeros_like(x0),
         "sqrt(1 - alpha-bar) scales the picture": lambda: (1 - a).sqrt() * x0,
         "alpha-bar is squared once more: it is alpha² already": lambda: a**2 * x0,
         **{said: (lambda v=v: v.sqrt() * x0) for said, v in elsewhere(out["t"], abar, x0).items()}}, 1e-4)
+    own = (part * x0).sum((1, 2, 3)) / x0.square().sum((1, 2, 3))                   # the factor of each picture
+    off, made = (own[:, None] - abar.sqrt()).abs().min(1)
+    if row.passed or row.causes or off.max() > 1e-4 or not near(part, column(own, x0) * x0, 1e-3):
+        return row
+    apart = abs(_correlation(made.float(), out["t"].float())) < 0.2
+    return row._replace(causes=(DRAWN_TWICE if apart else OTHER_T,))
 
 
 def noise(out, x0, abar, others: dict[str, Tensor]) -> Property:
@@ -90,6 +105,7 @@ def noise(out, x0, abar, others: dict[str, Tensor]) -> Property:
     slips = {
         "the variance 1 - alpha-bar was used as a standard deviation": (1 - a) ** 2,
         "the noise is not scaled by sigma": a * 0 + 1,
+        "1 - sqrt(alpha-bar): take the root after the difference": (1 - a.sqrt()) ** 2,
         "alpha-bar is squared once more: it is alpha² already": 1 - a**2, "sqrt(alpha-bar) scales the noise too": a,
         "sqrt(1 - alpha): alpha² belongs under the root": 1 - a.sqrt(), ITSELF: a * 0,
         **{said: 1 - v for said, v in others.items()}}
@@ -105,15 +121,17 @@ def level_by_level(n: Tensor, t: Tensor, variance: Tensor) -> bool:
                for i in t.unique() for v in [float(variance[t == i][0])])
 
 
-def fresh(n: Tensor, t: Tensor) -> Property:
-    """Judged in units of its own size at each t, so that a wrong scale says nothing here."""
+def fresh(n: Tensor, t: Tensor, scaled: Property) -> Property:
+    """Judged in units of its own size at each t, so that a wrong scale says nothing here; not where x_t has another t."""
     said = None
-    if n.any():
+    if n.any() and not any(OTHER_T in said for said in scaled.causes):
         counts = torch.bincount(t).clamp(min=1)
         size = (torch.zeros(len(counts)).index_add_(0, t, n.square().mean((1, 2, 3))) / counts).sqrt()[t]
         r = (n / column(size, n))[size > 1e-6]
         off = "the mean of the noise is not 0: draw it with randn"
-        said = shared(r) or repeats(r) or abnormal(r) or (off if r.mean().abs() > 7 / r.numel() ** 0.5 else None)
+        said = shared(r) or repeats(r) or partly(r) or abnormal(r) or (off if r.mean().abs() > 7 / r.numel() ** 0.5 else None)
+        if said and "not normal" in said and r.square().mean((1, 2, 3)).std() < 0.02:
+            said = "the noise of each image is brought to one size: leave it as randn draws it"
     seen = "noise that is shared or not normal" if said else "as expected" if n.any() else "no noise"
     return Property(NEW, seen == "as expected", seen, "normal noise of the shape of x0",
                     (said.replace("of x", "of x0"),) if said else ())

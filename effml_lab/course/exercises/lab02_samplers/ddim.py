@@ -4,6 +4,7 @@ Each step is judged by itself, from the state before it. One grid keeps whole ti
 of T / N times misses the next kept level; in one alpha is always 1 and the end above sigma = 0; one begins at alpha = 0.
 """
 import itertools
+import math
 from typing import Callable
 
 import torch
@@ -78,7 +79,7 @@ def verify(case, out):
     form, fit = opened(grid, finite(case, states), x, out["seen"])
     if not fit:
         return form
-    noisy = {False: "noise is added: with eta = 0 there is none"}
+    noisy = {False: "noise is added: this walk has none after its start"}
     still = [close(STILL, again.nan_to_num(), states[-1].nan_to_num(), None, tol(x.dtype)) for again in out.get("again", ())]
     walk = whole(zip([x, *states], states, itertools.pairwise(grid)))
     calls = asked(case, [x, *states[:-1]], out)
@@ -152,6 +153,11 @@ def slips(case, cur: Level, nxt: Level, x: Tensor) -> dict[str, Callable[[], Ten
         "level.alpha is sqrt(alpha-bar) already: take no root of it, nor of it alone": lambda: (
             nxt.alpha**0.5 * x0 + with_noise((x - cur.alpha**0.5 * x0) / cur.sigma) - nxt.alpha * x0),
         "this is the noise: the state is made of it and of the guess": lambda: eps,
+        "a level is (t, alpha, sigma), in this order": lambda: nxt.t * x0 + nxt.alpha * (x - cur.t * x0) / cur.alpha,
+        "equation (1) has sigma of nxt before the integral": lambda: (
+            nxt.sigma / cur.sigma * x + x0 * (math.exp(nxt.lam) - math.exp(cur.lam))),
+        "x and the guess are mixed by sigma alone: their alphas differ": lambda: (
+            x0 + nxt.sigma / cur.sigma * (x - x0)),
         "nxt.alpha in the noise, (x - cur.alpha x0) / cur.sigma: x is at cur": lambda: (
             with_noise((x - nxt.alpha * x0) / cur.sigma)),
         "nxt.alpha is missing before the guess of x0": lambda: x0 + nxt.sigma * eps,
@@ -162,8 +168,8 @@ def slips(case, cur: Level, nxt: Level, x: Tensor) -> dict[str, Callable[[], Ten
         **({RESTART: lambda: moved(case["x"], first, cur, nxt)} if nxt.sigma else {}),      # at sigma = 0 it is FIRST
         "what denoise gives is x0 itself, not eps": lambda: (
             nxt.alpha * (x - cur.sigma * x0) / cur.alpha + nxt.sigma * x0),
-        "the guess is clipped to -1 ... 1, which eq. 12 does not ask for": lambda: moved(x, clipped, cur, nxt),
-        "the guess is clipped once the noise is worked out: eq. 12 does not ask for it": lambda: (
+        "the guess is clipped to -1 ... 1, which equation (2) does not ask for": lambda: moved(x, clipped, cur, nxt),
+        "the guess is clipped once the noise is worked out: equation (2) does not ask for it": lambda: (
             nxt.alpha * clipped + nxt.sigma * eps),
         "alpha² and sigma² where alpha and sigma belong": lambda: nxt.alpha**2 * x0 + nxt.sigma**2 * eps,
         "level.alpha is sqrt(alpha-bar) already: take no root of it": lambda: (

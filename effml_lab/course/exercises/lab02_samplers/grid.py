@@ -30,7 +30,8 @@ def run(impl, case):
     try:
         return torch.tensor([float(ratio) for ratio in answer], dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):
-        raise Unanswered("Return the n ratios as one row of numbers; an entry of yours is no number.") from None
+        raise Unanswered("Return the n ratios as one row of real numbers; an entry of yours is none: is it a row itself, or the "
+                         "root of a number below 0?") from None
 
 
 def spaced(case, n: int, rho: float, share: Tensor | None = None) -> Tensor:
@@ -52,6 +53,11 @@ def slips(case) -> dict:
         "evenly spaced in log sigma: that is the lambda grid": lambda: high * (low / high) ** even,
         "i / n where i / (n - 1) belongs: sigma_min is not reached": lambda: spaced(case, n, rho, i / n),
         "(i + 1) / n where i / (n - 1) belongs: sigma_max is left out": lambda: spaced(case, n, rho, (i + 1) / n),
+        "i / (n + 1) where i / (n - 1) belongs": lambda: spaced(case, n, rho, i / (n + 1)),
+        "i // (n - 1) is a whole number: / divides": lambda: spaced(case, n, rho, (i == n - 1).double()),
+        "1 // rho is 0: / divides": lambda: torch.ones(n, dtype=torch.float64),
+        "the root of the difference: it is the difference of the roots": lambda: (
+            high ** (1 / rho) - even * (high - low) ** (1 / rho)) ** rho,
         "i counts from 0: the first ratio is sigma_max": lambda: spaced(case, n, rho, (i + 1) / (n - 1)),
         "the roots are not raised to the power rho": lambda: right ** (1 / rho),
         "the power and the root are exchanged: the ends get 1 / rho, the sum rho": lambda: spaced(case, n, 1 / rho),
@@ -73,6 +79,12 @@ def lambdas(case, ratios: Tensor) -> bool:
     return len(ratios) == case["n"] and near((-ratios).exp(), spaced(case, case["n"], case["rho"] or 7.0), 1e-4)
 
 
+def unbracketed(case, ratios: Tensor) -> bool:
+    """A + i / (n - 1) B - A, to the power rho."""
+    share = torch.linspace(0, 1, case["n"], dtype=torch.float64)
+    return near(ratios, share ** (case["rho"] or 7.0) * case["ends"][1], 1e-4)
+
+
 def verify(case, out):
     count, n = counted(case, out), case["n"]
     ratios = out[:n] if len(out) == n + 1 and out[-1] == 0 else out
@@ -80,7 +92,8 @@ def verify(case, out):
     fine = len(ratios) > 0 and not len(wrong)
     seen = "as expected" if fine else "no numbers" if not len(ratios) else f"{wrong[0]:.4g} among them"
     form = Property(FORM, fine, seen, "finite numbers above 0", known({
-        True: "these are lambda = -log sigma: the ratios sigma themselves are asked for"}, lambdas(case, ratios)))
+        True: "these are lambda = -log sigma: the ratios sigma themselves are asked for"}, lambdas(case, ratios)) or known({
+        True: "brackets are missing around sigma_min's root less sigma_max's"}, unbracketed(case, ratios)))
     if not fine or len(ratios) != n:
         return [form, count] if fine else [form]
     right, name = spaced(case, n, case["rho"] or 7.0), BETWEEN if case["rho"] is None else OTHER

@@ -128,6 +128,52 @@ def mixed(case: dict, step: Slopes, times: float) -> Tensor:
     return nxt.alpha * (y + (t - s) * (slope + again) / 2)
 
 
+def there_and_on(case: dict, step: Slopes, slope: Callable, start: Tensor, s: float, t: float, back: float) -> Tensor:
+    """Heun's step from `start` over s to t, with a slope (state, guess, s) of one's own; back: what turns its end into x."""
+    first = slope(start, step.x0, s)
+    ahead = start + (t - s) * first
+    return back * (start + (t - s) * (first + slope(ahead, guess(case, back * ahead, step.nxt), t)) / 2)
+
+
+def ratios(step: Slopes) -> tuple[float, float]:
+    return step.cur.sigma / step.cur.alpha, step.nxt.sigma / step.nxt.alpha
+
+
+def bare(case: dict, step: Slopes) -> Tensor:
+    """Heun's step with x where y belongs in both directions."""
+    (s, t), cur, nxt = ratios(step), step.cur, step.nxt
+    y, first = step.x / cur.alpha, (step.x - step.x0) / s
+    state = nxt.alpha * (y + (t - s) * first)
+    return nxt.alpha * (y + (t - s) * (first + (state - guess(case, state, nxt)) / t) / 2)
+
+
+def risen(case: dict, step: Slopes) -> Tensor:
+    plain = lambda y, x0, s: (y - x0) / s
+    return there_and_on(case, step, plain, step.x * step.cur.alpha, *ratios(step), step.nxt.alpha)
+
+
+def inverted(case: dict, step: Slopes) -> Tensor:
+    plain, (s, t) = lambda y, x0, s: (y - x0) / s, ratios(step)
+    return there_and_on(case, step, plain, step.x / step.cur.alpha, 1 / s, 1 / t, step.nxt.alpha)
+
+
+def shrunk(case: dict, step: Slopes) -> Tensor:
+    """Heun's step in sigma along the noise, as if alpha stood still."""
+    h, eps = step.nxt.sigma - step.cur.sigma, step.first
+    ahead = step.x + h * eps
+    return step.x + h * (eps + (ahead - step.nxt.alpha * guess(case, ahead, step.nxt)) / step.nxt.sigma) / 2
+
+
+def in_lam(case: dict, step: Slopes) -> Tensor:
+    slope = lambda y, x0, s: x0 - y
+    return there_and_on(case, step, slope, step.x / step.cur.alpha, step.cur.lam, step.nxt.lam, step.nxt.alpha)
+
+
+def clipped(case: dict, step: Slopes) -> Tensor:
+    plain = lambda y, x0, s: (y - x0.clamp(-1, 1)) / s
+    return there_and_on(case, step, plain, step.x / step.cur.alpha, *ratios(step), step.nxt.alpha)
+
+
 def turned(case: dict, step: Slopes) -> Tensor:
     """Heun's step with the difference of the noise ratios the other way round."""
     ahead = step.along(-step.first)
@@ -164,16 +210,25 @@ def slips(case: dict, step: Slopes) -> dict[str, Callable[[], Tensor]]:
             step.along((step.first + eps(step.euler, look(step.euler, cur), nxt)) / 2)),
         "the second slope is worked out at cur: Euler's state is at nxt": lambda: (
             step.along((step.first + eps(step.euler, look(step.euler, cur), cur)) / 2)),
-        "the sign of the slope: dy/ds = (y - x0) / s": lambda: step.along(-mean),
+        "the sign of the mean direction: it is (y - x0) / s": lambda: step.along(-mean),
         "y was not multiplied by alpha again": lambda: step.along(mean) / nxt.alpha,
         "y is multiplied by cur's alpha again: it has arrived at nxt": lambda: step.along(mean) * cur.alpha / nxt.alpha,
-        "sigma as it stands where sigma / alpha belongs, beside y = x / alpha": lambda: mixed(case, step, 1.0),
+        "sigma / alpha is that of each level itself: sigma as it stands, or over the other level's alpha, is not": (
+            lambda: mixed(case, step, 1.0)),
+        "y = x / alpha in the direction too: it is (y - x0) / s, not (x - x0) / s": lambda: bare(case, step),
+        "y = x / alpha, not x times alpha": lambda: risen(case, step),
+        "upside down: the ratio is sigma / alpha": lambda: inverted(case, step),
+        "what denoise gives is the guess x0: the direction is (y - x0) / s": lambda: step.along(
+            (x0 + guess(case, step.along(x0), nxt)) / 2),
+        "Euler's step goes in sigma, not in sigma / alpha: alpha changes too": lambda: shrunk(case, step),
+        "this is Heun's method in lambda: here it goes in sigma / alpha": lambda: in_lam(case, step),
+        "the guess is clipped to -1 ... 1: nothing here asks for it": lambda: clipped(case, step),
         "x as it stands where y = x / alpha belongs, beside sigma / alpha": lambda: mixed(case, step, cur.alpha),
         "the noise is the mean of both, the guess of x0 the first alone: go along the mean slope from x": lambda: (
             nxt.alpha * x0 + nxt.sigma * mean),
         "the noise is the mean of both, the guess of x0 the second alone: go along the mean slope from x": lambda: (
             nxt.alpha * ahead + nxt.sigma * mean),
-        "the step goes back: it is that of nxt less that of cur, and falls": lambda: turned(case, step),
+        "a sign: (y - x0) / s is the direction, and the step is s of nxt less s of cur": lambda: turned(case, step),
         "the state stays as it is": lambda: x,
         PLAIN: lambda: plain(step, lambda state: look(state, nxt))[1]}
 

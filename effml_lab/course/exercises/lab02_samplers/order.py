@@ -52,10 +52,11 @@ def verify(case, out):
     steep, n, alike = v.diff() / u.diff(), len(x), (u * v).sum() / (u.norm() * v.norm())
     p = (u * v).sum() / u.square().sum()
     plain = lambda a, b: ((a - a.mean()) * (b - b.mean())).sum() / (a - a.mean()).square().sum()
+    w, of_plain = x - case["counts"].mean().log(), -plain(case["counts"], case["errors"])
     name = RISING if p < 0 else EXACT if (v - p * u).abs().max() < 1e-6 else SCATTER
     return [form, close(name, torch.tensor(out, dtype=torch.float64), p, {
         SIGNS[bool(p < 0)]: lambda: -p,
-        "a minus inside the logarithm, or 0 / 0 (a log N may be its mean): neither is a number": lambda: p * torch.nan,
+        "the logarithm of a number below 0, or 0 / 0: take logarithms first, then means away": lambda: p * torch.nan,
         "the slope between the first point and the last: the others count too": lambda: (v[-1] - v[0]) / (u[-1] - u[0]),
         "the mean of the slopes between neighbours: fit one line through all": lambda: steep.mean(),
         "the median of the slopes between neighbours: fit one line through all": lambda: steep.median(),
@@ -65,7 +66,18 @@ def verify(case, out):
         "the slope between the last two points": lambda: steep[-1],
         "over N itself: take its logarithm": lambda: plain(case["counts"], y),
         "of the errors themselves: take their logarithm": lambda: -plain(x, case["errors"]),
-        "no logarithms": lambda: -plain(case["counts"], case["errors"]),
+        "no logarithms": lambda: of_plain if abs(of_plain) > 1e-5 else p,
+        "the product of two sums, each of which is 0: it is the sum of products": lambda: 0 * p,
+        "each error by itself, -log error / log N: the factor C counts too, so fit a line": lambda: (y / x).mean(),
+        "the mean of N is taken before its logarithm: take the mean of the logarithms": lambda: (w * v).sum() / w.square().sum(),
+        "2 to the power of the order: the order itself is asked for": lambda: 2**p,
+        "what each step of N divides the error by: the order is its logarithm, over that of N": lambda: (
+            case["errors"][:-1] / case["errors"][1:]).mean(),
+        "the errors are squared: then they fall twice as fast": lambda: 2 * p,
+        "the errors are rooted: then they fall half as fast": lambda: p / 2,
+        "a mean above and a sum below: both the same": lambda: p / n,
+        "a mean above, and var(), which divides by n - 1, below: both the same": lambda: p * (n - 1) / n,
+        "divided by the standard deviation of log N: by its square": lambda: p * u.square().mean().sqrt(),
         "the two logarithms differ in base: log2 and log": lambda: p / math.log(2),
         "the two logarithms differ in base: log and log2": lambda: p * math.log(2),
         "the two logarithms differ in base: log10 and log": lambda: p / math.log(10),

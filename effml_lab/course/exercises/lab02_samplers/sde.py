@@ -74,17 +74,18 @@ def sde_verify(case, out):
         return rows
     seeded = drawn(DRAWN, out["out"], out["again"], out["other"])
     fixed = {"another rng gives the same": OWN_RNG} if noise_size(*walk[0][1:]) > 1e-4 else {}
-    end = [last_step(case, walk[-1]), seeded if seeded.passed or seeded.causes else seeded._replace(
-        causes=known(fixed, seeded.observed))]
+    seeded = seeded if seeded.passed or seeded.causes else seeded._replace(causes=known(fixed, seeded.observed))
+    end = [*(last_step(case, taken) for taken in walk[-1:] if taken[1].isfinite().all()), seeded]
     if len(case["x"]) == 1:
         return [*rows, *end]
     right = [(x, y, moved(x, score_of(case)(x, t), case["betas"][t])) for t, x, y in walk]
     used = unfit(right[:-1])
     quiet = [t for t, x, y in walk[:-1] if noise_size(x, y) < 1e-4]
-    silent = "no noise is added at t = 1: counted from 0, only t = 0 goes without" if quiet == [1] else (
-        "no noise is added: this walks the ODE's way, not the SDE's")
+    silent = {(1,): "no noise is added at t = 1: counted from 0, only t = 0 goes without",
+              (len(case["betas"]) - 1,): "no noise is added on the first step: only the last one, at t = 0, goes without"}.get(
+        tuple(quiet), "no noise is added: this walks the ODE's way, not the SDE's")
     left = None         # of the slips of the mean: what does not explain one failure is not worked out for the next
-    for taken in walk[:-1]:
+    for taken in (taken for taken in walk[:-1] if taken[1].isfinite().all()):       # what is lost is told where it is lost
         rows += sde_step(case, taken, used, silent, left)
         left = left if rows[-2].passed else rows[-2].causes
     if all(row.passed for row in rows):
@@ -109,6 +110,10 @@ def drift_slips(case, t: int, x: Tensor, w: float) -> dict[str, Callable[[], Ten
         "the score is missing": lambda: moved(x, score, b, 0.5, 0.0),
         "beta x where (beta / 2) x belongs": lambda: moved(x, score, b, 1.0, w),
         "x stands without its beta / 2": lambda: x + x + w * b * score,
+        "x itself is missing: the step is added to x": lambda: moved(x, score, b, 0.5, w) - x,
+        "sqrt(beta) where beta belongs: the root is the noise's": lambda: moved(x, score, b.sqrt(), 0.5, w),
+        "the drift multiplies the score: it is added": lambda: x * (1 + b / 2 + w * b * score),
+        "x and the score are taken for DDPM's x and eps": lambda: (x - b / whole.sqrt() * score) / (1 - b).sqrt(),
         "the score is not multiplied by beta": lambda: x + b / 2 * x + w * score,
         "sqrt(beta) multiplies the score: beta does, the root is the noise's": lambda: (
             x + b / 2 * x + w * b.sqrt() * score),
@@ -130,6 +135,7 @@ def drift_slips(case, t: int, x: Tensor, w: float) -> dict[str, Callable[[], Ten
 def sde_step(case, taken: Step, used: str | None, silent: str, left: tuple[str, ...] | None) -> list[Property]:
     t, x, y = taken
     beta, T = case["betas"], len(case["betas"])
+    before = (1 - beta[:t]).prod()
     b, mean = beta[t], moved(x, score_of(case)(x, t), beta[t])
     slips = sde_slips(case, t, x) | {UNIFORM: lambda: mean + b.sqrt() / 2}
     row = step_mean(MEAN, x, y, mean, slips if left is None else {said: slips[said] for said in left}, used)
@@ -137,6 +143,7 @@ def sde_step(case, taken: Step, used: str | None, silent: str, left: tuple[str, 
         silent: 0.0,
         "the variance beta was used as a standard deviation": float(b),
         "sqrt(beta / 2): the noise has variance beta": float((b / 2).sqrt()),
+        "DDPM's small variance: here it is beta": float((b * (1 - before) / (1 - before * (1 - b))).sqrt()),
         "beta / 2 was used as a standard deviation": float(b / 2),
         "sqrt(1 - alpha-bar) is the noise of all steps": float((1 - (1 - beta).cumprod(0)[t]).sqrt()),
         "the step is 1 / T long: here the betas hold it already, the step is 1": float((b / T).sqrt()),
@@ -194,6 +201,7 @@ def ode_slips(case, t: int, x: Tensor) -> dict[str, Callable[[], Tensor]]:
     b, score, abar = case["betas"][t], score_of(case)(x, t), (1 - case["betas"]).cumprod(0)
     return {
         "the whole score is the SDE's weight: the ODE has half of it": lambda: moved(x, score, b),
+        "half of the half: the ODE has beta / 2 times the score": lambda: moved(x, score, b, 0.5, 0.25),
         "both halves are missing: the ODE has (beta / 2) (x + score)": lambda: moved(x, score, b, 1.0, 1.0),
         "this is DDIM's step: it solves the same ODE, but Euler's in t is asked for": lambda: (
             (x + (1 - abar[t]) * score) * (1 - b) ** -0.5 - ((1 - abar[t] / (1 - b)) * (1 - abar[t])).sqrt() * score),
