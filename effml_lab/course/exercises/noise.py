@@ -71,7 +71,7 @@ def partly(r: Tensor) -> str | None:
     for dims in ((2, 3), (1, 2, 3), (1,), (0,)):
         means = r.mean(dims)
         n = r.numel() // means.numel()
-        if n > 1 and means.numel() > 1 and n * means.var() / r.var() - 1 > 7 * (2 / means.numel()) ** 0.5:
+        if n > 1 and means.numel() > 1 and n * means.var() / r.var() - 1 > 6 * (2 / means.numel()) ** 0.5:
             return "part of the noise is one number for several pixels: draw all of it new, of the shape of x"
     return None
 

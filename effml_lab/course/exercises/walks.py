@@ -81,7 +81,21 @@ def walked(impl: Callable, case: dict) -> dict:
     """The states of a sampler, and what it asked of the denoiser: the `run` of an exercise."""
     grid, at, seen = levels_of(case), [], []
     states = iterable(impl(asked(case, grid, at, seen), case["x"], grid))
-    return {"states": list(itertools.islice(states, len(grid) + 2)), "at": at, "seen": seen}
+    states = list(itertools.islice(states, 2 * len(grid) + 2))
+    at, seen = joined(at, seen, len(case["x"]))
+    return {"states": states, "at": at, "seen": seen}
+
+
+def joined(at: list[int], seen: list[Tensor], batch: int) -> tuple[list[int], list[Tensor]]:
+    """The calls; those in a row about parts of a batch, at one level, are put together."""
+    whole: list[tuple[int, Tensor]] = []
+    for place, x in zip(at, seen):
+        last, begun = whole[-1] if whole else (-1, x)
+        if whole and last == place and x.shape[1:] == begun.shape[1:] and len(begun) + len(x) <= batch:
+            whole[-1] = place, torch.cat([begun, x])
+        else:
+            whole.append((place, x))
+    return [place for place, _ in whole], [x for _, x in whole]
 
 
 def iterable(answer):
@@ -135,6 +149,7 @@ def counted(grid: list[Level], states: list[Tensor], x: Tensor, seen: list[Tenso
             1: "only one state was yielded: does `yield` stand outside the loop, or `return` inside it?",
             n + 1: "the start was yielded too: the first state is after step one",
             n - 1: "one step is missing: the pairs of levels, zip(grid, grid[1:]), run from grid[0] to grid[-1]",
+            2 * n: "two states a step: yield one, at its end", 2 * n - 1: "two states a step: yield one, at its end",
             (n + 1) // 2: "every other step is missing: pairs overlap, zip(grid, grid[1:])"}, len(states)))
     alike = states[0].any() and all(near(a, b, 1e-9) for a, b in itertools.pairwise(states))
     if alike and not near(states[0], x, 1e-9) and not (seen and all(torch.equal(seen[0], state) for state in seen)):

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from ....diffusion.samplers import ddim, ddpm, share, step
-from ...contract.exercise import Exercise, Property
+from ...contract.exercise import Exercise, Property, close
 from ..common import PAPER, betas, drawn_anew, integer, lined_up, repeated
-from ..gaussian import end_mean, far_case, guess, quiet_end
-from ..moments import bent, drift, noise_size, residual, step_mean, step_noise
+from ..gaussian import end_mean, far_case, gaussian_case, guess, quiet_end
+from ..moments import CUT, bent, cut, drift, noise_size, residual, step_mean, step_noise
 from ..noise import unfit
 from ..retrace import FORM, STARTS, WALKED, Step, noting, retraced
 from .posterior import posterior_at
@@ -18,13 +18,16 @@ from .posterior import posterior_at
 CLIPPED = "the mean is clipped to -1 ... 1, which eq. 11 does not ask for"
 ONE_T = "t is one whole number for all pictures here: predict_eps(x, t), not a tensor of them"
 ONCE = "predict_eps is asked once, before the loop: ask it anew in each step"
-QUIET, DRAWN = "the last step adds no noise", "rng draws the noise, and nothing else does"
+MEAN, QUIET, DRAWN = "the mean of each step", "the last step adds no noise", "rng draws the noise, and nothing else does"
 LONE = "beta eps is not divided by sqrt(1 - alpha-bar), the product of all 1 - beta up to t"
 UNIFORM = "uniform noise (rand) where normal noise (randn) belongs"
 
 
 def ancestral_cases(rng):
-    return [far_case(rng, betas=betas(rng, integer(rng, 5, 8), torch.float32))]
+    """Many pictures, in which every step is judged; and one, whose first beta is as small as the paper's: its last step is."""
+    small = torch.cat([torch.tensor([1e-4]), betas(rng, integer(rng, 5, 8), torch.float32)])
+    return [far_case(rng, betas=betas(rng, integer(rng, 5, 8), torch.float32)),
+            gaussian_case(rng, betas=small, mean=0.5, std=0.005) | {"x": torch.randn(1, 1, 20, 20, generator=rng)}]
 
 
 def ancestral_run(impl, case):
@@ -69,15 +72,25 @@ def asked_once(case, out) -> bool:
 def steps(case, walk: list[Step]) -> list[Property]:
     abar = (1 - case["betas"]).cumprod(0)
     means = [posterior_at(abar, t).mean(x, guess(case, x, abar[t])) for t, x, _ in walk]
-    used = unfit([(x, y, mean) for (_, x, y), mean in zip(walk[:-1], means)])
+    used = unfit([(x, y, mean) for (_, x, y), mean in zip(walk[:-1], means)]) if len(case["x"]) > 1 else None
     quiet = [t for t, x, y in walk[:-1] if noise_size(x, y) < 1e-4]
     silent = "no noise is added at t = 1: counted from 0, only t = 0 goes without" if quiet == [1] else "no noise is added"
-    rows = [row for t, x, y in walk[:-1] for row in one_step(case, t, x, y, used, silent)]
+    rows = [row for t, x, y in walk[:-1] for row in one_step(case, t, x, y, used, silent)] if len(case["x"]) > 1 else []
     _, x, y = walk[-1]
     slips, b = mean_slips(case, 0, x), float(case["betas"][0])
-    last = end_mean("the mean of each step", x, y, means[-1], slips)
+    last = end_mean(MEAN, x, y, means[-1], slips) if rows else one_end(x, y, means[-1], slips, b)
     cause = "noise is added at t = 0 too: there the mean is the picture"
     return [*rows, last, quiet_end(QUIET, x, y, (b, b**0.5, 1.0, float((b / (1 - b)) ** 0.5)), cause, slips)]
+
+
+def one_end(x: Tensor, y: Tensor, mean: Tensor, slips: dict, b: float) -> Property:
+    """The mean of the last step of one picture, number by number; noise on it is told by its own row."""
+    if cut(y):
+        return Property(MEAN, False, "a state that is clipped", "the mean", (CUT,))
+    far = max(1.0, 10 * float((x - mean).abs().max()))          # float32 knows 1 - alpha-bar to four digits here
+    row = close(MEAN, y, mean, slips, 2e-4 * far)
+    noisy = noise_size(x, y) > 2e-3 and not row.causes and drift(x, y, mean) < 6
+    return row._replace(passed=True) if noisy else row
 
 
 def mean_slips(case, t: int, x: Tensor) -> dict:
@@ -115,7 +128,7 @@ def one_step(case, t: int, x: Tensor, y: Tensor, used: str | None, silent: str) 
     b, a = case["betas"][t], (1 - case["betas"]).cumprod(0)
     right = posterior_at(a, t)
     return [
-        step_mean("the mean of each step", x, y, right.mean(x, guess(case, x, a[t])), mean_slips(case, t, x), used),
+        step_mean(MEAN, x, y, right.mean(x, guess(case, x, a[t])), mean_slips(case, t, x), used),
         step_noise("the noise of each step", x, y, float(b.sqrt()), {} if bent(x, residual(x, y)) else {
             silent: 0.0,
             "noise of size 1: scale it by sqrt(beta)": 1.0,
@@ -129,6 +142,6 @@ def one_step(case, t: int, x: Tensor, y: Tensor, used: str | None, silent: str) 
 
 EXERCISES = (
     Exercise("01-ancestral", "The ancestral sampler", {
-        FORM: 0, WALKED: 1, STARTS: 0.5, "the mean of each step": 2, "the noise of each step": 1.5, QUIET: 1, DRAWN: 0.5},
+        FORM: 0, WALKED: 1, STARTS: 0.5, MEAN: 2, "the noise of each step": 1.5, QUIET: 1, DRAWN: 0.5},
         ancestral_cases, ancestral_run, ancestral_verify, own=(ddpm, ddim, step, share)),
 )

@@ -25,7 +25,7 @@ ONE_T = "one t for the whole batch"
 def loss_cases(rng):
     abar = (1 - betas(rng, integer(rng, 5, 9), torch.float32)).cumprod(0)
     abar[-1] = 1e-4                     # hardly anything but noise: there a clamp shows
-    x0 = torch.randn(4096, 2, 4, 3, generator=rng).clamp(-2, 2) + 1
+    x0 = torch.randn(4096, 2, 4, 4, generator=rng).clamp(-2, 2) + 1
     return [{"x0": x0, "abar": abar, "seed": integer(rng, 0, 10**6)}]
 
 

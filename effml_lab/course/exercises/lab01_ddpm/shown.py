@@ -124,13 +124,13 @@ def level_by_level(n: Tensor, t: Tensor, variance: Tensor) -> bool:
 def fresh(n: Tensor, t: Tensor, scaled: Property) -> Property:
     """Judged in units of its own size at each t, so that a wrong scale says nothing here; not where x_t has another t."""
     said = None
-    if n.any() and not any(OTHER_T in said for said in scaled.causes):
+    if n.any() and not cut(n) and not any(OTHER_T in said for said in scaled.causes):
         counts = torch.bincount(t).clamp(min=1)
         size = (torch.zeros(len(counts)).index_add_(0, t, n.square().mean((1, 2, 3))) / counts).sqrt()[t]
         r = (n / column(size, n))[size > 1e-6]
         off = "the mean of the noise is not 0: draw it with randn"
         said = shared(r) or repeats(r) or partly(r) or abnormal(r) or (off if r.mean().abs() > 7 / r.numel() ** 0.5 else None)
-        if said and "not normal" in said and r.square().mean((1, 2, 3)).std() < 0.02:
+        if said and "not normal" in said and r.var((1, 2, 3)).std() < 0.02:
             said = "the noise of each image is brought to one size: leave it as randn draws it"
     seen = "noise that is shared or not normal" if said else "as expected" if n.any() else "no noise"
     return Property(NEW, seen == "as expected", seen, "normal noise of the shape of x0",
