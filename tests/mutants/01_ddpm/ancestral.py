@@ -216,3 +216,81 @@ WRONG = [
     (with_change(draw=lambda x, rng: (torch.rand(x.shape, generator=rng) - 0.5) * 12**0.5), ["uniform noise"]),
     (with_change(draw=lambda x, rng: torch.randn(x.shape, generator=rng).clamp(-2, 2)), ["not normal"]),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def wrong_cumprod_betas(predict_eps, x, betas, rng):
+    ab = betas.cumprod(0)
+    for t in reversed(range(len(betas))):
+        x = (x - betas[t] / (1 - ab[t]).sqrt() * predict_eps(x, t)) / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * torch.randn(x.shape, generator=rng)
+    return x
+
+
+def wrong_no_product(predict_eps, x, betas, rng):
+    alphas = 1 - betas
+    for t in reversed(range(len(betas))):
+        x = (x - betas[t] / (1 - alphas[t]).sqrt() * predict_eps(x, t)) / alphas[t].sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * torch.randn(x.shape, generator=rng)
+    return x
+
+
+def wrong_clamp_x(predict_eps, x, betas, rng):
+    ab = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        x = (x - betas[t] / (1 - ab[t]).sqrt() * predict_eps(x, t)) / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * torch.randn(x.shape, generator=rng)
+        x = x.clamp(-1, 1)
+    return x
+
+
+def wrong_clamp_end(predict_eps, x, betas, rng):
+    ab = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        x = (x - betas[t] / (1 - ab[t]).sqrt() * predict_eps(x, t)) / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * torch.randn(x.shape, generator=rng)
+    return x.clamp(-1, 1)
+
+
+def wrong_abar_prev(predict_eps, x, betas, rng):
+    ab = torch.cat([torch.ones(1), (1 - betas).cumprod(0)])
+    for t in reversed(range(len(betas))):
+        x = (x - betas[t] / (1 - ab[t]).clamp(min=1e-08).sqrt() * predict_eps(x, t)) / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * torch.randn(x.shape, generator=rng)
+    return x
+
+
+def wrong_epsilon(predict_eps, x, betas, rng):
+    ab = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        x = (x - betas[t] / (1 - ab[t] + 1e-05).sqrt() * predict_eps(x, t)) / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * torch.randn(x.shape, generator=rng)
+    return x
+
+
+def wrong_beta_prev(predict_eps, x, betas, rng):
+    ab = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        x = (x - betas[t] / (1 - ab[t]).sqrt() * predict_eps(x, t)) / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t - 1].sqrt() * torch.randn(x.shape, generator=rng)
+    return x
+
+
+WRONG += [
+    (wrong_cumprod_betas, ["beta eps is not divided by sqrt(1 - alpha-ba"]),
+    (wrong_no_product, ["eps is multiplied by sqrt(beta): by beta / s"]),
+    (wrong_clamp_x, ["the state is clipped, which no equation asks"]),
+    (wrong_clamp_end, ["the state is clipped, which no equation asks"]),
+    (wrong_abar_prev, []),
+    (wrong_epsilon, []),
+    (wrong_beta_prev, ["beta of t - 1 where that of t belongs"]),
+]

@@ -256,3 +256,130 @@ WRONG = [
     (with_change(draw=lambda x, rng: torch.randn(x.shape, generator=rng).clamp(-2, 2)), ["not normal"]),
     (with_change(mean=lambda x, x0, c, n: x0), ["the guess of x0"]),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def mean_(x, x0, a, p, b):
+    return p ** 0.5 * b / (1 - a) * x0 + (1 - b) ** 0.5 * (1 - p) / (1 - a) * x
+
+
+def parts(cur, nxt):
+    a, p = (cur.alpha ** 2, nxt.alpha ** 2)
+    b = 1 - a / p
+    return (a, p, b, (1 - p) / (1 - a) * b)
+
+
+def wrong_beta_inverted(denoise, x, grid, variance='small', rng=None):
+    for cur, nxt in zip(grid, grid[1:]):
+        a, p = (cur.alpha ** 2, nxt.alpha ** 2)
+        b = 1 - p / a
+        v = (1 - p) / (1 - a) * b if variance == 'small' else b
+        x = mean_(x, denoise(x, cur), a, p, b)
+        if nxt.sigma > 0:
+            x = x + abs(v) ** 0.5 * torch.randn(x.shape, generator=rng)
+        yield x
+
+
+def wrong_small_inverted(denoise, x, grid, variance='small', rng=None):
+    for cur, nxt in zip(grid, grid[1:]):
+        a, p, b, s = parts(cur, nxt)
+        x = mean_(x, denoise(x, cur), a, p, b)
+        if nxt.sigma > 0:
+            x = x + ((1 - a) / (1 - p) * b if variance == 'small' else b) ** 0.5 * torch.randn(x.shape, generator=rng)
+        yield x
+
+
+def wrong_small_no_beta(denoise, x, grid, variance='small', rng=None):
+    for cur, nxt in zip(grid, grid[1:]):
+        a, p, b, s = parts(cur, nxt)
+        v = nxt.sigma ** 2 / cur.sigma ** 2 if variance == 'small' else b
+        x = mean_(x, denoise(x, cur), a, p, b)
+        if nxt.sigma > 0:
+            x = x + v ** 0.5 * torch.randn(x.shape, generator=rng)
+        yield x
+
+
+def wrong_noise_only_out(denoise, x, grid, variance='small', rng=None):
+    for cur, nxt in zip(grid, grid[1:]):
+        a, p, b, s = parts(cur, nxt)
+        v = s if variance == 'small' else b
+        x = mean_(x, denoise(x, cur), a, p, b)
+        yield (x + v ** 0.5 * torch.randn(x.shape, generator=rng) if nxt.sigma > 0 else x)
+
+
+def wrong_ve_beta(denoise, x, grid, variance='small', rng=None):
+    for cur, nxt in zip(grid, grid[1:]):
+        a, p = (cur.alpha ** 2, nxt.alpha ** 2)
+        b = cur.sigma ** 2 - nxt.sigma ** 2
+        v = (1 - p) / (1 - a) * b if variance == 'small' else b
+        x = mean_(x, denoise(x, cur), a, p, b)
+        if nxt.sigma > 0:
+            x = x + v ** 0.5 * torch.randn(x.shape, generator=rng)
+        yield x
+
+
+def wrong_epsilon(denoise, x, grid, variance='small', rng=None):
+    for cur, nxt in zip(grid, grid[1:]):
+        a, p, b, s = parts(cur, nxt)
+        v = s if variance == 'small' else b
+        d = cur.sigma ** 2 + 1e-05
+        x = nxt.alpha * b / d * denoise(x, cur) + (1 - b) ** 0.5 * nxt.sigma ** 2 / d * x
+        if nxt.sigma > 0:
+            x = x + v ** 0.5 * torch.randn(x.shape, generator=rng)
+        yield x
+
+
+def wrong_pair_swapped(denoise, x, grid, variance='small', rng=None):
+    for nxt, cur in zip(grid, grid[1:]):
+        a, p, b, s = parts(cur, nxt)
+        v = s if variance == 'small' else b
+        x = mean_(x, denoise(x, cur), a, p, b)
+        if nxt.sigma > 0:
+            x = x + v ** 0.5 * torch.randn(x.shape, generator=rng)
+        yield x
+
+
+def wrong_reversed_grid(denoise, x, grid, variance='small', rng=None):
+    grid = list(reversed(grid))
+    for cur, nxt in zip(grid, grid[1:]):
+        a, p, b, s = parts(cur, nxt)
+        v = s if variance == 'small' else b
+        x = mean_(x, denoise(x, cur), a, p, b)
+        if nxt.sigma > 0:
+            x = x + abs(v) ** 0.5 * torch.randn(x.shape, generator=rng)
+        yield x
+
+
+def wrong_mean_swapped(denoise, x, grid, variance='small', rng=None):
+    for cur, nxt in zip(grid, grid[1:]):
+        a, p, b, s = parts(cur, nxt)
+        v = s if variance == 'small' else b
+        x = mean_(denoise(x, cur), x, a, p, b)
+        if nxt.sigma > 0:
+            x = x + v ** 0.5 * torch.randn(x.shape, generator=rng)
+        yield x
+
+
+def wrong_last_skipped(denoise, x, grid, variance='small', rng=None):
+    for cur, nxt in zip(grid, grid[1:]):
+        if nxt.sigma > 0:
+            a, p, b, s = parts(cur, nxt)
+            v = s if variance == 'small' else b
+            x = mean_(x, denoise(x, cur), a, p, b) + v ** 0.5 * torch.randn(x.shape, generator=rng)
+        yield x
+
+
+WRONG += [
+    (wrong_beta_inverted, ["upside down: beta = 1 - alpha² of cur over t"]),
+    (wrong_small_inverted, ["upside down: sigma² of nxt belongs above, th"]),
+    (wrong_small_no_beta, ["beta is missing: this is the share of it tha"]),
+    (wrong_noise_only_out, ["denoise is shown another x than the state th"]),
+    (wrong_ve_beta, ["sigma² of cur less that of nxt: alpha shrink"]),
+    (wrong_epsilon, []),
+    (wrong_pair_swapped, []),
+    (wrong_reversed_grid, []),
+    (wrong_mean_swapped, ["x and the guess of x0 are exchanged"]),
+    (wrong_last_skipped, ["the step to the clean level leaves x as it i"]),
+]

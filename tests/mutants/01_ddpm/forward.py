@@ -189,3 +189,105 @@ WRONG = [
     (wrong_renewed, ["changes from call to call"]),
     (wrong_one_of_them, []),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def col(a, x):
+    return a.reshape(-1, *[1] * (x.ndim - 1))
+
+
+def wrong_one_step(x0, t, abar, eps):
+    prev = torch.cat([torch.ones(1, dtype=abar.dtype), abar[:-1]])
+    beta = col(1 - abar[t] / prev[t], x0)
+    return (1 - beta).sqrt() * x0 + beta.sqrt() * eps
+
+
+def wrong_root_of_sum_variance(x0, t, abar, eps):
+    a = col(abar[t], x0)
+    return (a * x0 ** 2 + (1 - a) * eps ** 2).sqrt()
+
+
+def wrong_noise_eps_clamp(x0, t, abar, eps):
+    a = col(abar[t], x0)
+    return a.sqrt() * x0 + (1 - a + 0.01).sqrt() * eps
+
+
+def wrong_half(x0, t, abar, eps):
+    a = col(abar[t], x0).half()
+    return (a.sqrt() * x0.half() + (1 - a).sqrt() * eps.half()).to(x0.dtype)
+
+
+def wrong_power_t(x0, t, abar, eps):
+    a = col(abar[0] ** t, x0)
+    return a.sqrt() * x0 + (1 - a).sqrt() * eps
+
+
+def wrong_clamp_abar_01(x0, t, abar, eps):
+    a = col(abar[t].clamp(min=0.01), x0)
+    return a.sqrt() * x0 + (1 - a).sqrt() * eps
+
+
+def wrong_clamp_sigma_01(x0, t, abar, eps):
+    a = col(abar[t], x0)
+    return a.sqrt() * x0 + (1 - a).clamp(min=0.001).sqrt() * eps
+
+
+def wrong_eps6(x0, t, abar, eps):
+    a = col(abar[t], x0)
+    return (a + 1e-06).sqrt() * x0 + (1 - a + 1e-06).sqrt() * eps
+
+
+def wrong_sqrt_of_sum(x0, t, abar, eps):
+    a = col(abar[t], x0)
+    return (a * x0 + (1 - a) * eps).sqrt()
+
+
+def wrong_squared(x0, t, abar, eps):
+    a = col(abar[t], x0)
+    return a ** 2 * x0 + (1 - a) ** 2 * eps
+
+
+def wrong_eps_times_both(x0, t, abar, eps):
+    a = col(abar[t], x0)
+    return a.sqrt() * (x0 + (1 - a).sqrt() * eps)
+
+
+def wrong_no_index(x0, t, abar, eps):
+    a = col(abar[:len(x0)], x0)
+    return a.sqrt() * x0 + (1 - a).sqrt() * eps
+
+
+def wrong_mean_t_too(x0, t, abar, eps):
+    a = abar[t.float().mean().long()]
+    return a.sqrt() * x0 + (1 - a).sqrt() * eps
+
+
+def wrong_reversed_time(x0, t, abar, eps):
+    a = col(abar[len(abar) - 1 - t], x0)
+    return a.sqrt() * x0 + (1 - a).sqrt() * eps
+
+
+def wrong_eps_std(x0, t, abar, eps):
+    a = col(abar[t], x0)
+    return a.sqrt() * x0 + (1 - a).sqrt() * (eps - eps.mean()) / eps.std()
+
+
+WRONG += [
+    (wrong_one_step, ["one step's alpha-bar[t] / alpha-bar[t - 1]: "]),
+    (wrong_root_of_sum_variance, []),
+    (wrong_noise_eps_clamp, []),
+    (wrong_half, []),
+    (wrong_power_t, []),
+    (wrong_clamp_abar_01, []),
+    (wrong_clamp_sigma_01, []),
+    (wrong_eps6, []),
+    (wrong_sqrt_of_sum, []),
+    (wrong_squared, ["1 - alpha-bar is squared: its square root be", "alpha-bar is squared: its square root belong"]),
+    (wrong_eps_times_both, ["sqrt(alpha-bar) multiplies the noise as well"]),
+    (wrong_no_index, ["the first entries of abar, whatever t is: re"]),
+    (wrong_mean_t_too, []),
+    (wrong_reversed_time, ["counted from the other end: abar[t] is that "]),
+    (wrong_eps_std, []),
+]

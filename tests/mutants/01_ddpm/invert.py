@@ -196,3 +196,43 @@ WRONG = [
     ((clean_start(to_x0), to_eps), ["t = 0 is taken for clean"]),
     ((still_a_stub, to_eps), []),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def solved(by):
+    """A function of (x, t, abar, other) from a formula in x, a, z: a is alpha-bar, z what is given."""
+    def answer(x, t, abar, given):
+        return by(x, abar[t].view(-1, *[1] * (x.ndim - 1)), given)
+    return answer
+
+
+def x0_by(by):
+    return solved(by), to_eps
+
+
+def eps_by(by):
+    return to_x0, solved(by)
+
+
+WRONG += [
+    (x0_by(lambda x, a, z: x / a.sqrt() - (1 - a).sqrt() * z), ["only x is divided by alpha"]),
+    (x0_by(lambda x, a, z: (x - (1 - a).sqrt() * z) / (1 - a).sqrt()), ["divided by sigma"]),
+    (x0_by(lambda x, a, z: (x + (1 - a) * z) / a.sqrt()), []),
+    (x0_by(lambda x, a, z: ((1 - a).sqrt() * z - x) / a.sqrt()), ["the sign: it is x less sigma eps"]),
+    (x0_by(lambda x, a, z: a.sqrt() * x - (1 - a).sqrt() * z), ["this turns v into x0"]),
+    (x0_by(lambda x, a, z: (x - (1 - a).sqrt() * z) / a.sqrt().clamp(min=0.1)), []),
+    (x0_by(lambda x, a, z: (x - (1 - a).sqrt() * z) / a.sqrt().clamp(min=0.01)), []),
+    (x0_by(lambda x, a, z: (x - (1 - a).sqrt() * z) / (a.sqrt() + 1e-4)), []),
+    (eps_by(lambda x, a, z: (x - a.sqrt() * z) / a.sqrt()), ["divided by alpha: sigma multiplies eps"]),
+    (eps_by(lambda x, a, z: -(x - a.sqrt() * z) / (1 - a)), ["this is the score"]),
+    (eps_by(lambda x, a, z: (x - a.sqrt() * z) / ((1 - a).sqrt() + 1e-3)), []),
+    (eps_by(lambda x, a, z: (x - a.sqrt() * z) / (1 - a).sqrt().clamp(min=0.05)), []),
+    (eps_by(lambda x, a, z: ((x**2 - a * z**2).abs() / (1 - a)).sqrt()), []),
+    (eps_by(lambda x, a, z: ((x - a.sqrt() * z) / (1 - a)).sqrt()), []),
+    ((solved(lambda x, a, z: (x - (1 - a.sqrt()) * z) / a.sqrt()), solved(lambda x, a, z: (x - a.sqrt() * z) / (1 - a.sqrt()))),
+     ["take the root after the difference"]),
+    ((solved(lambda x, a, z: (x - (1 - a.sqrt()).sqrt() * z) / a.sqrt()),
+      solved(lambda x, a, z: (x - a.sqrt() * z) / (1 - a.sqrt()).sqrt())), ["alpha² belongs under the root"]),
+]

@@ -235,3 +235,44 @@ WRONG = [
     (summed(spread=lambda t: t[15] - t[5]), ["not sorted"]),
     (summed(middle=lambda t: t[10]), ["not sorted"]),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def iqr(ts):
+    t = torch.tensor(ts, dtype=torch.float64)
+    return (t.quantile(0.5).item(), (t.quantile(0.75) - t.quantile(0.25)).item())
+
+
+def wrong_cumulative(fn, warmup, repeats, clock, sync):
+    for _ in range(warmup):
+        fn()
+    ts = []
+    sync()
+    start = clock()
+    for _ in range(repeats):
+        sync()
+        fn()
+        sync()
+        ts.append((clock() - start) * 1000)
+    return iqr(ts)
+
+
+def wrong_exchanged(fn, warmup, repeats, clock, sync):
+    for _ in range(repeats):
+        fn()
+    ts = []
+    for _ in range(warmup):
+        sync()
+        start = clock()
+        fn()
+        sync()
+        ts.append((clock() - start) * 1000)
+    return iqr(ts)
+
+
+WRONG += [
+    (wrong_cumulative, ["the times add up: read the clock anew before"]),
+    (wrong_exchanged, ["the two counts are swapped: `warmup` calls g"]),
+]

@@ -188,3 +188,78 @@ WRONG = [
     (with_abar(lambda betas: torch.prod(1 - betas).expand(len(betas))), ["one product of all steps"]),
     (with_abar(lambda betas: (-betas.cumsum(0)).exp()), ["exp of minus the sum"]),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def wrong_snr_eps(betas):
+    abar = torch.cumprod(1 - betas, 0)
+    return (abar.sqrt(), (1 - abar).sqrt(), abar / (1 - abar + 0.001))
+
+
+def wrong_clamp(betas):
+    abar = torch.cumprod(1 - betas, 0).clamp(min=0.05)
+    return (abar.sqrt(), (1 - abar).sqrt(), abar / (1 - abar))
+
+
+def wrong_uses_notebook_abar(betas):
+    b = torch.linspace(0.0001, 0.02, len(betas))
+    abar = torch.cumprod(1 - b, 0)
+    return (abar.sqrt(), (1 - abar).sqrt(), abar / (1 - abar))
+
+
+def wrong_abar_of_roots(betas):
+    abar = torch.cumprod((1 - betas).sqrt(), 0)
+    return (abar.sqrt(), (1 - abar).sqrt(), abar / (1 - abar))
+
+
+def wrong_exp_cumsum(betas):
+    abar = torch.exp(-torch.cumsum(betas, 0))
+    return (abar.sqrt(), (1 - abar).sqrt(), abar / (1 - abar))
+
+
+def wrong_edm_sigma(betas):
+    abar = torch.cumprod(1 - betas, 0)
+    s = ((1 - abar) / abar).sqrt()
+    return (torch.ones_like(s), s, 1 / s ** 2)
+
+
+def wrong_reversed(betas):
+    abar = torch.cumprod((1 - betas).flip(0), 0).flip(0)
+    return (abar.sqrt(), (1 - abar).sqrt(), abar / (1 - abar))
+
+
+def wrong_snr_half(betas):
+    abar = torch.cumprod(1 - betas, 0)
+    return (abar.sqrt(), (1 - abar).sqrt(), abar.sqrt() / (1 - abar))
+
+
+def wrong_snr_abar_squared(betas):
+    abar = torch.cumprod(1 - betas, 0)
+    return (abar.sqrt(), (1 - abar).sqrt(), abar ** 2 / (1 - abar) ** 2)
+
+
+def wrong_snr_precedence(betas):
+    abar = torch.cumprod(1 - betas, 0)
+    return (abar.sqrt(), (1 - abar).sqrt(), abar / 1 - abar)
+
+
+def wrong_sqrt_betas_product(betas):
+    abar = torch.cumprod(1 - betas.sqrt(), 0)
+    return (abar.sqrt(), (1 - abar).sqrt(), abar / (1 - abar))
+
+
+WRONG += [
+    (wrong_snr_eps, []),
+    (wrong_clamp, []),
+    (wrong_uses_notebook_abar, []),
+    (wrong_abar_of_roots, ["sqrt(1 - alpha): alpha² belongs under the ro", "the square root is taken twice"]),
+    (wrong_exp_cumsum, ["exp of minus the sum of the betas is what sm"]),
+    (wrong_edm_sigma, ["alpha = 1 is EDM's convention: here alpha² +"]),
+    (wrong_reversed, ["counted from the other end"]),
+    (wrong_snr_half, ["alpha over sigma²: both are squared"]),
+    (wrong_snr_abar_squared, ["squared twice: alpha-bar is alpha² and 1 - a"]),
+    (wrong_snr_precedence, ["abar / 1 - abar is abar - abar: put brackets"]),
+    (wrong_sqrt_betas_product, ["sqrt(beta) where beta belongs: alpha-bar is "]),
+]

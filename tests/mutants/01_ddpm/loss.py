@@ -1,6 +1,7 @@
 """Answers to 01-loss: right ones, and wrong ones with the causes that a report may name for them."""
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 EXERCISE = "01-loss"
 
@@ -248,4 +249,171 @@ WRONG = [
     (loss_of(lambda off: -off.square().mean()), ["the sign"]),
     (bigger(1.03), []),
     (bigger(0.97), []),
+]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def forward(x0, t, abar, eps):
+    a = col(abar[t], x0)
+    return a.sqrt() * x0 + (1 - a).sqrt() * eps
+
+
+def col(a, x):
+    return a.reshape(-1, *[1] * (x.ndim - 1))
+
+
+def reader_draw(x0, abar, rng):
+    t = torch.randint(len(abar), (len(x0),), generator=rng)
+    return (t, torch.randn(x0.shape, generator=rng, dtype=x0.dtype))
+
+
+def wrong_paper_t(predict_eps, x0, abar, rng):
+    t = torch.randint(1, len(abar) + 1, (len(x0),), generator=rng)
+    eps = torch.randn(x0.shape, generator=rng, dtype=x0.dtype)
+    return F.mse_loss(predict_eps(forward(x0, t - 1, abar, eps), t), eps)
+
+
+def wrong_forward_args(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    return F.mse_loss(predict_eps(forward(x0, eps, abar, t), t), eps)
+
+
+def wrong_weighted_vlb(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    prev = torch.cat([abar.new_ones(1), abar[:-1]])
+    beta = 1 - abar / prev
+    w = beta / (2 * (1 - beta) * (1 - abar))
+    return (col(w[t], x0) * (eps - predict_eps(forward(x0, t, abar, eps), t)).square()).mean()
+
+
+def wrong_huber(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    return F.smooth_l1_loss(predict_eps(forward(x0, t, abar, eps), t), eps)
+
+
+def wrong_bessel(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    return (eps - predict_eps(forward(x0, t, abar, eps), t)).var()
+
+
+def wrong_clamped_xt(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    return F.mse_loss(predict_eps(forward(x0, t, abar, eps).clamp(-1, 1), t), eps)
+
+
+def wrong_x0_loss(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    x = forward(x0, t, abar, eps)
+    a = col(abar[t], x0)
+    return F.mse_loss((x - (1 - a).sqrt() * predict_eps(x, t)) / a.sqrt(), x0)
+
+
+def wrong_guess_clamped(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    return F.mse_loss(predict_eps(forward(x0, t, abar, eps), t).clamp(-1, 1), eps)
+
+
+def wrong_sum_channels(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    return (predict_eps(forward(x0, t, abar, eps), t) - eps).square().sum(1).mean()
+
+
+def wrong_sum_over_B(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    return (predict_eps(forward(x0, t, abar, eps), t) - eps).square().mean((1, 2, 3)).sum()
+
+
+def wrong_t_per_pixel(predict_eps, x0, abar, rng):
+    t = torch.randint(len(abar), x0.shape, generator=rng)
+    eps = torch.randn(x0.shape, generator=rng, dtype=x0.dtype)
+    return F.mse_loss(predict_eps(abar[t].sqrt() * x0 + (1 - abar[t]).sqrt() * eps, t), eps)
+
+
+def wrong_level_t_minus_1(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    return F.mse_loss(predict_eps(forward(x0, t - 1, abar, eps), t), eps)
+
+
+def wrong_told_t_plus_1(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    return F.mse_loss(predict_eps(forward(x0, t, abar, eps), t + 1), eps)
+
+
+def wrong_two_ts(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    x = forward(x0, t, abar, eps)
+    t = torch.randint(len(abar), (len(x0),), generator=rng)
+    return F.mse_loss(predict_eps(x, t), eps)
+
+
+def wrong_sigma_1_minus_alpha(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    a = col(abar[t], x0).sqrt()
+    return F.mse_loss(predict_eps(a * x0 + (1 - a) * eps, t), eps)
+
+
+def wrong_minus_noise(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    return F.mse_loss(predict_eps(forward(x0, t, abar, -eps), t), eps)
+
+
+def wrong_snr_weight(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    w = (abar / (1 - abar)).clamp(max=5)[t]
+    return (w * (predict_eps(forward(x0, t, abar, eps), t) - eps).square().mean((1, 2, 3))).mean()
+
+
+def wrong_v_target(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    a = col(abar[t], x0)
+    return F.mse_loss(predict_eps(forward(x0, t, abar, eps), t), a.sqrt() * eps - (1 - a).sqrt() * x0)
+
+
+def wrong_score_target(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    return F.mse_loss(predict_eps(forward(x0, t, abar, eps), t), -eps / (1 - col(abar[t], x0)).sqrt())
+
+
+def wrong_offset_noise(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    eps = eps + 0.1 * torch.randn(len(x0), x0.shape[1], 1, 1, generator=rng)
+    return F.mse_loss(predict_eps(forward(x0, t, abar, eps), t), eps)
+
+
+def wrong_noise_normalized(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    eps = eps / eps.std((1, 2, 3), keepdim=True)
+    return F.mse_loss(predict_eps(forward(x0, t, abar, eps), t), eps)
+
+
+def wrong_abar_clamped(predict_eps, x0, abar, rng):
+    t, eps = reader_draw(x0, abar, rng)
+    return F.mse_loss(predict_eps(forward(x0, t, abar.clamp(min=0.01), eps), t), eps)
+
+
+WRONG += [
+    (wrong_paper_t, ["t counts from 0 here, as abar does", "the net is told another t than that of x"]),
+    (wrong_forward_args, []),
+    (wrong_weighted_vlb, []),
+    (wrong_huber, []),
+    (wrong_bessel, []),
+    (wrong_clamped_xt, ["x_t is clipped: the net sees it as eq. 4 mak"]),
+    (wrong_x0_loss, []),
+    (wrong_guess_clamped, []),
+    (wrong_sum_channels, ["summed over the channels: take the mean over"]),
+    (wrong_sum_over_B, ["summed over the images: take the mean over e"]),
+    (wrong_t_per_pixel, []),
+    (wrong_level_t_minus_1, ["x is made with t - 1, which at t = 0 is the "]),
+    (wrong_told_t_plus_1, ["t counts from 0 here, as abar does", "the net is told another t than that of x"]),
+    (wrong_two_ts, ["the net is told another t than that of x: dr"]),
+    (wrong_sigma_1_minus_alpha, ["1 - sqrt(alpha-bar): take the root after the"]),
+    (wrong_minus_noise, ["a sign: eps is subtracted in x_t, or the tar"]),
+    (wrong_snr_weight, []),
+    (wrong_v_target, ["the target is v: this net is asked for the n"]),
+    (wrong_score_target, ["the target is the score, -eps / sigma: this "]),
+    (wrong_offset_noise, ["part of the noise is one number for several "]),
+    (wrong_noise_normalized, ["the noise of each image is brought to one si"]),
+    (wrong_abar_clamped, []),
 ]

@@ -227,3 +227,67 @@ WRONG = [
     (wrong_after, ["the step after"]),
     (lambda x, x0, t, abar: (x0, 0.0, 0.0), ["x0 itself", "the small one"]),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def mean_(x, x0, a, p, b):
+    return p.sqrt() * b / (1 - a) * x0 + (1 - b).sqrt() * (1 - p) / (1 - a) * x
+
+
+def stats(t, abar):
+    a = abar[t]
+    p = abar[t - 1] if t > 0 else torch.ones(()).to(abar)
+    return (a, p, 1 - a / p)
+
+
+def wrong_prev_zero(x, x0, t, abar):
+    a = abar[t]
+    p = abar[t - 1] if t > 0 else torch.tensor(0.0)
+    b = 1 - a / p
+    return (mean_(x, x0, a, p, b), (1 - p) / (1 - a) * b, b)
+
+
+def wrong_denom_prev(x, x0, t, abar):
+    a, p, b = stats(t, abar)
+    if t == 0:
+        return (x0, torch.tensor(0.0), b)
+    return (p.sqrt() * b / (1 - p) * x0 + (1 - b).sqrt() * (1 - p) / (1 - a) * x, (1 - p) / (1 - a) * b, b)
+
+
+def wrong_as_eps(x, x0, t, abar):
+    a, p, b = stats(t, abar)
+    return ((x - b / (1 - a).sqrt() * x0) / (1 - b).sqrt(), (1 - p) / (1 - a) * b, b)
+
+
+def wrong_clamped(x, x0, t, abar):
+    a, p, b = stats(t, abar)
+    return (mean_(x, x0.clamp(-1, 1), a, p, b), (1 - p) / (1 - a) * b, b)
+
+
+def wrong_epsilon(x, x0, t, abar):
+    a, p, b = stats(t, abar)
+    d = 1 - a + 1e-05
+    return (p.sqrt() * b / d * x0 + (1 - b).sqrt() * (1 - p) / d * x, (1 - p) / d * b, b)
+
+
+def wrong_cumprod_again(x, x0, t, abar):
+    a, p, b = stats(t, abar.cumprod(0))
+    return (mean_(x, x0, a, p, b), (1 - p) / (1 - a) * b, b)
+
+
+def wrong_numerator(x, x0, t, abar):
+    a, p, b = stats(t, abar)
+    return (p.sqrt() * b / (1 - a) * x0 + (1 - b).sqrt() * x, (1 - p) / (1 - a) * b, b)
+
+
+WRONG += [
+    (wrong_prev_zero, ["0 stands for alpha-bar before t = 0: nothing"]),
+    (wrong_denom_prev, ["1 - alpha-bar before divides x0: that of t d"]),
+    (wrong_as_eps, ["x0 stands where eq. 11 has eps: with x0 the "]),
+    (wrong_clamped, ["x0 is clipped to -1 ... 1, which eq. 7 does "]),
+    (wrong_epsilon, []),
+    (wrong_cumprod_again, ["abar is multiplied up once more: it is the p"]),
+    (wrong_numerator, ["1 - alpha-bar of t multiplies x: that before"]),
+]

@@ -327,3 +327,76 @@ WRONG = [
     (wrong_calls, []),
     (wrong_steps, []),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def wrong_yields_x0(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        eps = (x - cur.alpha * x0) / cur.sigma
+        x = nxt.alpha * x0 + nxt.sigma * eps
+        yield x0
+
+
+def wrong_formula_1_no_sigma(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        up = nxt.alpha / nxt.sigma if nxt.sigma > 0 else 0.0
+        x = nxt.sigma / cur.sigma * x + x0 * (up - cur.alpha / cur.sigma) if nxt.sigma > 0 else nxt.alpha * x0
+        yield x
+
+
+def wrong_sigma_eps_3(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        eps = (x - cur.alpha * x0) / (cur.sigma + 0.001)
+        x = nxt.alpha * x0 + nxt.sigma * eps
+        yield x
+
+
+def wrong_unpack_order(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        a, s, _ = cur
+        a2, s2, _ = nxt
+        x0 = denoise(x, cur)
+        eps = (x - a * x0) / s
+        x = a2 * x0 + s2 * eps
+        yield x
+
+
+def wrong_eta_1(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        eps = (x - cur.alpha * x0) / cur.sigma
+        s = min(max(nxt.sigma ** 2 / cur.sigma ** 2 * (1 - (cur.alpha / nxt.alpha) ** 2), 0), nxt.sigma ** 2) ** 0.5
+        x = nxt.alpha * x0 + (nxt.sigma ** 2 - s ** 2) ** 0.5 * eps + s * torch.randn_like(x)
+        yield x
+
+
+def wrong_disjoint_pairs(denoise, x, grid):
+    for cur, nxt in zip(grid[0::2], grid[1::2]):
+        x0 = denoise(x, cur)
+        eps = (x - cur.alpha * x0) / cur.sigma
+        x = nxt.alpha * x0 + nxt.sigma * eps
+        yield x
+
+
+def wrong_lerp_no_alpha(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        r = nxt.sigma / cur.sigma
+        x = r * x + (1 - r) * x0
+        yield x
+
+
+WRONG += [
+    (wrong_yields_x0, []),
+    (wrong_formula_1_no_sigma, ["equation (1) has sigma of nxt before the int"]),
+    (wrong_sigma_eps_3, []),
+    (wrong_unpack_order, ["a division by cur.alpha, which is 0 here: (x", "a level is (t, alpha, sigma), in this order"]),
+    (wrong_eta_1, []),
+    (wrong_disjoint_pairs, ["every other step is missing: pairs overlap, "]),
+    (wrong_lerp_no_alpha, ["x and the guess are mixed by sigma alone: th"]),
+]

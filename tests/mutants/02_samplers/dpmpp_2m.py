@@ -309,3 +309,117 @@ WRONG = [
     (wrong_calls, []),
     (samplers.SAMPLERS["dpmpp_2m"], []),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+step = samplers.step
+
+
+def good(x0, before, h, before_h):
+    return x0 + h / (2 * before_h) * (x0 - before)
+
+
+def make(D_of, remember=lambda x0, D: x0, lam_of=lambda cur, nxt: cur.lam, second=lambda cur, nxt: nxt.sigma > 0):
+
+    def dpmpp_2m(denoise, x, grid):
+        before = lam_b = None
+        for cur, nxt in pairwise(grid):
+            x0 = denoise(x, cur)
+            D = x0
+            if before is not None and second(cur, nxt):
+                D = D_of(x0, before, nxt.lam - cur.lam, cur.lam - lam_b)
+            x = step(x, D, cur, nxt)
+            before, lam_b = (remember(x0, D), lam_of(cur, nxt))
+            yield x
+    return dpmpp_2m
+
+
+def wrong_uses_x(denoise, x, grid):
+    xb, lam_b = (None, None)
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        D = x0
+        if xb is not None and nxt.sigma > 0:
+            D = x0 + (nxt.lam - cur.lam) / (2 * (cur.lam - lam_b)) * (x - xb)
+        xb, lam_b = (x, cur.lam)
+        x = step(x, D, cur, nxt)
+        yield x
+
+
+def wrong_step_args(denoise, x, grid):
+    before, lam_b = (None, None)
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        D = x0
+        if before is not None and nxt.sigma > 0:
+            D = good(x0, before, nxt.lam - cur.lam, cur.lam - lam_b)
+        x = step(D, x, cur, nxt)
+        before, lam_b = (x0, cur.lam)
+        yield x
+
+
+def wrong_skips_first(denoise, x, grid):
+    x0s = denoise(x, grid[0])
+    for prev, cur, nxt in zip(grid, grid[1:], grid[2:]):
+        x0 = denoise(x, cur)
+        D = x0
+        if nxt.sigma > 0:
+            D = good(x0, x0s, nxt.lam - cur.lam, cur.lam - prev.lam)
+        x = step(x, D, cur, nxt)
+        x0s = x0
+        yield x
+
+
+def wrong_two_before(denoise, x, grid):
+    past = []
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        D = x0
+        if past and nxt.sigma > 0:
+            D = good(x0, past[0][0], nxt.lam - cur.lam, cur.lam - past[0][1])
+        x = step(x, D, cur, nxt)
+        past = (past + [(x0, cur.lam)])[-2:]
+        yield x
+
+
+def wrong_eps_from_plain(denoise, x, grid):
+    before, lam_b = (None, None)
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        D = x0
+        if before is not None and nxt.sigma > 0:
+            D = good(x0, before, nxt.lam - cur.lam, cur.lam - lam_b)
+        eps = (x - cur.alpha * x0) / cur.sigma
+        x = nxt.alpha * D + nxt.sigma * eps
+        before, lam_b = (x0, cur.lam)
+        yield x
+
+
+def wrong_clamped(denoise, x, grid):
+    yield from make(lambda *a: good(*a).clamp(-1, 1))(denoise, x, grid)
+
+
+def wrong_hb_first(denoise, x, grid):
+    before, hb = (None, None)
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        D = x0
+        h = nxt.lam - cur.lam
+        if before is not None and nxt.sigma > 0:
+            D = good(x0, before, h, hb)
+        x = step(x, D, cur, nxt)
+        before = x0
+        hb = h if hb is None else hb
+        yield x
+
+
+WRONG += [
+    (wrong_uses_x, ["the difference of two states: it is that of "]),
+    (wrong_step_args, ["what comes out is x: at sigma = 0 it is x0, ", "x and D are exchanged: step(x, D, cur, nxt)"]),
+    (wrong_skips_first, ["one step is missing: the pairs of levels, zi"]),
+    (wrong_two_before, []),
+    (wrong_eps_from_plain, ["the noise is worked out with x0, and the sta"]),
+    (wrong_clamped, ["D is clipped to -1 ... 1: nothing here asks "]),
+    (wrong_hb_first, ["h_before stays that of the first step: it is"]),
+]

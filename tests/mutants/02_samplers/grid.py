@@ -114,3 +114,30 @@ WRONG = [
     (wrong_zero_first, []),
     (wrong_calls, []),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def right_float32(n, sigma_max, sigma_min, rho=7.0):
+    """The figure reads the ratios one by one: a list will do, a row of one number each, and seven digits."""
+    high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
+    return (high + torch.arange(n) / (n - 1) * (low - high)) ** rho
+
+
+def wrong_root_of_difference(n, sigma_max, sigma_min, rho=7.0):
+    return [(sigma_max ** (1 / rho) - even(i, n) * (sigma_max - sigma_min) ** (1 / rho)) ** rho for i in range(n)]
+
+
+def wrong_no_brackets(n, sigma_max, sigma_min, rho=7.0):
+    high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
+    return [(high + even(i, n) * low - high) ** rho for i in range(n)]
+
+
+RIGHT += [right_float32]
+WRONG += [
+    (wrong_root_of_difference, ["the root of the difference"]),
+    (wrong_no_brackets, ["brackets are missing"]),
+    (with_share(lambda i, n: i / (n + 1)), ["i / (n + 1) where"]),
+    (with_share(lambda i, n: i // (n - 1)), ["is a whole number"]),
+]

@@ -373,3 +373,170 @@ WRONG = [
     (wrong_calls, []),
     (samplers.ddim, []),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def template(denoise, x, grid):
+    """The right one, for reference."""
+    for cur, nxt in pairwise(grid):
+        st, ss = (cur.sigma / cur.alpha, nxt.sigma / nxt.alpha)
+        y = x / cur.alpha
+        d = (y - denoise(x, cur)) / st
+        y1 = y + (ss - st) * d
+        if nxt.sigma > 0:
+            d1 = (y1 - denoise(nxt.alpha * y1, nxt)) / ss
+            y1 = y + (ss - st) * (d + d1) / 2
+        x = nxt.alpha * y1
+        yield x
+
+
+def wrong_d_of_x(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        st, ss = (cur.sigma / cur.alpha, nxt.sigma / nxt.alpha)
+        y = x / cur.alpha
+        d = (x - denoise(x, cur)) / st
+        y1 = y + (ss - st) * d
+        if nxt.sigma > 0:
+            d1 = (nxt.alpha * y1 - denoise(nxt.alpha * y1, nxt)) / ss
+            y1 = y + (ss - st) * (d + d1) / 2
+        x = nxt.alpha * y1
+        yield x
+
+
+def wrong_ratio_inverted(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        st = cur.alpha / cur.sigma
+        ss = nxt.alpha / nxt.sigma if nxt.sigma > 0 else 0.0
+        y = x / cur.alpha
+        d = (y - denoise(x, cur)) / st
+        y1 = y + (ss - st) * d
+        if nxt.sigma > 0:
+            d1 = (y1 - denoise(nxt.alpha * y1, nxt)) / ss
+            y1 = y + (ss - st) * (d + d1) / 2
+        x = nxt.alpha * y1
+        yield x
+
+
+def wrong_one_alpha(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        st, ss = (cur.sigma / cur.alpha, nxt.sigma / cur.alpha)
+        y = x / cur.alpha
+        d = (y - denoise(x, cur)) / st
+        y1 = y + (ss - st) * d
+        if nxt.sigma > 0:
+            d1 = (y1 - denoise(nxt.alpha * y1, nxt)) / ss
+            y1 = y + (ss - st) * (d + d1) / 2
+        x = nxt.alpha * y1
+        yield x
+
+
+def wrong_sign_d(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        st, ss = (cur.sigma / cur.alpha, nxt.sigma / nxt.alpha)
+        y = x / cur.alpha
+        d = (denoise(x, cur) - y) / st
+        y1 = y + (ss - st) * d
+        if nxt.sigma > 0:
+            d1 = (denoise(nxt.alpha * y1, nxt) - y1) / ss
+            y1 = y + (ss - st) * (d + d1) / 2
+        x = nxt.alpha * y1
+        yield x
+
+
+def wrong_x_and_sigma(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        d = (x - cur.alpha * denoise(x, cur)) / cur.sigma
+        new = x + (nxt.sigma - cur.sigma) * d
+        if nxt.sigma > 0:
+            d1 = (new - nxt.alpha * denoise(new, nxt)) / nxt.sigma
+            new = x + (nxt.sigma - cur.sigma) * (d + d1) / 2
+        x = new
+        yield x
+
+
+def wrong_yields_twice(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        st, ss = (cur.sigma / cur.alpha, nxt.sigma / nxt.alpha)
+        y = x / cur.alpha
+        d = (y - denoise(x, cur)) / st
+        y1 = y + (ss - st) * d
+        yield (nxt.alpha * y1)
+        if nxt.sigma > 0:
+            d1 = (y1 - denoise(nxt.alpha * y1, nxt)) / ss
+            y1 = y + (ss - st) * (d + d1) / 2
+            yield (nxt.alpha * y1)
+        x = nxt.alpha * y1
+
+
+def wrong_clamp_x0(denoise, x, grid):
+    D = lambda x, l: denoise(x, l).clamp(-1, 1)
+    yield from template(D, x, grid)
+
+
+def wrong_in_lambda(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        y = x / cur.alpha
+        d = denoise(x, cur) - y
+        h = nxt.lam - cur.lam if nxt.sigma > 0 else 1.0
+        y1 = y + h * d
+        if nxt.sigma > 0:
+            d1 = denoise(nxt.alpha * y1, nxt) - y1
+            y1 = y + h * (d + d1) / 2
+        x = nxt.alpha * y1
+        yield x
+
+
+def wrong_as_eps(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        st, ss = (cur.sigma / cur.alpha, nxt.sigma / nxt.alpha)
+        y = x / cur.alpha
+        d = denoise(x, cur)
+        y1 = y + (ss - st) * d
+        if nxt.sigma > 0:
+            d1 = denoise(nxt.alpha * y1, nxt)
+            y1 = y + (ss - st) * (d + d1) / 2
+        x = nxt.alpha * y1
+        yield x
+
+
+def wrong_carried_y_nxt(denoise, x, grid):
+    y = x / grid[0].alpha
+    for cur, nxt in pairwise(grid):
+        st, ss = (cur.sigma / cur.alpha, nxt.sigma / nxt.alpha)
+        d = (y - denoise(nxt.alpha * y, cur)) / st
+        y1 = y + (ss - st) * d
+        if nxt.sigma > 0:
+            d1 = (y1 - denoise(nxt.alpha * y1, nxt)) / ss
+            y1 = y + (ss - st) * (d + d1) / 2
+        y = y1
+        yield (nxt.alpha * y)
+
+
+def wrong_y_times(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        st, ss = (cur.sigma / cur.alpha, nxt.sigma / nxt.alpha)
+        y = x * cur.alpha
+        d = (y - denoise(x, cur)) / st
+        y1 = y + (ss - st) * d
+        if nxt.sigma > 0:
+            d1 = (y1 - denoise(nxt.alpha * y1, nxt)) / ss
+            y1 = y + (ss - st) * (d + d1) / 2
+        x = nxt.alpha * y1
+        yield x
+
+
+WRONG += [
+    (wrong_d_of_x, ["y = x / alpha in the direction too: it is (y"]),
+    (wrong_ratio_inverted, ["upside down: the ratio is sigma / alpha"]),
+    (wrong_one_alpha, ["sigma / alpha is that of each level itself: "]),
+    (wrong_sign_d, ["a sign: (y - x0) / s is the direction, and t"]),
+    (wrong_x_and_sigma, ["Euler's step goes in sigma, not in sigma / a"]),
+    (wrong_yields_twice, ["two states a step: yield one, at its end"]),
+    (wrong_clamp_x0, ["the guess is clipped to -1 ... 1: nothing he"]),
+    (wrong_in_lambda, ["this is Heun's method in lambda: here it goe"]),
+    (wrong_as_eps, ["what denoise gives is the guess x0: the dire"]),
+    (wrong_carried_y_nxt, []),
+    (wrong_y_times, ["y = x / alpha, not x times alpha"]),
+]

@@ -117,3 +117,117 @@ WRONG = [
     (fitted(lambda u, v, x, y: (y.diff() / math.log(2)).mean()), ["taken for doubled"]),
     (fitted(lambda u, v, x, y: (y / x).mean()), ["a line through the origin", "each error by itself"]),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def xy(errors, counts):
+    return (counts.log() - counts.log().mean(), -errors.log())
+
+
+def base(errors, counts):
+    x, y = xy(errors, counts)
+    return (x * y).sum() / (x * x).sum()
+
+
+def wrong_mean_over_sum(errors, counts):
+    x, y = xy(errors, counts)
+    return (x * y).mean() / (x * x).sum()
+
+
+def wrong_var_mismatch(errors, counts):
+    x, y = xy(errors, counts)
+    return (x * y).mean() / counts.log().var()
+
+
+def wrong_std_not_var(errors, counts):
+    x, y = xy(errors, counts)
+    return (x * y).mean() / counts.log().std(unbiased=False)
+
+
+def wrong_ratio_raw(errors, counts):
+    return (-errors.log() / counts.log()).mean()
+
+
+def wrong_mean_before_log(errors, counts):
+    x = (counts - counts.mean()).log()
+    y = -errors.log()
+    return (x * y).sum() / (x * x).sum()
+
+
+def wrong_log_of_mean(errors, counts):
+    x = (counts / counts.mean()).log()
+    y = -(errors / errors.mean()).log()
+    return (x * y).sum() / (x * x).sum()
+
+
+def wrong_x2_unlogged(errors, counts):
+    x, y = xy(errors, counts)
+    c = counts - counts.mean()
+    return (x * y).sum() / (c * c).sum()
+
+
+def wrong_eps_in_log(errors, counts):
+    return base(errors + 1e-06, counts)
+
+
+def wrong_sum_for_mean(errors, counts):
+    x = counts.log()
+    x = x - x.sum()
+    y = -errors.log()
+    return (x * y).sum() / (x * x).sum()
+
+
+def wrong_square_of_sum(errors, counts):
+    x, y = xy(errors, counts)
+    return (x * y).sum() / x.sum() ** 2
+
+
+def wrong_product_of_sums(errors, counts):
+    x, y = xy(errors, counts)
+    y = y - y.mean()
+    return x.sum() * y.sum() / (x * x).sum()
+
+
+def wrong_factor(errors, counts):
+    return 2 ** base(errors, counts)
+
+
+def wrong_factor_mean(errors, counts):
+    return (errors[:-1] / errors[1:]).mean()
+
+
+def wrong_log1p(errors, counts):
+    x = counts.log1p()
+    x = x - x.mean()
+    y = -errors.log()
+    return (x * y).sum() / (x * x).sum()
+
+
+def wrong_sqrt_errors(errors, counts):
+    return base(errors.sqrt(), counts)
+
+
+def wrong_square_errors(errors, counts):
+    return base(errors.square(), counts)
+
+
+WRONG += [
+    (wrong_mean_over_sum, ["a mean above and a sum below: both the same"]),
+    (wrong_var_mismatch, ["a mean above, and var(), which divides by n "]),
+    (wrong_std_not_var, ["divided by the standard deviation of log N: "]),
+    (wrong_ratio_raw, ["each error by itself, -log error / log N: th"]),
+    (wrong_mean_before_log, ["the logarithm of a number below 0, or 0 / 0:"]),
+    (wrong_log_of_mean, []),
+    (wrong_x2_unlogged, []),
+    (wrong_eps_in_log, []),
+    (wrong_sum_for_mean, []),
+    (wrong_square_of_sum, []),
+    (wrong_product_of_sums, ["the product of two sums, each of which is 0:"]),
+    (wrong_factor, ["2 to the power of the order: the order itsel"]),
+    (wrong_factor_mean, ["what each step of N divides the error by: th"]),
+    (wrong_log1p, []),
+    (wrong_sqrt_errors, ["the errors are rooted: then they fall half a"]),
+    (wrong_square_errors, ["the errors are squared: then they fall twice"]),
+]

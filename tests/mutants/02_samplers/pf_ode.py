@@ -155,3 +155,68 @@ WRONG = [
     (wrong_yields, []),
     (wrong_calls, []),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def wrong_score_once(score, x, betas):
+    s = score(x, len(betas) - 1)
+    for t in reversed(range(len(betas))):
+        x = x + 0.5 * betas[t] * (x + s)
+    return x
+
+
+def wrong_times_score(score, x, betas):
+    for t in reversed(range(len(betas))):
+        x = x * (1 + 0.5 * betas[t] + 0.5 * betas[t] * score(x, t))
+    return x
+
+
+def wrong_quarter(score, x, betas):
+    for t in reversed(range(len(betas))):
+        x = x + 0.5 * betas[t] * (x + 0.5 * score(x, t))
+    return x
+
+
+def wrong_root_beta(score, x, betas):
+    for t in reversed(range(len(betas))):
+        x = x + 0.5 * betas[t].sqrt() * (x + score(x, t))
+    return x
+
+
+def right_t_tensor(score, x, betas):
+    for t in reversed(range(len(betas))):
+        x = x + 0.5 * betas[t] * (x + score(x, torch.full((len(x),), t)))
+    return x
+
+
+def wrong_floor_div(score, x, betas):
+    for t in reversed(range(len(betas))):
+        x = x + betas[t] // 2 * (x + score(x, t))
+    return x
+
+
+def wrong_no_x(score, x, betas):
+    for t in reversed(range(len(betas))):
+        x = 0.5 * betas[t] * (x + score(x, t))
+    return x
+
+
+def wrong_mean_beta(score, x, betas):
+    for t in reversed(range(len(betas))):
+        b = (betas[t] + betas[max(t - 1, 0)]) / 2
+        x = x + 0.5 * b * (x + score(x, t))
+    return x
+
+
+RIGHT += [right_t_tensor]
+WRONG += [
+    (wrong_score_once, ["score is asked once: does that stand before "]),
+    (wrong_times_score, ["the drift multiplies the score: it is added"]),
+    (wrong_quarter, ["half of the half: the ODE has beta / 2 times"]),
+    (wrong_root_beta, ["sqrt(beta) where beta belongs: the root is t"]),
+    (wrong_floor_div, ["no step moves x: is its size rounded to 0, a"]),
+    (wrong_no_x, ["x itself is missing: the step is added to x"]),
+    (wrong_mean_beta, []),
+]

@@ -226,3 +226,100 @@ WRONG = [
     (wrong_after_noise, ["has moved already"]),
     (wrong_calls, []),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def draw(x, rng):
+    return torch.randn(x.shape, generator=rng, dtype=x.dtype)
+
+
+def wrong_noise_wrong_end(score, x, betas, rng):
+    T = len(betas)
+    for t in range(T - 1, -1, -1):
+        x = x + 0.5 * betas[t] * x + betas[t] * score(x, t)
+        if t < T - 1:
+            x = x + betas[t].sqrt() * draw(x, rng)
+    return x
+
+
+def wrong_score_once(score, x, betas, rng):
+    s = score(x, len(betas) - 1)
+    for t in reversed(range(len(betas))):
+        x = x + 0.5 * betas[t] * x + betas[t] * s
+        if t > 0:
+            x = x + betas[t].sqrt() * draw(x, rng)
+    return x
+
+
+def wrong_as_eps(score, x, betas, rng):
+    abar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        x = (x - betas[t] / (1 - abar[t]).sqrt() * score(x, t)) / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * draw(x, rng)
+    return x
+
+
+def right_no_dtype(score, x, betas, rng):
+    for t in reversed(range(len(betas))):
+        x = x + 0.5 * betas[t] * x + betas[t] * score(x, t)
+        if t > 0:
+            x = x + betas[t].sqrt() * torch.randn(x.shape, generator=rng)
+    return x
+
+
+def right_t_tensor(score, x, betas, rng):
+    for t in reversed(range(len(betas))):
+        x = x + 0.5 * betas[t] * x + betas[t] * score(x, torch.full((len(x),), t))
+        if t > 0:
+            x = x + betas[t].sqrt() * draw(x, rng)
+    return x
+
+
+def wrong_root_too_wide(score, x, betas, rng):
+    for t in reversed(range(len(betas))):
+        x = x + 0.5 * betas[t] * x + betas[t] * score(x, t)
+        if t > 0:
+            x = x + (betas[t] * draw(x, rng)).sqrt()
+    return x
+
+
+def wrong_posterior_variance(score, x, betas, rng):
+    abar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        x = x + 0.5 * betas[t] * x + betas[t] * score(x, t)
+        if t > 0:
+            x = x + (betas[t] * (1 - abar[t - 1]) / (1 - abar[t])).sqrt() * draw(x, rng)
+    return x
+
+
+def wrong_clamped(score, x, betas, rng):
+    for t in reversed(range(len(betas))):
+        x = x + 0.5 * betas[t] * x + betas[t] * score(x, t)
+        if t > 0:
+            x = x + betas[t].sqrt() * draw(x, rng)
+        x = x.clamp(-3, 3)
+    return x
+
+
+def wrong_late_clamp_2(score, x, betas, rng):
+    for t in reversed(range(len(betas))):
+        x = x + 0.5 * betas[t] * x + betas[t] * score(x, t)
+        if t > 0:
+            x = x + betas[t].sqrt() * draw(x, rng)
+        x = x.clamp(-2, 2)
+    return x
+
+
+RIGHT += [right_no_dtype, right_t_tensor]
+WRONG += [
+    (wrong_noise_wrong_end, ["no noise is added on the first step: only th", "noise is added at t = 0 too: return the mean"]),
+    (wrong_score_once, ["score is asked once: does that stand before "]),
+    (wrong_as_eps, ["x and the score are taken for DDPM's x and e"]),
+    (wrong_root_too_wide, []),
+    (wrong_posterior_variance, ["DDPM's small variance: here it is beta"]),
+    (wrong_clamped, ["the state is clipped, which no equation asks"]),
+    (wrong_late_clamp_2, ["the state is clipped, which no equation asks"]),
+]

@@ -184,3 +184,75 @@ WRONG = [
     (wrong_float32, []),
     (wrong_calls, []),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def wrong_quotient_eps(x, means, std, alpha, sigma):
+    diff = alpha * means - x[:, None]
+    v = alpha ** 2 * std ** 2 + sigma ** 2
+    p = torch.exp(-(diff ** 2).sum(-1) / (2 * v))
+    w = p / (p.sum(1, keepdim=True) + 1e-08)
+    return (w[..., None] * diff / v).sum(1)
+
+
+def wrong_logsoftmax(x, means, std, alpha, sigma):
+    diff = alpha * means - x[:, None]
+    v = alpha ** 2 * std ** 2 + sigma ** 2
+    w = torch.log_softmax(-(diff ** 2).sum(-1) / (2 * v), 1)
+    return (w[..., None] * diff / v).sum(1)
+
+
+def wrong_alpha_bar(x, means, std, alpha, sigma):
+    diff = math.sqrt(alpha) * means - x[:, None]
+    v = alpha * std ** 2 + sigma ** 2
+    w = torch.softmax(-(diff ** 2).sum(-1) / (2 * v), 1)
+    return (w[..., None] * diff / v).sum(1)
+
+
+def wrong_alpha_outside(x, means, std, alpha, sigma):
+    diff = alpha * (means - x[:, None])
+    v = alpha ** 2 * std ** 2 + sigma ** 2
+    w = torch.softmax(-(diff ** 2).sum(-1) / (2 * v), 1)
+    return (w[..., None] * diff / v).sum(1)
+
+
+def wrong_times_v(x, means, std, alpha, sigma):
+    diff = alpha * means - x[:, None]
+    v = alpha ** 2 * std ** 2 + sigma ** 2
+    w = torch.softmax(-(diff ** 2).sum(-1) / (2 * v), 1)
+    return (w[..., None] * diff * v).sum(1)
+
+
+def wrong_swapped_v(x, means, std, alpha, sigma):
+    diff = alpha * means - x[:, None]
+    v = sigma ** 2 * std ** 2 + alpha ** 2
+    w = torch.softmax(-(diff ** 2).sum(-1) / (2 * v), 1)
+    return (w[..., None] * diff / v).sum(1)
+
+
+def wrong_v_eps(x, means, std, alpha, sigma):
+    diff = alpha * means - x[:, None]
+    v = alpha ** 2 * std ** 2 + sigma ** 2 + 0.001
+    w = torch.softmax(-(diff ** 2).sum(-1) / (2 * v), 1)
+    return (w[..., None] * diff / v).sum(1)
+
+
+def wrong_hard_coded_std(x, means, std, alpha, sigma):
+    diff = alpha * means - x[:, None]
+    v = alpha ** 2 * 0.25 ** 2 + sigma ** 2
+    w = torch.softmax(-(diff ** 2).sum(-1) / (2 * v), 1)
+    return (w[..., None] * diff / v).sum(1)
+
+
+WRONG += [
+    (wrong_quotient_eps, []),
+    (wrong_logsoftmax, ["log_softmax gives the logarithms of the weig"]),
+    (wrong_alpha_bar, ["alpha is sqrt(alpha-bar) already: it scales "]),
+    (wrong_alpha_outside, ["alpha stands before the bracket: it scales t"]),
+    (wrong_times_v, ["multiplied by the variance: it divides"]),
+    (wrong_swapped_v, ["alpha and sigma are exchanged in the varianc"]),
+    (wrong_v_eps, []),
+    (wrong_hard_coded_std, []),
+]

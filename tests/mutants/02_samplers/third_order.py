@@ -150,3 +150,36 @@ WRONG = [
     (wrong_in_place, []),
     (forecast, []),
 ]
+
+
+# What a reader wrote who had not seen this bank, and what was not told then.
+
+
+def wrong_shared_bend(x0s, lams):
+    """The difference of the two D1 is doubled where it is first worked out."""
+    return letters(x0s, lams, mix=lambda r0, r1: 2 * r0 / (r0 + r1))
+
+
+def wrong_no_m0(x0s, lams):
+    return right_newton(x0s, lams) - x0s[0]
+
+
+def wrong_older_slope_kept(x0s, lams):
+    nxt, cur, one, two = lams
+    slope, h = (x0s[0] - x0s[1]) / (cur - one), nxt - cur
+    u = h / -math.expm1(-h) - 1
+    return x0s[0] + slope * u + slope / (cur - two) * (h**2 / -math.expm1(-h) - 2 * u + (cur - one) * u)
+
+
+WEIGHT = ["all is right but the weight of the last term"]
+WRONG += [
+    (wrong_shared_bend, ["the difference D1_0 - D1_1 is doubled"]),
+    (wrong_no_m0, ["the guess at cur itself is missing"]),
+    (wrong_older_slope_kept, []),
+    (partial(letters, factor=-1.0), WEIGHT),
+    (partial(letters, factor=6.0), WEIGHT),
+    (partial(letters, factor=1.97), WEIGHT),
+    (partial(letters, last=lambda e, h: ((e + h) / h**2) / e), WEIGHT),
+    (partial(letters, last=lambda e, h: ((e + h) / h**2 - 1 / 6) / e), WEIGHT),
+    (partial(newton, square=lambda h, u: h**2 / -math.expm1(-h) - u), ["the mean of u² is h² / (1 - e^-h) less 2 mean(u)"]),
+]
