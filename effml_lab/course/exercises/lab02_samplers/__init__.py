@@ -1,5 +1,5 @@
 """Lab 02, samplers: its exercises, in the order of the lab. `convergence` measures orders for several of them."""
-from . import ddim, dpmpp_2m, grid, heun, order, score, sde, speed, third_order
+from . import ddim, dpmpp_2m, grid, heun, order, pf_ode, reverse_sde, score, speed, third_order
 
-EXERCISES = [exercise for module in (score, sde, ddim, heun, dpmpp_2m, order, third_order, grid, speed)
+EXERCISES = [exercise for module in (score, reverse_sde, pf_ode, ddim, heun, dpmpp_2m, order, third_order, grid, speed)
              for exercise in module.EXERCISES]
