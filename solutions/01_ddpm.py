@@ -1,6 +1,6 @@
 # ---
 # jupyter:
-#   effml_lab: {title: "DDPM: from noise to digits, one small step at a time", minutes: {reading: 50, coding: 140}}
+#   effml_lab: {title: "DDPM: from noise to digits, one small step at a time", minutes: {reading: 55, coding: 150}}
 # ---
 
 # %% [markdown]
@@ -34,9 +34,11 @@
 # | $\sqrt{1 - \bar\alpha_t}$ | $\sigma$ | `sigma` | factor of the noise |
 # | $\epsilon_\theta(x_t, t)$ | $\hat\epsilon$ | `predict_eps` | the network's guess of the noise |
 #
-# Here $\bar\alpha_t = \prod_{s \le t} (1 - \beta_s)$. Careful with one letter: the paper's $\alpha_t = 1 - \beta_t$
-# is not our $\alpha$. Images are float32 in $[-1, 1]$,
-# shape `(B, C, H, W)`. Each exercise ends in a `check`: it tells what holds, what fails, and often why.
+# Here $\bar\alpha_t = \prod_{i \le t} (1 - \beta_i)$. Careful with one letter: the paper's $\alpha_t = 1 - \beta_t$
+# is not our $\alpha$, which is the root of $\bar\alpha_t$, with or without its index. Equation numbers are the paper's.
+# Images are float32 in $[-1, 1]$, shape `(B, C, H, W)`. A function leaves its inputs as they are: `x = x + ...` makes a
+# new tensor, `x += ...` changes the one that was handed in. Each exercise ends in a `check`: it tells you what holds, what
+# fails, and often why.
 
 # %%
 import copy
@@ -76,13 +78,13 @@ with figure("Sixteen handwritten digits of eight by eight pixels", height=0.8) a
 #
 # The variances $\beta_t$, in `betas`, grow in a straight line from 0.0001 to 0.02: each step adds little. Step by
 # step the picture's share shrinks by a product, and the noise makes up for it, so that the total variance stays 1 if
-# the picture's is 1. Guess before you go on: after how many of the thousand steps is the noise as strong as the
-# picture?
+# the picture's is 1. The ratio of the two variances is the *signal-to-noise ratio*, SNR. Guess, for yourself: after how
+# many of the thousand steps is it 1?
 #
 # **Exercise 1: levels.** Write the three tables that follow from the betas (about 3 lines):
 #
 # $$\alpha_t = \sqrt{\bar\alpha_t}, \qquad \sigma_t = \sqrt{1 - \bar\alpha_t}, \qquad
-# \mathrm{SNR}_t = \alpha_t^2 / \sigma_t^2, \qquad \bar\alpha_t = \prod_{s \le t} (1 - \beta_s).$$
+# \mathrm{SNR}_t = \alpha_t^2 / \sigma_t^2, \qquad \bar\alpha_t = \prod_{i \le t} (1 - \beta_i).$$
 #
 # <details><summary>Hint</summary>
 #
@@ -121,7 +123,7 @@ with figure("Left, the factors of picture and noise over t. Right, the ratio of 
 #
 # ## 2 · Noise in one step
 #
-# Training needs $x_t$ at a random $t$, for every image, in every step. Walking there through $t$ small steps would
+# Training needs $x_t$ at a random $t$ for every image of every batch. Walking there through $t$ small steps would
 # cost far more than the network itself. Sums of independent normal variables are normal, so the whole walk is one
 # draw:
 #
@@ -134,8 +136,8 @@ with figure("Left, the factors of picture and noise over t. Right, the ratio of 
 #
 # <details><summary>Hint</summary>
 #
-# `abar[t]` picks one number an image, shape `(B,)`. `.view` or `.reshape` gives it more axes of length 1; `x0.ndim` says
-# how many it should have in all. The two factors are standard deviations, so both are roots.
+# `abar[t]` picks one number per image, shape `(B,)`. `.view` or `.reshape` gives it more axes of length 1; `x0.ndim` says
+# how many it should have in all. $\bar\alpha_t$ and $1 - \bar\alpha_t$ are variances; the factors are their roots.
 #
 # </details>
 
@@ -152,8 +154,8 @@ check("01-forward", forward, points=3)
 
 # %% [markdown]
 # Six digits, each under noise of its own, at ten times. If your function is right, the leftmost column is nearly
-# clean, the rightmost is noise, and nothing gets much louder on the way: the standard deviation of the values goes from
-# 0.75, that of the digits, to 1, that of the noise.
+# clean, the rightmost is noise, and the contrast changes little on the way: the standard deviation of the values goes
+# from about 0.75, that of the digits, to about 1, that of the noise.
 #
 # Then move the slider: up to which $t$ can you still read the digits? Beyond it, a network has little to go by, too.
 
@@ -161,7 +163,7 @@ check("01-forward", forward, points=3)
 rng = torch.Generator().manual_seed(0)
 noise = torch.randn(6, 1, 8, 8, generator=rng)
 times = [0, 50, 100, 200, 300, 400, 500, 600, 800, 999]
-with figure("Six digits, one a row, sinking into noise from left to right", height=4.2) as ax:
+with figure("Six digits, one per row, sinking into noise from left to right", height=4.2) as ax:
     states = [forward(some[:6], torch.full((6,), t), abar, noise) for t in times]
     plots.film(ax, states, [f"t = {t}" for t in times])
 slider(lambda ax, t: plots.images(ax, forward(some, torch.full((16,), t), abar, torch.randn(
@@ -202,9 +204,9 @@ def eps_from_x0(x, t, abar, x0):
 check("01-invert", (x0_from_eps, eps_from_x0), points=3)
 
 # %% [markdown]
-# The two views are equal on paper, but not for a network that errs. Below, the true noise is off by one percent, and
-# the picture is worked out from it. The error is multiplied by $\sigma / \alpha$: at the noisy end a small error in
-# the noise is a ruined picture. Later labs come back to this when they choose what a network should predict.
+# The two views are equal on paper, but not for a network that errs. Below, noise of standard deviation 0.01 is added to
+# the true noise, and the picture is worked out from that. The error is multiplied by $\sigma / \alpha$: at the noisy end
+# a small error in the noise is a ruined picture. Later labs come back to this when they choose what a network should predict.
 
 # %%
 with figure("Digits worked out from noise that is one percent off: clean at small t, ruined at the largest t",
@@ -223,12 +225,13 @@ with figure("Digits worked out from noise that is one percent off: clean at smal
 # $$L_\text{simple} = \mathbb E_{t,\, x_0,\, \epsilon}\,
 # \big\| \epsilon - \epsilon_\theta(x_t, t) \big\|^2. \tag{eq. 14}$$
 #
-# The paper's $\|\cdot\|^2$ is a sum over the pixels; in code, here too, it is their mean, which changes the scale
-# alone. A network that always answers zero then has a loss of 1, since $\epsilon$ has variance 1. Anything learned is
+# The paper's $\|\cdot\|^2$ is a sum over the pixels; in code, here too, it is their mean, which changes only the
+# scale. A network that always answers zero then has a loss of 1, since $\epsilon$ has variance 1. Anything learned is
 # below that.
 #
-# **Exercise 4: the loss** (about 5 lines). Draw one $t$ an image, evenly from $0$ to $T - 1$, and one $\epsilon$ a
-# pixel, both from `rng`. The mean is over everything: images, channels and pixels. You may call your `forward`.
+# **Exercise 4: the loss** (about 5 lines). Draw one $t$ per image, evenly from $0$ to $T - 1$ where $T$ is
+# `len(abar)`, and one $\epsilon$ per pixel, both from `rng`, in either order. The mean is over everything: images,
+# channels and pixels. You may call your `forward`.
 #
 # <details><summary>Hint</summary>
 #
@@ -240,7 +243,7 @@ with figure("Digits worked out from noise that is one percent off: clean at smal
 
 # %%
 def ddpm_loss(predict_eps, x0, abar, rng):
-    """A scalar. predict_eps(x, t): x (B, C, H, W), t (B,) whole numbers; x0: like x; rng draws t and eps."""
+    """A scalar. predict_eps(x, t): x (B, C, H, W), t (B,) whole numbers; x0: like x; abar: (T,); rng draws t and eps."""
     ### BEGIN SOLUTION
     t = torch.randint(len(abar), (len(x0),), generator=rng)
     eps = torch.randn(x0.shape, generator=rng)
@@ -253,9 +256,10 @@ check("01-loss", ddpm_loss, points=5)
 
 # %% [markdown]
 # **Train.** A tiny network, your loss, one minute. Besides the weights that learn there is a running mean of them, `ema`
-# (exponential moving average), which draws better pictures. At five moments it draws sixteen, always from the same noise,
-# with the sampler of section 7: a hundred steps, counted down from the noisiest (`"trailing"`), each guess of the
-# picture kept within $[-1, 1]$ (`clipped`). Each moment is a row.
+# (exponential moving average), which draws better pictures. At five moments it draws sixteen pictures, a row of the
+# figure, always from the same noise. It draws them with the package's sampler, which you write in section 7: a hundred
+# steps from the noisiest level down (`"trailing"`), each guess of the picture kept within $[-1, 1]$ (`clipped`).
+# (`shortened` makes the run short where a grader executes the notebook.)
 
 # %%
 torch.manual_seed(0)
@@ -299,8 +303,8 @@ with figure("Above, the loss of each batch over the steps of training; below, a 
 #
 # ### Where does the loss live?
 #
-# The loss is an average over $t$, but the times do not contribute alike. Predict before you look: is it harder to
-# tell the noise from a picture that has much of it, or little?
+# The loss is an average over $t$, but the times do not contribute alike. Predict, for yourself, before you look: is the
+# noise harder to predict where there is much of it, or little?
 
 # %%
 model, held_out = models.load("digits"), test_images[:120]
@@ -320,7 +324,7 @@ with figure("The loss on held-out digits at each t") as ax:
 
 # %% [markdown]
 # A little noise on a picture is hard to tell from the picture; where there is nearly nothing but noise, it can be
-# read off. **Read:** what percentage of the whole loss comes from the first tenth, $t < 100$? `loss_by_t`
+# read off. **Read:** what percentage of the whole loss, 0 to 100, comes from the first tenth, $t < 100$? `loss_by_t`
 # has an entry for every tenth time, $t = 5, 15, 25, \dots$, so that its first ten entries cover that tenth.
 
 # %%
@@ -333,8 +337,9 @@ share_read = 100 * (loss_by_t[:10].sum() / loss_by_t.sum()).item()
 check("01-read-loss", share_read, points=2)
 
 # %% [markdown]
-# **A place to pause**, half way. To go on another day, run the first code cells, up to the imports, and the next one: it
-# makes again all that the second half needs.
+# **A place to pause**, half way. To go on another day, run the first code cells, up to the imports, and then the cell
+# below, which recreates all that the second half needs. Exercises that are done need not be run again, except the one
+# that a figure draws with.
 
 # %%
 betas, schedule, model = torch.linspace(1e-4, 0.02, 1000), levels.linear(), models.load("digits")
@@ -352,8 +357,8 @@ abar = schedule(torch.arange(1000.0)).alpha ** 2
 # \beta_t = 1 - \bar\alpha_t / \bar\alpha_{t-1}. \tag{eq. 7}$$
 #
 # The network's guess of $x_0$ stands in for $x_0$. For the variance the paper offers two choices: **small**,
-# $\tilde\beta_t$, right if $x_0$ is known, and **large**, $\beta_t$, right if the data are pure noise. The truth lies
-# between.
+# $\tilde\beta_t$, right if $x_0$ is known, and **large**, $\beta_t$, right if the data are unit normal noise. The truth
+# lies between.
 #
 # **Exercise 5: the posterior** (about 5 lines). The table ends at $t = 0$: before it there is no noise,
 # $\bar\alpha_{-1} = 1$.
@@ -379,43 +384,43 @@ def posterior(x, x0, t, abar):
 check("01-posterior", posterior, points=4)
 
 # %% [markdown]
-# Left, how the mean weighs picture and state; right, both variances. They part only near $t = 0$: with a thousand
-# steps the choice hardly matters until the very end.
+# Left, how the mean weighs picture and state; right, both variances. They differ only near $t = 0$, in the last few of a
+# thousand steps. Section 7 asks what that is worth.
 
 # %%
 with figure("Left, the weights of picture and state in the posterior mean over t; right, the small and the "
             "large variance", cols=2) as (left, right):
     one, zero = torch.ones(1), torch.zeros(1)
-    wide = list(range(0, 1000, 5))
+    wide, noisy = list(range(0, 1000, 5)), list(range(1, 1000))
     plots.curve(left, wide, [posterior(zero, one, t, abar)[0].item() for t in wide], label="weight of x0", k=0)
     plots.curve(left, wide, [posterior(one, zero, t, abar)[0].item() for t in wide], label="weight of x_t", k=1)
     left.set(xlabel="t", yscale="log", ylim=(1e-5, 2))
     left.legend()
-    plots.curve(right, wide[1:], [float(posterior(one, one, t, abar)[1]) for t in wide[1:]], label="small", k=2)
-    plots.curve(right, wide[1:], [float(posterior(one, one, t, abar)[2]) for t in wide[1:]], label="large", k=3)
+    plots.curve(right, noisy, [float(posterior(one, one, t, abar)[1]) for t in noisy], label="small", k=2)
+    plots.curve(right, noisy, [float(posterior(one, one, t, abar)[2]) for t in noisy], label="large", k=3)
     right.set(xlabel="t", xscale="log", yscale="log", ylabel="variance")
     right.legend()
 
 # %% [markdown]
 # ## 6 · A thousand steps
 #
-# Put together: start from noise, and at each $t$ from $T - 1$ down to $0$ predict the noise, move to the posterior
+# Now put it together: start from noise, and at each $t$ from $T - 1$ down to $0$ predict the noise, move to the posterior
 # mean, and add noise, except at the end. With $\epsilon$ in place of $x_0$ the mean becomes
 #
 # $$\mu_\theta = \frac{1}{\sqrt{1 - \beta_t}}
 # \Big( x_t - \frac{\beta_t}{\sqrt{1 - \bar\alpha_t}}\, \epsilon_\theta(x_t, t) \Big).
 # \tag{eq. 11}$$
 #
-# **Exercise 6: the ancestral sampler** (about 8 lines), with the large variance, $s_t^2 = \beta_t$. ($s_t$ is the
-# standard deviation of the new noise, in the paper $\sigma_t$; our $\sigma$ is the noise of a whole level.) Work
-# $\bar\alpha$ out from the `betas` that are handed in, not from the notebook's `abar`: the check has its own tables.
-# Draw noise with `torch.randn(x.shape, generator=rng)`, anew in every step; at $t = 0$ add none: the mean is the
-# picture.
+# **Exercise 6: the ancestral sampler** (about 8 lines), with the large variance: the new noise has variance $\beta_t$.
+# (The paper calls its standard deviation $\sigma_t$; our $\sigma$ is the noise of a whole level.) Work $\bar\alpha$ out
+# from the `betas` that are handed in, not from the notebook's `abar`: the check has its own tables. Ask the network once
+# per step. Draw noise with `torch.randn(x.shape, generator=rng)`, anew in every step; at $t = 0$ add none: the mean is
+# the picture.
 #
 # <details><summary>Hint</summary>
 #
 # `reversed(range(len(betas)))` counts down. In each turn: ask `predict_eps(x, t)` with the plain number `t`, put eq.
-# 11 into `x`, then add $s_t$ times new noise, if $t$ is not 0.
+# 11 into `x`, then add new noise of variance $\beta_t$, if $t$ is not 0.
 #
 # </details>
 
@@ -450,7 +455,7 @@ def predict_eps(x, t):
     return model(x, torch.full((len(x),), t))
 
 
-with figure("Eight samples, one a row, from noise at the left to digits at the right", height=5) as ax:
+with figure("Eight samples, one per row, from noise at the left to digits at the right", height=5) as ax:
     noise8 = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(3))
     shown["end"] = ancestral(predict_eps, noise8, betas, torch.Generator().manual_seed(4))
     plots.film(ax, shown.values(), list(shown), frames=12)
@@ -464,7 +469,8 @@ with figure("Eight samples, one a row, from noise at the left to digits at the r
 # 0.05^2)$, the best denoiser is known and every sampler turns a normal distribution into another, whose
 # Kullback-Leibler divergence (KL) to the data is exact.
 #
-# The $N$ levels that are kept are every $T/N$-th, counted up from $t = 0$ (`"leading"`). Three samplers compete: 1,
+# The $N$ levels that are kept are every $T/N$-th, counted up from $t = 0$ (`"leading"`); after $t = 0$, which is still a
+# little noisy, comes the clean level. Three samplers compete: 1,
 # DDIM, which adds no noise at all (lab 02); 2, DDPM with the small variance; 3, DDPM with the large one. **Predict
 # before you plot:** which is nearest to the data with $N = 10$ steps? Any of 1, 2, 3 earns the point.
 
@@ -490,8 +496,8 @@ with figure("KL divergence to the data over the number of steps, for DDIM and fo
 print("your prediction for N=10:", rank_guess if rank_guess in (1, 2, 3) else "none")
 
 # %% [markdown]
-# The ranking turns over. Large variance is worst by far with ten steps and best by far with a thousand: the choice
-# that made the paper's pictures is the wrong one for anybody in a hurry. **Read:** what is the smallest of these $N$
+# The ranking turns over. Large variance is worst by far with ten steps and best by far with a thousand: what is right
+# for all the steps is wrong for anybody in a hurry. **Read:** what is the smallest of these $N$
 # at which the large variance is nearer to the data than the small one?
 
 # %%
@@ -504,9 +510,9 @@ swap_read = 100
 check("01-read-swap", swap_read, points=2)
 
 # %% [markdown]
-# From here on the package's own nouns: a *level* has `.alpha` and `.sigma`, plain floats, so that a root is `** 0.5`;
-# a *grid* is a list of levels, noisiest first, and ends at the clean one with `.sigma == 0`; `denoise(x, level)` is
-# the guess of $x_0$.
+# From here on we use the package's own nouns. A *level* has `.alpha` and `.sigma`, plain floats, so that a root is
+# `** 0.5`. A *grid* is a list of levels, noisiest first; it ends at the clean one, which is told by `.sigma == 0`, not by
+# its `.t`. `denoise(x, level)` is the guess of $x_0$.
 #
 # **Exercise 7: ancestral sampling over kept levels** (about 8 lines). Walk the pairs of neighbours `cur, nxt` of the
 # grid and yield the state after each step. With $t$ for `cur` and $s$ for `nxt`, $\bar\alpha$ is `alpha**2`, and $1 -
@@ -554,10 +560,11 @@ with figure("Samples with the small variance above and the large one below, with
 
 # %% [markdown]
 # With the large variance and ten steps a film of grain lies over everything. On its last step but one the sampler
-# adds noise meant for a step of a hundred times, and lands at $t = 0$, where the network expects almost none and
+# adds noise meant for a jump over a hundred values of $t$, and lands at $t = 0$, where the network expects almost none and
 # takes it for picture.
 #
-# **Compute:** the standard deviation of that noise is about $\sqrt{1 - \bar\alpha_{T/N}}$. What is it for $N = 10$?
+# **Compute:** the standard deviation of that noise is about $\sqrt{1 - \bar\alpha_{T/N}}$. What is it for $N = 10$, to
+# two decimals?
 
 # %%
 grain = ...
@@ -574,7 +581,7 @@ check("01-read-noise", grain, points=2)
 # A claim about speed is worth as much as its measurement. Three things go wrong all the time: the first calls are
 # slow (memory, caches, compilation), so they are *warm-up* and not counted; a GPU works in the background, so the
 # clock may be read only after waiting for it, which is called *synchronizing*; and other programs disturb single
-# calls, so the *median* of many is told with their *spread*.
+# calls, so the *median* of many is reported, with their *spread*.
 #
 # **Exercise 8: latency** (about 8 lines). Call `fn()` `warmup` times, then time `repeats` calls one by one:
 # synchronize, read the clock, call, synchronize, read again. Return the median and the distance between the quartiles
@@ -582,7 +589,7 @@ check("01-read-noise", grain, points=2)
 #
 # <details><summary>Hint</summary>
 #
-# A list of times, one a call. `sync()` comes twice in each turn: before the first reading, so that nothing old is
+# Keep a list of times, one per call. `sync()` comes twice in each turn: before the first reading, so that nothing old is
 # counted, and before the second, so that all of the call is. The warm-up calls come on top of the `repeats` and are
 # not in the list.
 #
@@ -617,7 +624,7 @@ with figure("The median time of one step, with its spread, over the number of pi
         step = lambda: samplers.last(samplers.ddpm(denoise, x64[:n], grid[:2]))
         cost[n] = latency(step, 3, 15, time.perf_counter, lambda: None)
     ax.errorbar(sizes, [cost[n][0] for n in sizes], yerr=[cost[n][1] / 2 for n in sizes], fmt="o-", capsize=3)
-    ax.set(xlabel="pictures in the batch", ylabel="ms a step", xscale="log", ylim=(0, None))
+    ax.set(xlabel="pictures in the batch", ylabel="ms per step", xscale="log", ylim=(0, None))
     ax.set_xticks(sizes, sizes)
     print(f"one step of 16 pictures: {cost[16][0]:.2f} ms, spread {cost[16][1]:.2f} ms")
 
@@ -648,9 +655,10 @@ if isinstance(total_guess, (int, float)):
 # $$\text{latency} = \frac{\text{steps} \times \text{work per step}}
 # {\text{kernel efficiency} \times \text{devices}},$$
 #
-# told relative to a baseline: a plain implementation on one device, at which kernel efficiency is 1. Work is arithmetic
-# where arithmetic is the bound; where memory is, as for a large model and few pictures, it is the bytes that are
-# read, and then fewer bytes a weight are less work. Every lab attacks one factor and leaves the others alone.
+# all of it relative to a baseline, a plain implementation on one device: better kernels do the same work in less time,
+# and more devices share it. What counts as work depends on what the device waits for. Where it waits for arithmetic, work
+# is multiply-adds. Where it waits for memory, as with a large model and few pictures, work is the bytes that are read: a
+# weight of 4 bits instead of 16 is then a quarter of the work. Every lab attacks one factor and leaves the others alone.
 #
 # ## 9 · In your own words
 #

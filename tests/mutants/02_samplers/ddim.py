@@ -392,7 +392,7 @@ def wrong_lerp_no_alpha(denoise, x, grid):
 
 
 WRONG += [
-    (wrong_yields_x0, []),
+    (wrong_yields_x0, ["the guess of x0 is yielded"]),
     (wrong_formula_1_no_sigma, ["equation (1) has sigma of nxt before the int"]),
     (wrong_sigma_eps_3, []),
     (wrong_unpack_order, ["a division by cur.alpha, which is 0 here: (x", "a level is (t, alpha, sigma), in this order"]),

@@ -57,7 +57,7 @@ def unwritten(row: Property, got) -> Property:
 
 def solved_x0(x, a, given, others: dict, got, e: float) -> Property:
     alpha, s = a.sqrt(), (1 - a).sqrt()
-    return close("x0 = (x - sigma eps) / alpha", got, (x - s * given) / alpha, {
+    return close("x0_from_eps: the picture that goes with eps", got, (x - s * given) / alpha, {
         "divided by alpha-bar: its square root belongs there": lambda: (x - s * given) / a,
         VARIANCE: lambda: (x - (1 - a) * given) / alpha,
         BOTH: lambda: (x - (1 - a) * given) / a,
@@ -81,7 +81,7 @@ def solved_x0(x, a, given, others: dict, got, e: float) -> Property:
 
 def solved_eps(x, a, given, others: dict, got, e: float) -> Property:
     alpha, s = a.sqrt(), (1 - a).sqrt()
-    return close("eps = (x - alpha x0) / sigma", got, (x - alpha * given) / s, {
+    return close("eps_from_x0: the noise that goes with x0", got, (x - alpha * given) / s, {
         "divided by the variance: its square root belongs there": lambda: (x - alpha * given) / (1 - a),
         BOTH: lambda: (x - a * given) / (1 - a),
         "x0 is not scaled by alpha": lambda: (x - given) / s,
@@ -102,5 +102,5 @@ def solved_eps(x, a, given, others: dict, got, e: float) -> Property:
 
 
 EXERCISES = (Exercise("01-invert", "x0 from eps, and back", {
-    "shape and dtype of x": 0, "x0 = (x - sigma eps) / alpha": 1, "eps = (x - alpha x0) / sigma": 1,
+    "shape and dtype of x": 0, "x0_from_eps: the picture that goes with eps": 1, "eps_from_x0: the noise that goes with x0": 1,
     "there and back gives the same eps": 0.5, FLAT: 0.25}, batch_cases, invert_run, invert_verify, own=(Denoiser.__call__,)),)
