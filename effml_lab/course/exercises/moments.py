@@ -23,8 +23,11 @@ def drift(x: Tensor, y: Tensor, mean: Tensor) -> float:
 
 
 def step_mean(name: str, x: Tensor, y: Tensor, mean: Tensor, slips: dict[str, Callable[[], Tensor]],
-              used: str | None = None) -> Property:
-    """y is mean plus noise that does not depend on x. slips: cause -> the mean that it would give. used: see `reused`."""
+              used: str | None = None, left: tuple[str, ...] | None = None) -> Property:
+    """y is mean plus noise that does not depend on x. slips: cause -> the mean that it would give.
+
+    used: what is wrong with the noise, which then says nothing of the mean. left: the slips that are still asked, or all.
+    """
     if y.isnan().any() and x.isfinite().all():
         return Property(name, False, LOST, "finite numbers")
     if cut(y):
@@ -32,7 +35,7 @@ def step_mean(name: str, x: Tensor, y: Tensor, mean: Tensor, slips: dict[str, Ca
     if used or drift(x, y, mean) < 6:
         return Property(name, True, "as expected")
     explains = lambda value: drift(x, y, value()) < 6 or exploded(y, value())
-    causes = tuple(said for said, value in slips.items() if explains(value))
+    causes = tuple(said for said, value in slips.items() if (left is None or said in left) and explains(value))
     return Property(name, False, *lines(line(x, y), line(x, mean)), causes)
 
 

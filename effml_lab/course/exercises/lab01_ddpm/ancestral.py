@@ -75,7 +75,10 @@ def steps(case, walk: list[Step]) -> list[Property]:
     used = unfit([(x, y, mean) for (_, x, y), mean in zip(walk[:-1], means)]) if len(case["x"]) > 1 else None
     quiet = [t for t, x, y in walk[:-1] if noise_size(x, y) < 1e-4]
     silent = "no noise is added at t = 1: counted from 0, only t = 0 goes without" if quiet == [1] else "no noise is added"
-    rows = [row for t, x, y in walk[:-1] for row in one_step(case, t, x, y, used, silent)] if len(case["x"]) > 1 else []
+    rows, left = [], None           # of the slips of the mean: what does not explain one failure is not worked out for the next
+    for t, x, y in walk[:-1] if len(case["x"]) > 1 else ():
+        rows += one_step(case, t, x, y, used, silent, left)
+        left = left if rows[-2].passed else rows[-2].causes
     _, x, y = walk[-1]
     slips, b = mean_slips(case, 0, x), float(case["betas"][0])
     last = end_mean(MEAN, x, y, means[-1], slips) if rows else one_end(x, y, means[-1], slips, b)
@@ -124,11 +127,12 @@ def mean_slips(case, t: int, x: Tensor) -> dict:
         UNIFORM: lambda: mean + b.sqrt() / 2}
 
 
-def one_step(case, t: int, x: Tensor, y: Tensor, used: str | None, silent: str) -> list[Property]:
+def one_step(case, t: int, x: Tensor, y: Tensor, used: str | None, silent: str,
+             left: tuple[str, ...] | None) -> list[Property]:
     b, a = case["betas"][t], (1 - case["betas"]).cumprod(0)
     right = posterior_at(a, t)
     return [
-        step_mean(MEAN, x, y, right.mean(x, guess(case, x, a[t])), mean_slips(case, t, x), used),
+        step_mean(MEAN, x, y, right.mean(x, guess(case, x, a[t])), mean_slips(case, t, x), used, left),
         step_noise("the noise of each step", x, y, float(b.sqrt()), {} if bent(x, residual(x, y)) else {
             silent: 0.0,
             "noise of size 1: scale it by sqrt(beta)": 1.0,

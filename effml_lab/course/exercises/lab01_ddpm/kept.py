@@ -21,7 +21,8 @@ def table() -> Schedule:
     return schedules.linear()
 
 
-def kept_step(case, cur: Level, nxt: Level, x: Tensor, y: Tensor, used: str | None, silent: str) -> list[Property]:
+def kept_step(case, cur: Level, nxt: Level, x: Tensor, y: Tensor, used: str | None, silent: str,
+              left: tuple[str, ...] | None) -> list[Property]:
     now, before = torch.tensor([cur.alpha**2, nxt.alpha**2])
     x0, beta = guess(case, x, now), 1 - (cur.alpha / nxt.alpha) ** 2
     small, one = beta * (nxt.sigma / cur.sigma) ** 2, 1 - (cur.alpha / table()(cur.t - 1).alpha) ** 2
@@ -29,7 +30,7 @@ def kept_step(case, cur: Level, nxt: Level, x: Tensor, y: Tensor, used: str | No
     of = lambda small, large: (large if case["variance"] == "large" else small) ** 0.5
     std, rooted, right = of(small, beta), 1 - cur.alpha / nxt.alpha, Posterior(now, before)
     slips = mean_slips(case, cur, nxt, x, x0, one, std)
-    mean = step_mean(MEAN, x, y, right.mean(x, x0), slips, used)
+    mean = step_mean(MEAN, x, y, right.mean(x, x0), slips, used, left)
     dark = RESTART in mean.causes or bent(x, residual(x, y))
     return [
         mean,

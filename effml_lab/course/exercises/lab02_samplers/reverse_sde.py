@@ -70,7 +70,7 @@ def one_step(case, taken: Step, used: str | None, silent: str, left: tuple[str, 
     before = (1 - beta[:t]).prod()
     b, mean = beta[t], moved(x, score_of(case)(x, t), beta[t])
     wrong = slips(case, t, x) | {UNIFORM: lambda: mean + b.sqrt() / 2}
-    row = step_mean(MEAN, x, y, mean, wrong if left is None else {said: wrong[said] for said in left if said in wrong}, used)
+    row = step_mean(MEAN, x, y, mean, wrong, used, left)
     return [row, step_noise(NOISE, x, y, float(b.sqrt()), {} if CLIPPED in row.causes else {
         silent: 0.0,
         "the variance beta was used as a standard deviation": float(b),
