@@ -67,6 +67,8 @@ def drawn_anew(name: str, out: Tensor, again: Tensor, other: Tensor, noisy: bool
     """`drawn`, with the cause of noise that does not follow rng at all. noisy: whether there is any."""
     row = drawn(name, out, again, other)
     fixed = "a generator of your own, or noise made once: draw with generator=rng"
+    if not out.isfinite().all():
+        return row
     if out.std() < 1e-3:                # clipped, or without end: nothing is left by which draws could be told apart
         return Property(name, True, "as expected")
     return row if row.passed or row.causes or not noisy else row._replace(causes=(fixed,))

@@ -148,7 +148,7 @@ def counted(grid: list[Level], states: list[Tensor], x: Tensor, seen: list[Tenso
         return Property(name, False, f"{len(states)} states", f"{n} states", known({
             1: "only one state was yielded: does `yield` stand outside the loop, or `return` inside it?",
             n + 1: "the start was yielded too: the first state is after step one",
-            n - 1: "one step is missing: the pairs of levels, zip(grid, grid[1:]), run from grid[0] to grid[-1]",
+            n - 1: "one step is missing: there is one for each pair of zip(grid, grid[1:]), the first and the last too",
             2 * n: "two states a step: yield one, at its end", 2 * n - 1: "two states a step: yield one, at its end",
             (n + 1) // 2: "every other step is missing: pairs overlap, zip(grid, grid[1:])"}, len(states)))
     alike = states[0].any() and all(near(a, b, 1e-9) for a, b in itertools.pairwise(states))

@@ -417,7 +417,7 @@ def wrong_hb_first(denoise, x, grid):
 WRONG += [
     (wrong_uses_x, ["the difference of two states: it is that of "]),
     (wrong_step_args, ["what comes out is x: at sigma = 0 it is x0, ", "x and D are exchanged: step(x, D, cur, nxt)"]),
-    (wrong_skips_first, ["one step is missing: the pairs of levels, zi"]),
+    (wrong_skips_first, ["one step is missing"]),
     (wrong_two_before, []),
     (wrong_eps_from_plain, ["the noise is worked out with x0, and the sta"]),
     (wrong_clamped, ["D is clipped to -1 ... 1: nothing here asks "]),

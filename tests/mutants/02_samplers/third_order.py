@@ -145,7 +145,7 @@ WRONG = [
     (wrong_2m, ["2M's guess"]),
     (wrong_line, ["a line through two"]),
     (wrong_order_of_guesses, ["oldest first"]),
-    (wrong_only_now, []),
+    (wrong_only_now, ["the term of the slope is missing"]),
     (wrong_calls, []),
     (wrong_in_place, []),
     (forecast, []),

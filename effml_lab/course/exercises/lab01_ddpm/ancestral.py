@@ -20,6 +20,7 @@ ONE_T = "t is one whole number for all pictures here: predict_eps(x, t), not a t
 ONCE = "predict_eps is asked once, before the loop: ask it anew in each step"
 MEAN, QUIET, DRAWN = "the mean of each step", "the last step adds no noise", "rng draws the noise, and nothing else does"
 LONE = "beta eps is not divided by sqrt(1 - alpha-bar), the product of all 1 - beta up to t"
+READ_BEFORE = "alpha-bar is read at t - 1: it is that of t"
 UNIFORM = "uniform noise (rand) where normal noise (randn) belongs"
 
 
@@ -82,7 +83,11 @@ def steps(case, walk: list[Step]) -> list[Property]:
     _, x, y = walk[-1]
     slips, b = mean_slips(case, 0, x), float(case["betas"][0])
     last = end_mean(MEAN, x, y, means[-1], slips) if rows else one_end(x, y, means[-1], slips, b)
+    if left and (CUT in last.causes or READ_BEFORE in left):        # the end is what was wrong before, or lost by it
+        last = last._replace(causes=left)
     cause = "noise is added at t = 0 too: there the mean is the picture"
+    if left and READ_BEFORE in left:
+        return [*rows, last]
     return [*rows, last, quiet_end(QUIET, x, y, (b, b**0.5, 1.0, float((b / (1 - b)) ** 0.5)), cause, slips)]
 
 
@@ -106,8 +111,7 @@ def mean_slips(case, t: int, x: Tensor) -> dict:
         "eps is multiplied by sqrt(beta): by beta / sqrt(1 - alpha-bar), with the product alpha-bar, not this step's alpha": (
             lambda: plain(b.sqrt())),
         "sqrt(beta) over sqrt(1 - alpha-bar): beta itself belongs above": lambda: plain((b / (1 - a)).sqrt()),
-        "alpha-bar is read at t - 1": lambda: plain(b / (1 - (abar[t - 1] if t else abar.new_ones(()))).sqrt()),
-        "alpha-bar is read at t - 1, which is the table's end at t = 0": lambda: plain(b / (1 - abar[t - 1]).sqrt()),
+        READ_BEFORE: lambda: plain(b / (1 - abar[t - 1]).sqrt()),
         "divided by sqrt(alpha-bar) where sqrt(1 - beta) belongs": lambda: mean * (1 - b).sqrt() / a.sqrt(),
         "the division by sqrt(1 - beta) is missing": lambda: mean * (1 - b).sqrt(),
         "divided by 1 - beta: its square root belongs there": lambda: mean / (1 - b).sqrt(),

@@ -10,12 +10,14 @@ from torch import Tensor
 from ....diffusion.denoise import noised
 from ...contract.exercise import Exercise, Property, close, kind, near, same_form
 from ..common import PAPER, betas, column, integer, lined_up
+from ..moments import cut
 
 BATCHES = (((3, 1, 5, 4), torch.float32), ((1, 2, 3, 3), torch.float64), ((4, 4, 4, 4), torch.float32),
            ((3, 2, 2, 3), torch.float64))
 NOTEBOOK = (4, 1, 2, 2)         # a batch on the notebook's table, whose ends show a clamp and a small number "for safety"
 FLAT = "as many dimensions as x0 has"
 ROUGH = 1e-4          # in float64 too: a table in float32 is told as what it is, not as another number
+CLIPPED = "x_t is clipped to -1 ... 1, which eq. 4 does not ask for"
 FIRST = "all images at the t of the first: each has its own"
 VARIANCE = "the variance 1 - alpha-bar was used as a standard deviation"
 
@@ -110,6 +112,8 @@ def forward_verify(case, out):
                 "1 - alpha-bar is squared: its square root belongs there": lambda: (1 - a) ** 2 * eps,
                 "sqrt(alpha-bar) multiplies the noise as well: it belongs to the picture alone": lambda: (
                     (a * (1 - a)).sqrt() * eps),
+                "divided by sqrt(alpha-bar): that is EDM's convention, whose picture keeps its size": lambda: (
+                    ((1 - a) / a).sqrt() * eps),
                 "the noise is not scaled": lambda: eps,
                 "the noise is subtracted: x_t adds it": lambda: -(1 - a).sqrt() * eps,
                 "alpha-bar is squared once more: it is alpha² already": lambda: (1 - a**2).sqrt() * eps,
@@ -119,6 +123,8 @@ def forward_verify(case, out):
                 "the noise is scaled by t / T: alpha-bar is read from abar": lambda: column(t / len(abar), x0) * eps,
                 **part(lambda v: (1 - v).sqrt(), eps)}, e),
             close("the two parts add up to x_t", out[0], out[1] + out[2], None, e)]
+    if any(cut(part) for part in out[:3]):
+        rows = [row if row.passed else row._replace(causes=(CLIPPED,)) for row in rows]
     if not torch.equal(out[0].nan_to_num(), out[3].nan_to_num()):
         rows = [row if row.passed else row._replace(causes=again) for row in rows]
     return [form, *rows, flat_row(FLAT, out[4:])]

@@ -80,6 +80,10 @@ def mean_slips(case, cur: Level, nxt: Level, x: Tensor, x0: Tensor, one: float, 
         "upside down: beta = 1 - alpha² of cur over that of nxt": lambda: weighed(
             1 - before / now, nxt.sigma**2, cur.sigma**2),
         VE: lambda: weighed(cur.sigma**2 - nxt.sigma**2, nxt.sigma**2, cur.sigma**2),
+        "x is weighed with sigma over sigma: it is sigma² over sigma²": lambda: (
+            nxt.alpha * beta * x0 / cur.sigma**2 + (1 - beta) ** 0.5 * nxt.sigma / cur.sigma * x),
+        "x is weighed with the alpha of cur, that of all steps: sqrt(1 - beta) belongs there": lambda: (
+            (nxt.alpha * beta * x0 + cur.alpha * nxt.sigma**2 * x) / cur.sigma**2),
         "alpha² and alpha are exchanged in the weight of x0": lambda: right.mean(x, x0 * nxt.alpha),
         "the guess of x0 is clipped to -1 ... 1: denoise gives it as it should be": lambda: right.mean(x, x0.clamp(-1, 1)),
         "the guess of x0 is clipped: denoise gives it as it should be": lambda: right.mean(x, x0.clamp(-2, 2)),

@@ -65,6 +65,8 @@ def unlike(t: int, abar: Tensor) -> dict[str, Posterior]:
             TOO_SOON: Posterior(abar[t], abar[t - 1] if t > 1 else abar.new_ones(())),
             UNSHIFTED: Posterior(padded[t], padded[t - 1]), TWICE: posterior_at(abar.cumprod(0), t),
             NAUGHT: Posterior(abar[t], abar[t - 1] if t else abar.new_zeros(())),
+            "abar[t + 1] stands for what is before: time runs down, that is abar[t - 1]": Posterior(
+                abar[t], abar[t + 1] if t + 1 < len(abar) else abar.new_ones(())),
             "the step after is taken: x is at t and goes to t - 1": Posterior(abar[min(t + 1, len(abar) - 1)], abar[t])}
 
 
@@ -111,7 +113,7 @@ def posterior_verify(case, out):
     form = form if t else form._replace(passed=True)        # what is wrong at t = 0 alone does not cost the rest
     shrink, own = (1 - right.before) / (1 - right.now), right._replace(now=right.before * (1 - large))       # from its own beta
     from_own = (right.before.sqrt() * own.beta * x0 + (1 - own.beta).sqrt() * (1 - right.before) * x) / (1 - right.now)
-    of_others = lambda name: {said: (lambda p=p: getattr(p, name)) for said, p in others.items()}
+    of_others = lambda name: {said: (lambda p=p: getattr(p, name)) for said, p in others.items() if said != TWICE}
     rows = [either("at t = 0 the mean is x0" if t == 0 else "the mean", mean, (right.mean(x, x0), from_own), mean_slips(case)),
             either("at t = 0 the small variance is 0" if t == 0 else "the small variance", small, (right.small, large * shrink), {
                 **of_others("small"),
@@ -129,6 +131,7 @@ def posterior_verify(case, out):
                 "upside down: beta = 1 - alpha-bar now / alpha-bar before": lambda: 1 - right.before / right.now,
                 "a standard deviation: the variance is its square": lambda: right.beta.sqrt(),
                 "the logarithm of the variance": lambda: right.beta.log(),
+                "a difference of two alpha-bars: beta = 1 - now / before": lambda: right.before - right.now,
                 "this is 1 - beta": lambda: 1 - right.beta,
                 "this is the small variance": lambda: right.small})]
     whole = tuple(said for said, p in others.items() if all(

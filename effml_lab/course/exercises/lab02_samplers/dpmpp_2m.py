@@ -99,6 +99,8 @@ def slips(case, s: Stage) -> dict[str, Callable[[], Tensor]]:
             s.ratio(lambda level: -math.log(level.sigma)) / 2),
         "steps are measured in sigma / alpha: measure them in lambda": at(
             s.ratio(lambda level: level.sigma / level.alpha) / 2),
+        "steps are measured in alpha / sigma: measure them in its logarithm, lambda": at(
+            s.ratio(lambda level: level.alpha / level.sigma) / 2),
         "the steps are taken for equally long": at(0.5),
         "the step ahead is measured from the level before: it starts at cur": at((1 + r) / 2),
         "the step before is measured to the level ahead: it ends at cur": at(r / (1 + r) / 2),

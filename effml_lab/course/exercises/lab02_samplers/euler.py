@@ -69,6 +69,7 @@ def drift_slips(case, t: int, x: Tensor, w: float) -> dict[str, Callable[[], Ten
         "beta² multiplies the score: g² = beta is squared already": lambda: x + b / 2 * x + w * b**2 * score,
         "the step is 1 / T long: here the betas hold it already, the step is 1": lambda: moved(x, score, b / T, 0.5, w),
         "beta of t - 1 where that of t belongs": lambda: moved(x, score, beta[t - 1], 0.5, w),
+        "the table is read from its other end: betas[t] is that of t": lambda: moved(x, score, beta.flip(0)[t], 0.5, w),
         "beta of t + 1 where that of t belongs": lambda: moved(x, score, beta[min(t + 1, T - 1)], 0.5, w),
         "1 - alpha-bar is the noise of all steps: beta is that of one": lambda: moved(x, score, whole, 0.5, w),
         "score(x, t) is the score, not eps: no sign and no sigma to divide by": lambda: (

@@ -54,6 +54,9 @@ def slips(case) -> dict:
         "i / n where i / (n - 1) belongs: sigma_min is not reached": lambda: spaced(case, n, rho, i / n),
         "(i + 1) / n where i / (n - 1) belongs: sigma_max is left out": lambda: spaced(case, n, rho, (i + 1) / n),
         "i / (n + 1) where i / (n - 1) belongs": lambda: spaced(case, n, rho, i / (n + 1)),
+        "the root is taken once more at the end: the power there is rho": lambda: right ** (1 / rho**2),
+        "the power stands on i / (n - 1): the roots of the ends are spaced evenly, and the sum gets the power": lambda: (
+            high + even**rho * (low - high)),
         "i // (n - 1) is a whole number: / divides": lambda: spaced(case, n, rho, (i == n - 1).double()),
         "1 // rho is 0: / divides": lambda: torch.ones(n, dtype=torch.float64),
         "the root of the difference: it is the difference of the roots": lambda: (
@@ -85,6 +88,13 @@ def unbracketed(case, ratios: Tensor) -> bool:
     return near(ratios, share ** (case["rho"] or 7.0) * case["ends"][1], 1e-4)
 
 
+def powered_apart(case, ratios: Tensor) -> bool:
+    """A + (i / (n - 1) (B - A)) to the power rho."""
+    rho, share = case["rho"] or 7.0, torch.linspace(0, 1, case["n"], dtype=torch.float64)
+    high, low = (end ** (1 / rho) for end in case["ends"])
+    return near(ratios, high + (share * (low - high)) ** rho, 1e-4)
+
+
 def verify(case, out):
     count, n = counted(case, out), case["n"]
     ratios = out[:n] if len(out) == n + 1 and out[-1] == 0 else out
@@ -93,7 +103,10 @@ def verify(case, out):
     seen = "as expected" if fine else "no numbers" if not len(ratios) else f"{wrong[0]:.4g} among them"
     form = Property(FORM, fine, seen, "finite numbers above 0", known({
         True: "these are lambda = -log sigma: the ratios sigma themselves are asked for"}, lambdas(case, ratios)) or known({
-        True: "brackets are missing around sigma_min's root less sigma_max's"}, unbracketed(case, ratios)))
+        True: "brackets are missing around sigma_min's root less sigma_max's"}, unbracketed(case, ratios)) or known({
+        True: "the power is that of the whole sum: brackets around both terms"}, powered_apart(case, ratios)) or known({
+        True: "the root of a number below 0, sigma_min less sigma_max: it is the difference of the roots"}, bool(
+            len(ratios) > 1 and not ratios[0].isnan() and ratios[1:].isnan().all())))
     if not fine or len(ratios) != n:
         return [form, count] if fine else [form]
     right, name = spaced(case, n, case["rho"] or 7.0), BETWEEN if case["rho"] is None else OTHER

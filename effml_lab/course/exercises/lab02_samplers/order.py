@@ -8,7 +8,8 @@ from ...contract.exercise import Exercise, close, finite, prediction
 from ..common import POSITIVE, integer, one_number
 
 ONE, EXACT, SCATTER = "one finite number", "points on a straight line", "points that scatter: least squares"
-SIGNS = "the sign: errors that fall have an order above 0", "the sign, or abs: errors that rise have an order below 0"
+SIGNS = "the sign: errors that fall have an order above 0", (
+    "the sign, or abs, or a ratio of two spreads, which has none: errors that rise have an order below 0")
 RISING = "errors that rise: the order is below 0"
 
 
@@ -53,6 +54,7 @@ def verify(case, out):
     p = (u * v).sum() / u.square().sum()
     plain = lambda a, b: ((a - a.mean()) * (b - b.mean())).sum() / (a - a.mean()).square().sum()
     w, of_plain = x - case["counts"].mean().log(), -plain(case["counts"], case["errors"])
+    late = y + case["errors"].mean().log()
     name = RISING if p < 0 else EXACT if (v - p * u).abs().max() < 1e-6 else SCATTER
     return [form, close(name, torch.tensor(out, dtype=torch.float64), p, {
         SIGNS[bool(p < 0)]: lambda: -p,
@@ -70,6 +72,9 @@ def verify(case, out):
         "the product of two sums, each of which is 0: it is the sum of products": lambda: 0 * p if abs(out) < 1e-9 else p,
         "each error by itself, -log error / log N: the factor C counts too, so fit a line": lambda: (y / x).mean(),
         "the mean of N is taken before its logarithm: take the mean of the logarithms": lambda: (w * v).sum() / w.square().sum(),
+        "the means of N and of the error are taken before their logarithms": lambda: (w * late).sum() / w.square().sum(),
+        "divided by a sum of log N less its mean, which is 0: square each first, then add": lambda: (
+            out + 0 * p if abs(out) > 1e6 else p),
         "2 to the power of the order: the order itself is asked for": lambda: 2**p,
         "what each step of N divides the error by: the order is its logarithm, over that of N": lambda: (
             case["errors"][:-1] / case["errors"][1:]).mean(),

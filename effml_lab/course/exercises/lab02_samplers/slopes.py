@@ -95,6 +95,14 @@ def shrunk(case: dict, step: Slopes) -> Tensor:
     return step.x + h * (eps + (ahead - step.nxt.alpha * guess(case, ahead, step.nxt)) / step.nxt.sigma) / 2
 
 
+def hasty(case: dict, step: Slopes) -> Tensor:
+    """Heun's step with the right directions, as long as sigma falls."""
+    h, y, (s, t) = step.nxt.sigma - step.cur.sigma, step.x / step.cur.alpha, ratios(step)
+    first = (y - step.x0) / s
+    ahead = y + h * first
+    return step.nxt.alpha * (y + h * (first + (ahead - guess(case, step.nxt.alpha * ahead, step.nxt)) / t) / 2)
+
+
 def in_lam(case: dict, step: Slopes) -> Tensor:
     slope = lambda y, x0, s: x0 - y
     return there_and_on(case, step, slope, step.x / step.cur.alpha, step.cur.lam, step.nxt.lam, step.nxt.alpha)
@@ -152,6 +160,7 @@ def slips(case: dict, step: Slopes) -> dict[str, Callable[[], Tensor]]:
         "what denoise gives is the guess x0: the direction is (y - x0) / s": lambda: step.along(
             (x0 + guess(case, step.along(x0), nxt)) / 2),
         "Euler's step goes in sigma, not in sigma / alpha: alpha changes too": lambda: shrunk(case, step),
+        "the step is that of sigma, while the directions are by sigma / alpha: both by sigma / alpha": lambda: hasty(case, step),
         "this is Heun's method in lambda: here it goes in sigma / alpha": lambda: in_lam(case, step),
         "the guess is clipped to -1 ... 1: nothing here asks for it": lambda: clipped(case, step),
         "x as it stands where y = x / alpha belongs, beside sigma / alpha": lambda: mixed(case, step, cur.alpha),

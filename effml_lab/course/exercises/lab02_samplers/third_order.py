@@ -45,6 +45,13 @@ class Three(NamedTuple):
         return self.m0 + times * u / self.h * first + uu / (2 * self.h**2) * bend
 
 
+    def newton(self, older: Tensor) -> Tensor:
+        """The rule by Newton's parabola, with another slope between the two older guesses."""
+        u, uu = means(self.h)
+        slope = (self.m0 - self.m1) / self.h0
+        return self.m0 + slope * u + (slope - older) / (self.h0 + self.h1) * (uu + self.h0 * u)
+
+
 def means(h: float) -> tuple[float, float]:
     """Of u and u^2 from 0 to h under the weight e^u."""
     u = h / -math.expm1(-h) - 1
@@ -122,6 +129,10 @@ def slips(s: Three) -> dict[str, Callable[[], Tensor]]:
         "the sign of the last term": rule(-2.0),
         "the difference D1_0 - D1_1 is doubled, and with it D1: D2 alone lacks the 2": rule(2.0, mix=2 * r0 / (r0 + r1)),
         "the guess at cur itself is missing: D = x0 + ...": lambda: s.rule() - s.m0,
+        "the term of the slope is missing: D = x0 + slope + bend": rule(times=0.0, mix=0.0),
+        "the older slope is divided by the newer step: it has a step of its own, lam_1 - lam_2": lambda: (
+            s.newton((s.m1 - s.m2) / h0)),
+        "the lams are read one too early: they begin with nxt": lambda: s._replace(h0=h, h1=h0).rule(),
         "the guesses are read oldest first: they come newest first": s._replace(m0=s.m2, m2=s.m0).rule,
         "the sign of the term of D1": rule(times=-1.0),
         "the sign of the term of D1, and the last one as published": rule(1.0, times=-1.0),
