@@ -38,7 +38,7 @@ def clean_end(name: str, x: Tensor, y: Tensor, x0: Tensor, sizes: tuple[float, .
     return row._replace(causes=(cause,)) if noisy else row
 
 
-WIDE = (5000, 2, 2, 4)      # so many numbers that 3% of a standard deviation are ten standard errors
+WIDE = (3000, 2, 2, 4)      # so many numbers that 3% of a standard deviation are nine standard errors
 
 
 def far_case(rng, **more):

@@ -82,7 +82,8 @@ def steps(case, walk: list[Step]) -> list[Property]:
         left = left if rows[-2].passed else rows[-2].causes
     _, x, y = walk[-1]
     slips, b = mean_slips(case, 0, x), float(case["betas"][0])
-    last = end_mean(MEAN, x, y, means[-1], slips) if rows else one_end(x, y, means[-1], slips, b)
+    asked = slips if left is None else {said: slips[said] for said in left if said in slips}
+    last = end_mean(MEAN, x, y, means[-1], asked) if rows else one_end(x, y, means[-1], slips, b)
     if left and (CUT in last.causes or READ_BEFORE in left):        # the end is what was wrong before, or lost by it
         last = last._replace(causes=left)
     cause = "noise is added at t = 0 too: there the mean is the picture"

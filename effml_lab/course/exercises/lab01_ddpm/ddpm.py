@@ -96,8 +96,8 @@ def ddpm_verify(case, out):
 
 def judged(case, walk) -> list[Property]:
     rows = steps(case, walk[:-1])
-    mean, quiet = end(case, walk)
     before = [row.causes for row in rows if row.name == MEAN and not row.passed]
+    mean, quiet = end(case, walk, before[-1] if before else None)
     if CUT in mean.causes and before:
         mean = mean._replace(causes=before[-1])             # clipped is what it was before
     if near(*walk[-1][1:], 1e-6) and all(row.passed for row in rows):
@@ -105,13 +105,14 @@ def judged(case, walk) -> list[Property]:
     return [*rows, mean, quiet]
 
 
-def end(case, walk) -> list[Property]:
-    """The step to the clean level: its mean is judged with the others, and there is no noise."""
+def end(case, walk, left: tuple[str, ...] | None) -> list[Property]:
+    """The step to the clean level: its mean is judged with the others, and there is no noise. left: as of `step_mean`."""
     (cur, nxt), x, y = walk[-1]
     late = noise_size(*walk[0][1:]) < 1e-5 < noise_size(*walk[1][1:])       # then the end has the noise of the step before
     x0 = guess(case, x, cur.alpha**2)
     slips = mean_slips(case, cur, nxt, x, x0, 1 - (cur.alpha / table()(max(cur.t - 1, 0)).alpha) ** 2, 0.0)
-    return [end_mean(MEAN, x, y, x0, slips),
+    asked = slips if left is None else {said: slips[said] for said in left if said in slips}
+    return [end_mean(MEAN, x, y, x0, asked),
             quiet_end(QUIET, x, y, () if late else (cur.sigma, cur.sigma**2),
                       "noise is added on the last step too: where nxt.sigma is 0 the mean is the picture", slips)]
 

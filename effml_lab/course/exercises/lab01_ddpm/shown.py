@@ -144,7 +144,7 @@ def drawn(out) -> Property:
     causes = [said for said, wrong in {
         "not all that is random comes from rng: draw with generator=rng": not torch.equal(t, t2) or not near(n, n2, 1e-5),
         "t is no draw from rng: another rng gives the same times, or the same moved on": (
-            not abs(same - 1 / T) < 9 / len(t) ** 0.5),
+            not abs(same - 1 / T) < 4 / len(t) ** 0.5),
         "eps is no draw from rng: another rng gives the same noise": n.any() and _correlation(n, n3) > 0.5}.items() if wrong]
     return Property(DRAWN, not causes, causes[0].split(":")[0] if causes else "as expected",
                     "the same from the same rng, others from another", tuple(causes[:1]))
