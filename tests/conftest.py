@@ -51,16 +51,8 @@ def kept(config) -> Path | None:
     return folder and folder / "graders.jsonl"
 
 
-ONE = "one or two of its wrong answers are told a false cause on one seed of a hundred: the row says how many"
-PENDING = {"01-loss": ONE, "01-ancestral": ONE, "01-ddpm": ONE}         # exercises whose record is not whole yet
-
-
 def pytest_collection_modifyitems(config, items):
-    """While recording, only the answers whose exercise has no current row are judged. What is pending is skipped in a sentence."""
-    for item in items:
-        if getattr(item, "originalname", None) == "test_the_record_of_a_hundred_seeds_is_current":
-            if why := PENDING.get(item.callspec.params["id"]):
-                item.add_marker(pytest.mark.skip(reason=why))
+    """While recording, only the answers whose exercise has no current row are judged."""
     if kept(config):
         from banks import stale
 
