@@ -496,8 +496,8 @@ with figure("Left: 24 digits drawn by the model. Right: 24 held-out digits. They
 # Looking is not measuring. A classifier that was trained on the digits, and on what is no digit, reads many samples
 # of each sampler. *recognizable* is the share that it takes for some digit. *kid* is a distance between its features
 # of the samples and of the held-out digits; what real digits score there is the floor. *nearest* is the distance to
-# the nearest training image, over that of a held-out digit: near 0 for a copying machine. The numbers, with 95%
-# intervals, were recorded by `python -m effml_lab bench digits`.
+# the nearest training image, over that of a held-out digit: near 0 for a copying machine, and 0 in the first row, whose
+# real digits are the training images. Numbers with 95% intervals, recorded by `python -m effml_lab bench digits`.
 
 # %%
 for record in records.read(folders.data_folder() / "results" / "digits.jsonl"):
@@ -542,16 +542,15 @@ with figure(f"Seconds for a thousand calls over the batch size, in all and for e
 #
 # ### The course in one line
 #
-# $$\text{latency} = \frac{\text{steps} \times \text{cost per step} \times \text{bytes per weight}
-#   \times \text{kernel efficiency}}{\text{devices}}$$
+# $$\text{latency} = \frac{\text{steps} \times \text{work per step}}{\text{kernel efficiency} \times \text{devices}}$$
 #
-# Read it as a list of what can be attacked, one factor at a time:
+# Work is arithmetic or bytes, whichever the device waits for. Read it as a list of what can be attacked:
 #
 # | factor | attacked in |
 # |---|---|
 # | steps | 02 samplers, 04 distillation |
-# | cost per step | 07 latents, 08 architecture, 09 reuse |
-# | bytes per weight | 05 quantization |
+# | work: arithmetic | 07 latents, 08 architecture, 09 reuse |
+# | work: bytes | 05 quantization |
 # | kernel efficiency | 06 Triton kernels |
 # | devices | 10 parallel |
 

@@ -5,7 +5,7 @@ correlation with x are zero up to chance (six standard errors). The size of the 
 a wrong mean does not make the noise look wrong too. Noise that is not new or not normal is told by `noise.py`, and then says
 nothing against the mean.
 """
-from typing import Callable
+from typing import Callable, Iterable
 
 from torch import Tensor
 
@@ -39,6 +39,19 @@ def step_mean(name: str, x: Tensor, y: Tensor, mean: Tensor, slips: dict[str, Ca
     return Property(name, False, *lines(line(x, y), line(x, mean)), causes)
 
 
+def one_by_one(walk: Iterable, judge: Callable[..., list[Property]]) -> list[Property]:
+    """judge(*step, left) for every step of a walk: a row on the mean and one on the noise.
+
+    What does not explain one failure of the mean is not worked out for the next: `left` of `step_mean`.
+    """
+    rows, left = [], None
+    for step in walk:
+        mean, noise = judge(*step, left)
+        left = left if mean.passed else mean.causes
+        rows += [mean, noise]
+    return rows
+
+
 def line(x: Tensor, y: Tensor) -> tuple[float, float]:
     """What y is on average, as a line in x: its slope and its value at x = 0."""
     x, y = x.double(), y.double()
@@ -52,7 +65,7 @@ def lines(*both: tuple[float, float]) -> list[str]:
     return next((told(digits) for digits in (2, 3, 4) if len(set(told(digits))) == 2), told(6))
 
 
-CUT = "the state is clipped, which no equation asks for: x may leave -1 ... 1 on its way"
+CUT = "the state is clipped, which no equation asks for: x may leave -1 ... 1 on its way, and so may the guess of it"
 
 
 def cut(y: Tensor) -> bool:
@@ -69,9 +82,7 @@ def exploded(y: Tensor, mean: Tensor | None = None) -> bool:
 
 def noise_size(x: Tensor, y: Tensor) -> float:
     """The standard deviation of what a regression of y on x leaves."""
-    x, y = x.double().flatten(), y.double().flatten()
-    x, y = x - x.mean(), y - y.mean()
-    return (y - (x * y).mean() / (x * x).mean() * x).std().item()
+    return residual(x, y).std().item()
 
 
 def step_noise(name: str, x: Tensor, y: Tensor, std: float, slips: dict[str, float], slack: float = 0.04,

@@ -3,7 +3,7 @@
 Noise may be shared over an axis, moved along it, mirrored or turned round in sign; of two values, uniform or clamped; or the
 same from step to step. All of it is told by correlations and moments, which are zero up to chance in noise that is right.
 """
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -27,15 +27,9 @@ def shared(r: Tensor) -> str | None:
 
 
 def reused(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
-    """The same for the noises y - mean of several steps (x, y, mean), and whether they are one noise."""
-    noises = [(x, r) for x, y, mean in walk if (r := (y - mean).double()).abs().max() > 1e-3]
-    said = {shared(r) for _, r in noises}
-    if len(said) == 1 and None not in said:
-        return said.pop()
-    fresh = noises and drift(noises[0][0], sum(noises[0]), noises[0][0]) < 6    # a wrong mean alone repeats itself too
-    unit = [r / r.square().mean().sqrt() for _, r in noises]
-    again = fresh and len(unit) > 1 and all((a * b).mean() > 0.999 for a, b in pairwise(unit))
-    return REPEATED if again else None
+    """The same for the noises y - mean of several steps (x, y, mean), if all fail in one way."""
+    said = {shared(r) for x, y, mean in walk if (r := (y - mean).double()).abs().max() > 1e-3}
+    return said.pop() if len(said) == 1 else None
 
 
 def repeats(r: Tensor) -> str | None:
@@ -106,12 +100,19 @@ def unfit(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
         r = residual(x, y).float()
         if not bent(x, r) and (said := repeats(r) or partly(r) or (None if leans(x, y - mean) else abnormal(r))):
             return said
-    unit = [(y - mean) / (y - mean).std() for _, y, mean in left]
-    alike = {(i, j): float((unit[i] * unit[j]).mean().abs()) for i, j in combinations(range(len(left)), 2)}
+    new = [v / v.std() for v in (y - mean for _, y, mean in left)]
+    bare = [v / v.std() for v in (residual(x, y).to(y) for x, y, _ in left)]        # without what a wrong mean leaves
+    alike = {(i, j): related(new[i], new[j]) for i, j in combinations(range(len(left)), 2)}
     right = [drift(*step) < 6 for step in left]             # of the earlier one of two: the later x has its noise in it
     if alike and right[0] and all(alike[i, i + 1] > 0.99 for i in range(len(left) - 1)):
         return REPEATED
-    return AGAIN if any(right[i] and how > 0.9 for (i, _), how in alike.items()) else None
+    kin = (right[i] and how > 0.9 and related(new[i], bare[j]) > 0.1 for (i, j), how in alike.items())
+    return AGAIN if any(kin) else None
+
+
+def related(a: Tensor, b: Tensor) -> float:
+    """The size of the correlation of two noises of size 1."""
+    return float((a * b).mean().abs())
 
 
 def sized(name: str, unit: list[Tensor], slack: float = 0.016) -> Property:

@@ -199,7 +199,7 @@ WRONG = [
     (wrong_asked_once, ["asked once, before the loop"]),
     (clipped(1), ["clipped to -1"]),
     (clipped(2), ["clipped, which"]),
-    (clipped(3), []),
+    (clipped(3), ["the state is clipped"]),
     (before, ["read at t - 1"]),
     (with_change(mean=lambda x, e, b, a: (x - b.sqrt() / (1 - a).sqrt() * e) / (1 - b).sqrt()), ["beta itself belongs above"]),
     (with_change(mean=lambda x, e, b, a: (x - b / a.sqrt() * e) / (1 - b).sqrt()), ["sqrt(alpha-bar) stands"]),

@@ -239,7 +239,7 @@ WRONG = [
     (wrong_guesses, ["the guess of x0 is yielded"]),
     (wrong_clip(1), ["clipped to -1"]),
     (wrong_clip(2), ["clipped: denoise"]),
-    (wrong_clip(3), []),
+    (wrong_clip(3), ["the state is clipped"]),
     (weights(lambda b, c, n: n.alpha * b, lambda b, c, n: (1 - b) * n.sigma**2), ["1 - beta where its square root"]),
     (weights(lambda b, c, n: n.alpha, lambda b, c, n: (1 - b) ** 0.5 * n.sigma**2), ["beta is missing"]),
     (weights(lambda b, c, n: c.alpha * b, lambda b, c, n: (1 - b) ** 0.5 * n.sigma**2), ["alpha of cur"]),

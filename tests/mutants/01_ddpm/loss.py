@@ -312,7 +312,7 @@ def wrong_x0_loss(predict_eps, x0, abar, rng):
 
 def wrong_guess_clamped(predict_eps, x0, abar, rng):
     t, eps = reader_draw(x0, abar, rng)
-    return F.mse_loss(predict_eps(forward(x0, t, abar, eps), t).clamp(-1, 1), eps)
+    return F.mse_loss(predict_eps(forward(x0, t, abar, eps), t).clamp(-1.5, 1.5), eps)
 
 
 def wrong_sum_channels(predict_eps, x0, abar, rng):

@@ -175,7 +175,7 @@ WEIGHT = ["all is right but the weight of the last term"]
 WRONG += [
     (wrong_shared_bend, ["the difference D1_0 - D1_1 is doubled"]),
     (wrong_no_m0, ["the guess at cur itself is missing"]),
-    (wrong_older_slope_kept, []),
+    (wrong_older_slope_kept, ["the older one is not taken away"]),
     (partial(letters, factor=-1.0), WEIGHT),
     (partial(letters, factor=6.0), WEIGHT),
     (partial(letters, factor=1.97), WEIGHT),

@@ -10,7 +10,7 @@ from ....diffusion.samplers import ddim, ddpm, share, step
 from ...contract.exercise import Exercise, Property, close
 from ..common import PAPER, betas, drawn_anew, integer, lined_up, repeated
 from ..gaussian import end_mean, far_case, gaussian_case, guess, quiet_end
-from ..moments import CUT, bent, cut, drift, noise_size, residual, step_mean, step_noise
+from ..moments import CUT, bent, cut, drift, noise_size, one_by_one, residual, step_mean, step_noise
 from ..noise import unfit
 from ..retrace import FORM, STARTS, WALKED, Step, noting, retraced
 from .posterior import posterior_at
@@ -56,7 +56,8 @@ def ancestral_verify(case, out):
                 if row.name == WALKED and row.passed else row for row in rows]
     elif not walk and len(out["ts"]) == 1:
         rows = [row._replace(causes=(ONCE,)) if row.name == WALKED and asked_once(case, out) else row for row in rows]
-    return rows if not walk else [*rows, *steps(case, walk), drawn_anew(
+    judged = one_picture if len(case["x"]) == 1 else steps
+    return rows if not walk else [*rows, *judged(case, walk), drawn_anew(
         DRAWN, out["out"], out["again"], out["other"], any(noise_size(x, y) > 1e-3 for _, x, y in walk))]
 
 
@@ -71,34 +72,37 @@ def asked_once(case, out) -> bool:
 
 
 def steps(case, walk: list[Step]) -> list[Property]:
+    """Every step, on many pictures."""
     abar = (1 - case["betas"]).cumprod(0)
     means = [posterior_at(abar, t).mean(x, guess(case, x, abar[t])) for t, x, _ in walk]
-    used = unfit([(x, y, mean) for (_, x, y), mean in zip(walk[:-1], means)]) if len(case["x"]) > 1 else None
+    used = unfit([(x, y, mean) for (_, x, y), mean in zip(walk[:-1], means)])
     quiet = [t for t, x, y in walk[:-1] if noise_size(x, y) < 1e-4]
     silent = "no noise is added at t = 1: counted from 0, only t = 0 goes without" if quiet == [1] else "no noise is added"
-    rows, left = [], None           # of the slips of the mean: what does not explain one failure is not worked out for the next
-    for t, x, y in walk[:-1] if len(case["x"]) > 1 else ():
-        rows += one_step(case, t, x, y, used, silent, left)
-        left = left if rows[-2].passed else rows[-2].causes
+    rows = one_by_one(walk[:-1], lambda t, x, y, left: one_step(case, t, x, y, used, silent, left))
+    failed = [row.causes for row in rows if row.name == MEAN and not row.passed]
+    if failed and READ_BEFORE in failed[-1]:                    # at t = 0 that is a division by 0, or the table's end
+        return [*rows, Property(MEAN, False, "lost", "the mean", failed[-1])]
     _, x, y = walk[-1]
-    slips, b = mean_slips(case, 0, x), float(case["betas"][0])
-    last = end_mean(MEAN, x, y, means[-1], slips) if rows else one_end(x, y, means[-1], slips, b)
-    if left and (CUT in last.causes or READ_BEFORE in left):        # the end is what was wrong before, or lost by it
-        last = last._replace(causes=left)
-    cause = "noise is added at t = 0 too: there the mean is the picture"
-    if left and READ_BEFORE in left:
-        return [*rows, last]
-    return [*rows, last, quiet_end(QUIET, x, y, (b, b**0.5, 1.0, float((b / (1 - b)) ** 0.5)), cause, slips)]
+    return [*rows, end_mean(MEAN, x, y, means[-1], mean_slips(case, 0, x), failed[-1] if failed else None), quiet_row(case, x, y)]
 
 
-def one_end(x: Tensor, y: Tensor, mean: Tensor, slips: dict, b: float) -> Property:
-    """The mean of the last step of one picture, number by number; noise on it is told by its own row."""
+def one_picture(case, walk: list[Step]) -> list[Property]:
+    """Its last step, number by number; noise on that is told by its own row."""
+    _, x, y = walk[-1]
     if cut(y):
-        return Property(MEAN, False, "a state that is clipped", "the mean", (CUT,))
+        return [Property(MEAN, False, "a state that is clipped", "the mean", (CUT,)), quiet_row(case, x, y)]
+    abar = (1 - case["betas"]).cumprod(0)
+    mean = posterior_at(abar, 0).mean(x, guess(case, x, abar[0]))
     far = max(1.0, 10 * float((x - mean).abs().max()))          # float32 knows 1 - alpha-bar to four digits here
-    row = close(MEAN, y, mean, slips, 2e-4 * far)
+    row = close(MEAN, y, mean, mean_slips(case, 0, x), 2e-4 * far)
     noisy = noise_size(x, y) > 2e-3 and not row.causes and drift(x, y, mean) < 6
-    return row._replace(passed=True) if noisy else row
+    return [row._replace(passed=True) if noisy else row, quiet_row(case, x, y)]
+
+
+def quiet_row(case, x: Tensor, y: Tensor) -> Property:
+    b = float(case["betas"][0])
+    cause = "noise is added at t = 0 too: there the mean is the picture"
+    return quiet_end(QUIET, x, y, (b, b**0.5, 1.0, float((b / (1 - b)) ** 0.5)), cause, mean_slips(case, 0, x))
 
 
 def mean_slips(case, t: int, x: Tensor) -> dict:

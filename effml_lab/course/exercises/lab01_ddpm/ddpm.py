@@ -15,7 +15,7 @@ from ....diffusion.samplers import ddim, ddpm, share, step
 from ...contract.exercise import Exercise, Property, Unanswered, near, prediction, reading
 from ..common import drawn_anew, integer, repeated
 from ..gaussian import end_mean, far_case, guess, quiet_end, real
-from ..moments import CUT, noise_size
+from ..moments import CUT, noise_size, one_by_one
 from ..noise import unfit
 from ..walks import formed, iterable
 from .kept import MEAN, RESTART, kept_step, mean_slips, table
@@ -96,22 +96,22 @@ def ddpm_verify(case, out):
 
 def judged(case, walk) -> list[Property]:
     rows = steps(case, walk[:-1])
-    mean, quiet = end(case, walk)
     before = [row.causes for row in rows if row.name == MEAN and not row.passed]
-    if CUT in mean.causes and before:
-        mean = mean._replace(causes=before[-1])             # clipped is what it was before
+    mean, quiet = end(case, walk, before[-1] if before else None)
+    if CUT in mean.causes:                                  # what is clipped looks as if its noise were not normal
+        rows = [row if row.name == MEAN else row._replace(causes=()) for row in rows]
     if near(*walk[-1][1:], 1e-6) and all(row.passed for row in rows):
         mean = mean._replace(causes=() if mean.passed else (SKIPPED,))
     return [*rows, mean, quiet]
 
 
-def end(case, walk) -> list[Property]:
-    """The step to the clean level: its mean is judged with the others, and there is no noise."""
+def end(case, walk, left: tuple[str, ...] | None) -> list[Property]:
+    """The step to the clean level: its mean is judged with the others, and there is no noise. left: as of `step_mean`."""
     (cur, nxt), x, y = walk[-1]
     late = noise_size(*walk[0][1:]) < 1e-5 < noise_size(*walk[1][1:])       # then the end has the noise of the step before
     x0 = guess(case, x, cur.alpha**2)
     slips = mean_slips(case, cur, nxt, x, x0, 1 - (cur.alpha / table()(max(cur.t - 1, 0)).alpha) ** 2, 0.0)
-    return [end_mean(MEAN, x, y, x0, slips),
+    return [end_mean(MEAN, x, y, x0, slips, left),
             quiet_end(QUIET, x, y, () if late else (cur.sigma, cur.sigma**2),
                       "noise is added on the last step too: where nxt.sigma is 0 the mean is the picture", slips)]
 
@@ -127,11 +127,7 @@ def steps(case, walk) -> list[Property]:
     if walk[-1][0][1].t == 0:
         alone[len(walk) - 1] = "no noise is added on the step to t = 0: only the clean level, sigma = 0, goes without"
     silent = alone.get(quiet.index(True), NONE) if sum(quiet) == 1 else NONE
-    rows, left = [], None           # of the slips of the mean: what does not explain one failure is not worked out for the next
-    for (cur, nxt), x, y in walk:
-        rows += kept_step(case, cur, nxt, x, y, used, silent, left)
-        left = left if rows[-2].passed else rows[-2].causes
-    return rows
+    return one_by_one(walk, lambda pair, x, y, left: kept_step(case, *pair, x, y, used, silent, left))
 
 
 STEPS = (10, 20, 50, 100, 200, 500, 1000)

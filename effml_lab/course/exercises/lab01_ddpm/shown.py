@@ -140,11 +140,11 @@ def fresh(n: Tensor, t: Tensor, scaled: Property) -> Property:
 def drawn(out) -> Property:
     """t and eps each: the same from the same rng, whatever the global generator does, others from another."""
     (n, n2, n3), (t, t2, t3) = out["noises"], out["times"]
-    same, T = float((t == t3).double().mean()), int(t.max()) + 1
+    same, alike = float((t == t3).double().mean()), float((torch.bincount(t) / len(t)).square().sum())       # by chance
     causes = [said for said, wrong in {
         "not all that is random comes from rng: draw with generator=rng": not torch.equal(t, t2) or not near(n, n2, 1e-5),
         "t is no draw from rng: another rng gives the same times, or the same moved on": (
-            not abs(same - 1 / T) < 9 / len(t) ** 0.5),
+            not abs(same - alike) < 4 / len(t) ** 0.5),
         "eps is no draw from rng: another rng gives the same noise": n.any() and _correlation(n, n3) > 0.5}.items() if wrong]
     return Property(DRAWN, not causes, causes[0].split(":")[0] if causes else "as expected",
                     "the same from the same rng, others from another", tuple(causes[:1]))

@@ -78,21 +78,18 @@ def counted(case, got: Tensor) -> Property:
         n - 1: "one is missing"}, len(got)))
 
 
-def lambdas(case, ratios: Tensor) -> bool:
-    return len(ratios) == case["n"] and near((-ratios).exp(), spaced(case, case["n"], case["rho"] or 7.0), 1e-4)
-
-
-def unbracketed(case, ratios: Tensor) -> bool:
-    """A + i / (n - 1) B - A, to the power rho."""
-    share = torch.linspace(0, 1, case["n"], dtype=torch.float64)
-    return near(ratios, share ** (case["rho"] or 7.0) * case["ends"][1], 1e-4)
-
-
-def powered_apart(case, ratios: Tensor) -> bool:
-    """A + (i / (n - 1) (B - A)) to the power rho."""
+def strange(case, ratios: Tensor) -> tuple[str, ...]:
+    """What numbers that are no ratios may come from."""
     rho, share = case["rho"] or 7.0, torch.linspace(0, 1, case["n"], dtype=torch.float64)
     high, low = (end ** (1 / rho) for end in case["ends"])
-    return near(ratios, high + (share * (low - high)) ** rho, 1e-4)
+    is_like = lambda values: near(ratios, values, 1e-4)
+    return tuple(said for said, holds in {
+        "these are lambda = -log sigma: the ratios sigma themselves are asked for": (
+            len(ratios) == case["n"] and near((-ratios).exp(), spaced(case, case["n"], rho), 1e-4)),
+        "brackets are missing around sigma_min's root less sigma_max's": is_like((share * low) ** rho),
+        "the power is that of the whole sum: brackets around both terms": is_like(high + (share * (low - high)) ** rho),
+        "the root of a number below 0, sigma_min less sigma_max: it is the difference of the roots": (
+            len(ratios) > 1 and not ratios[0].isnan() and bool(ratios[1:].isnan().all()))}.items() if holds)
 
 
 def verify(case, out):
@@ -101,12 +98,7 @@ def verify(case, out):
     wrong = ratios[~(ratios.isfinite() & (ratios > 0))]
     fine = len(ratios) > 0 and not len(wrong)
     seen = "as expected" if fine else "no numbers" if not len(ratios) else f"{wrong[0]:.4g} among them"
-    form = Property(FORM, fine, seen, "finite numbers above 0", known({
-        True: "these are lambda = -log sigma: the ratios sigma themselves are asked for"}, lambdas(case, ratios)) or known({
-        True: "brackets are missing around sigma_min's root less sigma_max's"}, unbracketed(case, ratios)) or known({
-        True: "the power is that of the whole sum: brackets around both terms"}, powered_apart(case, ratios)) or known({
-        True: "the root of a number below 0, sigma_min less sigma_max: it is the difference of the roots"}, bool(
-            len(ratios) > 1 and not ratios[0].isnan() and ratios[1:].isnan().all())))
+    form = Property(FORM, fine, seen, "finite numbers above 0", () if fine else strange(case, ratios))
     if not fine or len(ratios) != n:
         return [form, count] if fine else [form]
     right, name = spaced(case, n, case["rho"] or 7.0), BETWEEN if case["rho"] is None else OTHER

@@ -74,7 +74,7 @@ def shown(case: dict, step: Slopes, now: Tensor, ahead: Tensor) -> Property:
         "the second call is shown the guess of x0: show it Euler's state": lambda: step.x0,
         SCALED: lambda: step.euler / step.nxt.alpha,
         LATE: lambda: step.euler * step.cur.alpha / step.nxt.alpha,
-        PLAIN: lambda: plain(step)[0]}, tol(dtype))
+        PLAIN: lambda: plain(step)}, tol(dtype))
 
 
 def into_clean(case: dict, step: Slopes, y: Tensor) -> Property:

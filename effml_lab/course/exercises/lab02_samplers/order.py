@@ -54,6 +54,8 @@ def verify(case, out):
     p = (u * v).sum() / u.square().sum()
     plain = lambda a, b: ((a - a.mean()) * (b - b.mean())).sum() / (a - a.mean()).square().sum()
     w, of_plain = x - case["counts"].mean().log(), -plain(case["counts"], case["errors"])
+    of_errors = -plain(x, case["errors"])
+    small = lambda value: value if abs(out - value) < 1e-4 * abs(value) else p           # so small that any other is near it
     late = y + case["errors"].mean().log()
     name = RISING if p < 0 else EXACT if (v - p * u).abs().max() < 1e-6 else SCATTER
     return [form, close(name, torch.tensor(out, dtype=torch.float64), p, {
@@ -67,14 +69,14 @@ def verify(case, out):
         "the slope between the first two points": lambda: steep[0],
         "the slope between the last two points": lambda: steep[-1],
         "over N itself: take its logarithm": lambda: plain(case["counts"], y),
-        "of the errors themselves: take their logarithm": lambda: -plain(x, case["errors"]),
-        "no logarithms": lambda: of_plain if abs(out) > 1e-9 else p,
+        "of the errors themselves: take their logarithm": lambda: small(of_errors),
+        "no logarithms": lambda: small(of_plain),
         "the product of two sums, each of which is 0: it is the sum of products": lambda: 0 * p if abs(out) < 1e-9 else p,
         "each error by itself, -log error / log N: the factor C counts too, so fit a line": lambda: (y / x).mean(),
         "the mean of N is taken before its logarithm: take the mean of the logarithms": lambda: (w * v).sum() / w.square().sum(),
         "the means of N and of the error are taken before their logarithms": lambda: (w * late).sum() / w.square().sum(),
         "divided by a sum of log N less its mean, which is 0: square each first, then add": lambda: (
-            out + 0 * p if abs(out) > 1e6 else p),
+            out + 0 * p if 1e6 < abs(out) < math.inf else p),
         "2 to the power of the order: the order itself is asked for": lambda: 2**p,
         "what each step of N divides the error by: the order is its logarithm, over that of N": lambda: (
             case["errors"][:-1] / case["errors"][1:]).mean(),

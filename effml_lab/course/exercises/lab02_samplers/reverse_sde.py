@@ -11,7 +11,7 @@ from torch import Tensor
 from ...contract.exercise import Exercise, Property, close, known
 from ..common import drawn, integer, repeated
 from ..gaussian import clean_end, gaussian_case
-from ..moments import noise_size, step_mean, step_noise
+from ..moments import noise_size, one_by_one, step_mean, step_noise
 from ..noise import sized, unfit
 from ..retrace import FORM, STARTS, WALKED, Step, noting
 from .euler import CLIPPED, OWN, begun, drift_slips, moved, score_of, table
@@ -55,17 +55,15 @@ def verify(case, out):
     silent = {(1,): "no noise is added at t = 1: counted from 0, only t = 0 goes without",
               (len(case["betas"]) - 1,): "no noise is added on the first step: only the last one, at t = 0, goes without"}.get(
         tuple(quiet), "no noise is added: this walks the ODE's way, not the SDE's")
-    left = None         # of the slips of the mean: what does not explain one failure is not worked out for the next
-    for taken in (taken for taken in walk[:-1] if taken[1].isfinite().all()):       # what is lost is told where it is lost
-        rows += one_step(case, taken, used, silent, left)
-        left = left if rows[-2].passed else rows[-2].causes
+    kept = (taken for taken in walk[:-1] if taken[1].isfinite().all())              # what is lost is told where it is lost
+    rows += one_by_one(kept, lambda t, x, y, left: one_step(case, t, x, y, used, silent, left))
     if all(row.passed for row in rows):
         rows.append(sized(NOISE, [(y - mean) / case["betas"][t].sqrt() for (t, _, _), (x, y, mean) in zip(walk[:-1], right)]))
     return [*rows, *end]
 
 
-def one_step(case, taken: Step, used: str | None, silent: str, left: tuple[str, ...] | None) -> list[Property]:
-    t, x, y = taken
+def one_step(case, t: int, x: Tensor, y: Tensor, used: str | None, silent: str,
+             left: tuple[str, ...] | None) -> list[Property]:
     beta, T = case["betas"], len(case["betas"])
     before = (1 - beta[:t]).prod()
     b, mean = beta[t], moved(x, score_of(case)(x, t), beta[t])

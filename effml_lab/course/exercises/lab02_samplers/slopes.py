@@ -41,83 +41,49 @@ def slopes(case: dict, x: Tensor, cur: Level, nxt: Level) -> Slopes:
     return Slopes(x, x0, euler, guess(case, euler, nxt), cur, nxt)
 
 
-def plain(step: Slopes, ahead: Callable | None = None) -> tuple[Tensor, Tensor]:
-    """Euler's state and Heun's if alpha is taken for 1."""
-    slope, h = (step.x - step.x0) / step.cur.sigma, step.nxt.sigma - step.cur.sigma
-    euler = step.x + h * slope
-    return euler, euler if ahead is None else step.x + h * (slope + (euler - ahead(euler)) / step.nxt.sigma) / 2
+def ratio(level: Level) -> float:
+    return level.sigma / level.alpha
 
 
-def mixed(case: dict, step: Slopes, times: float) -> Tensor:
-    """Heun's step where only one of x and sigma was divided by alpha: sigma if `times` is cur.alpha, else x."""
-    cur, nxt = step.cur, step.nxt
-    s, t = (level.sigma / (1 if times == 1 else level.alpha) for level in (cur, nxt))
-    y = step.x / cur.alpha * (1 if times == 1 else cur.alpha)
-    slope = (y - step.x0) / s
-    ahead = y + (t - s) * slope
-    again = (ahead - guess(case, nxt.alpha * ahead, nxt)) / t
-    return nxt.alpha * (y + (t - s) * (slope + again) / 2)
+def plain(step: Slopes) -> Tensor:
+    """Euler's state if alpha is taken for 1."""
+    return step.x + (step.nxt.sigma - step.cur.sigma) * (step.x - step.x0) / step.cur.sigma
 
 
-def there_and_on(case: dict, step: Slopes, slope: Callable, start: Tensor, s: float, t: float, back: float) -> Tensor:
-    """Heun's step from `start` over s to t, with a slope (state, guess, s) of one's own; back: what turns its end into x."""
-    first = slope(start, step.x0, s)
-    ahead = start + (t - s) * first
-    return back * (start + (t - s) * (first + slope(ahead, guess(case, back * ahead, step.nxt), t)) / 2)
+def heun(case: dict, step: Slopes, slope: Callable, start: Tensor, h: float, back: float) -> Tensor:
+    """Heun's step of length h from `start`, with a slope (state, guess, level) of one's own; back: what makes an x of a state."""
+    first = slope(start, step.x0, step.cur)
+    ahead = start + h * first
+    return back * (start + h * (first + slope(ahead, guess(case, back * ahead, step.nxt), step.nxt)) / 2)
 
 
-def ratios(step: Slopes) -> tuple[float, float]:
-    return step.cur.sigma / step.cur.alpha, step.nxt.sigma / step.nxt.alpha
-
-
-def bare(case: dict, step: Slopes) -> Tensor:
-    """Heun's step with x where y belongs in both directions."""
-    (s, t), cur, nxt = ratios(step), step.cur, step.nxt
-    y, first = step.x / cur.alpha, (step.x - step.x0) / s
-    state = nxt.alpha * (y + (t - s) * first)
-    return nxt.alpha * (y + (t - s) * (first + (state - guess(case, state, nxt)) / t) / 2)
-
-
-def risen(case: dict, step: Slopes) -> Tensor:
-    plain = lambda y, x0, s: (y - x0) / s
-    return there_and_on(case, step, plain, step.x * step.cur.alpha, *ratios(step), step.nxt.alpha)
-
-
-def inverted(case: dict, step: Slopes) -> Tensor:
-    plain, (s, t) = lambda y, x0, s: (y - x0) / s, ratios(step)
-    return there_and_on(case, step, plain, step.x / step.cur.alpha, 1 / s, 1 / t, step.nxt.alpha)
-
-
-def shrunk(case: dict, step: Slopes) -> Tensor:
-    """Heun's step in sigma along the noise, as if alpha stood still."""
-    h, eps = step.nxt.sigma - step.cur.sigma, step.first
-    ahead = step.x + h * eps
-    return step.x + h * (eps + (ahead - step.nxt.alpha * guess(case, ahead, step.nxt)) / step.nxt.sigma) / 2
-
-
-def hasty(case: dict, step: Slopes) -> Tensor:
-    """Heun's step with the right directions, as long as sigma falls."""
-    h, y, (s, t) = step.nxt.sigma - step.cur.sigma, step.x / step.cur.alpha, ratios(step)
-    first = (y - step.x0) / s
-    ahead = y + h * first
-    return step.nxt.alpha * (y + h * (first + (ahead - guess(case, step.nxt.alpha * ahead, step.nxt)) / t) / 2)
-
-
-def in_lam(case: dict, step: Slopes) -> Tensor:
-    slope = lambda y, x0, s: x0 - y
-    return there_and_on(case, step, slope, step.x / step.cur.alpha, step.cur.lam, step.nxt.lam, step.nxt.alpha)
-
-
-def clipped(case: dict, step: Slopes) -> Tensor:
-    plain = lambda y, x0, s: (y - x0.clamp(-1, 1)) / s
-    return there_and_on(case, step, plain, step.x / step.cur.alpha, *ratios(step), step.nxt.alpha)
-
-
-def turned(case: dict, step: Slopes) -> Tensor:
-    """Heun's step with the difference of the noise ratios the other way round."""
-    ahead = step.along(-step.first)
-    again = (ahead - step.nxt.alpha * guess(case, ahead, step.nxt)) / step.nxt.sigma
-    return step.along(-(step.first + again) / 2)
+def retold(case: dict, step: Slopes) -> dict[str, Callable[[], Tensor]]:
+    """Heun's step with another slope, start, length, or way back."""
+    cur, nxt, x, y = step.cur, step.nxt, step.x, step.x / step.cur.alpha
+    fall, plain_fall = ratio(nxt) - ratio(cur), nxt.sigma - cur.sigma
+    right = lambda y, x0, level: (y - x0) / ratio(level)
+    by_sigma = lambda y, x0, level: (y - x0) / level.sigma
+    made = lambda slope, start, h, back=nxt.alpha: lambda: heun(case, step, slope, start, h, back)
+    return {
+        "sigma / alpha is that of each level itself: sigma as it stands, or over the other level's alpha, is not": made(
+            by_sigma, y, plain_fall),
+        "x as it stands where y = x / alpha belongs, beside sigma / alpha": made(right, x, fall),
+        "y = x / alpha in the direction too: it is (y - x0) / s, not (x - x0) / s": made(
+            lambda y, x0, level: (level.alpha * y - x0) / ratio(level), y, fall),
+        "y = x / alpha, not x times alpha": made(right, x * cur.alpha, fall),
+        "upside down: the ratio is sigma / alpha": made(
+            lambda y, x0, level: (y - x0) * ratio(level), y, 1 / ratio(nxt) - 1 / ratio(cur)),
+        "what denoise gives is the guess x0: the direction is (y - x0) / s": made(lambda y, x0, level: x0, y, fall),
+        "Euler's step goes in sigma, not in sigma / alpha: alpha changes too": made(
+            lambda x, x0, level: (x - level.alpha * x0) / level.sigma, x, plain_fall, 1.0),
+        "the step is that of sigma, while the directions are by sigma / alpha: both by sigma / alpha": made(
+            right, y, plain_fall),
+        "this is Heun's method in lambda: here it goes in sigma / alpha": made(
+            lambda y, x0, level: x0 - y, y, nxt.lam - cur.lam),
+        "the guess is clipped to -1 ... 1: nothing here asks for it": made(
+            lambda y, x0, level: (y - x0.clamp(-1, 1)) / ratio(level), y, fall),
+        "a sign: (y - x0) / s is the direction, and the step is s of nxt less s of cur": made(right, y, -fall),
+        PLAIN: made(by_sigma, x, plain_fall, 1.0)}
 
 
 def slips(case: dict, step: Slopes) -> dict[str, Callable[[], Tensor]]:
@@ -152,22 +118,9 @@ def slips(case: dict, step: Slopes) -> dict[str, Callable[[], Tensor]]:
         "the sign of the mean direction: it is (y - x0) / s": lambda: step.along(-mean),
         "y was not multiplied by alpha again": lambda: step.along(mean) / nxt.alpha,
         "y is multiplied by cur's alpha again: it has arrived at nxt": lambda: step.along(mean) * cur.alpha / nxt.alpha,
-        "sigma / alpha is that of each level itself: sigma as it stands, or over the other level's alpha, is not": (
-            lambda: mixed(case, step, 1.0)),
-        "y = x / alpha in the direction too: it is (y - x0) / s, not (x - x0) / s": lambda: bare(case, step),
-        "y = x / alpha, not x times alpha": lambda: risen(case, step),
-        "upside down: the ratio is sigma / alpha": lambda: inverted(case, step),
-        "what denoise gives is the guess x0: the direction is (y - x0) / s": lambda: step.along(
-            (x0 + guess(case, step.along(x0), nxt)) / 2),
-        "Euler's step goes in sigma, not in sigma / alpha: alpha changes too": lambda: shrunk(case, step),
-        "the step is that of sigma, while the directions are by sigma / alpha: both by sigma / alpha": lambda: hasty(case, step),
-        "this is Heun's method in lambda: here it goes in sigma / alpha": lambda: in_lam(case, step),
-        "the guess is clipped to -1 ... 1: nothing here asks for it": lambda: clipped(case, step),
-        "x as it stands where y = x / alpha belongs, beside sigma / alpha": lambda: mixed(case, step, cur.alpha),
         "the noise is the mean of both, the guess of x0 the first alone: go along the mean slope from x": lambda: (
             nxt.alpha * x0 + nxt.sigma * mean),
         "the noise is the mean of both, the guess of x0 the second alone: go along the mean slope from x": lambda: (
             nxt.alpha * ahead + nxt.sigma * mean),
-        "a sign: (y - x0) / s is the direction, and the step is s of nxt less s of cur": lambda: turned(case, step),
         "the state stays as it is": lambda: x,
-        PLAIN: lambda: plain(step, lambda state: look(state, nxt))[1]}
+        **retold(case, step)}

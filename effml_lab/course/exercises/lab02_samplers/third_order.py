@@ -132,6 +132,7 @@ def slips(s: Three) -> dict[str, Callable[[], Tensor]]:
         "the term of the slope is missing: D = x0 + slope + bend": rule(times=0.0, mix=0.0),
         "the older slope is divided by the newer step: it has a step of its own, lam_1 - lam_2": lambda: (
             s.newton((s.m1 - s.m2) / h0)),
+        "d2 is the difference of two slopes: the older one is not taken away": lambda: s.newton(torch.zeros_like(s.m0)),
         "the lams are read one too early: they begin with nxt": lambda: s._replace(h0=h, h1=h0).rule(),
         "the guesses are read oldest first: they come newest first": s._replace(m0=s.m2, m2=s.m0).rule,
         "the sign of the term of D1": rule(times=-1.0),
