@@ -78,6 +78,8 @@ def gaussian_run(grid: list[Level], mean: float, std: float, method: str = "ddim
 
     method: "ddim", or "small" or "large", DDPM's variances. KL in nats.
     """
+    if method not in ("ddim", *VARIANCES) or std <= 0:
+        raise ValueError(f"method is ddim, {' or '.join(VARIANCES)}, and std lies above 0, got {method!r} and {std:g}")
     pairs, m, v = steps(grid), 0.0, spread(grid[0]) ** 2
     for cur, nxt in pairs:
         fresh = 0.0 if method == "ddim" else share(cur, nxt)

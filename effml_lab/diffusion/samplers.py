@@ -72,7 +72,7 @@ def heun(denoise: Callable, x: Tensor, grid: list[Level], at: Callable[[float], 
     pairs = steps(grid)
     gamma = min(churn / (len(grid) - 1), math.sqrt(2) - 1) if churn else 0.0
     for cur, nxt in pairs:
-        if gamma and noisy[0] <= cur.sigma / cur.alpha <= noisy[1]:
+        if gamma and noisy[0] * cur.alpha <= cur.sigma <= noisy[1] * cur.alpha:          # not where alpha = 0
             x, cur = _churned(x, cur, at(cur.lam - math.log1p(gamma)), boost, rng)
         guess = denoise(x, cur)
         if math.isfinite(nxt.lam - cur.lam):

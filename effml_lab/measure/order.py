@@ -3,13 +3,16 @@
 An error C / N^p is a straight line of slope -p over log N. p is that of the least-squares line through several counts, which
 only mean something where the error is ruled by its leading term: look at the curve before you trust the number.
 """
+from typing import Sequence
+
 import numpy as np
 
 
-def order(errors, counts) -> float:
+def order(errors: Sequence[float], counts: Sequence[float]) -> float:
     """Minus the slope of log error over log count; errors, counts: as many positive numbers, two or more."""
     counts, errors = np.asarray(counts, dtype=float), np.asarray(errors, dtype=float)
-    if counts.shape != errors.shape or counts.ndim != 1 or len(counts) < 2 or not ((counts > 0) & (errors > 0)).all():
-        raise ValueError("an order is measured on as many errors as counts, two or more, all positive, "
+    fit = counts.shape == errors.shape and counts.ndim == 1 and len(set(counts.tolist())) > 1
+    if not fit or not ((counts > 0) & (errors > 0) & np.isfinite(errors)).all():
+        raise ValueError("an order is measured on as many errors as counts, at two counts or more, all positive and finite, "
                          f"got {counts.shape} and {errors.shape}")
     return float(-np.polyfit(np.log(counts), np.log(errors), 1)[0])

@@ -145,9 +145,9 @@ def pareto(ax: Axes, records: Sequence, x: str = "nfe", y: str = "frechet", labe
     """
     if x not in COSTS:
         raise ValueError(f"unknown cost {x!r}: choose one of {', '.join(COSTS)}")
-    records = [r for r in records if y in r.quality]
+    records = [r for r in records if y in r.quality and getattr(r, "ms" if x == "time" else x) is not None]
     if not records:
-        raise ValueError(f"none of the records holds the quality {y!r}")
+        raise ValueError(f"none of the records holds the quality {y!r} and the cost {x!r}")
     costs, scores = COSTS[x][1](records), [r.quality[y] for r in records]
     points = [(cost[0], score["value"]) for cost, score in zip(costs, scores)]
     best = front(points)
@@ -155,7 +155,7 @@ def pareto(ax: Axes, records: Sequence, x: str = "nfe", y: str = "frechet", labe
     for k, (record, (mid, left, right), score) in enumerate(zip(records, costs, scores)):
         color, marker, _ = look(k)
         ax.errorbar(mid, score["value"], xerr=[[mid - left], [right - mid]], fmt=marker, color=color, capsize=2,
-                    yerr=[[score["value"] - score["low"]], [score["high"] - score["value"]]], label=record.technique)
+                    yerr=_arms(score), label=record.technique)
     ax.set(xscale="log", xlabel=COSTS[x][0], ylabel=label or y)
     ax.legend()
 
@@ -168,9 +168,10 @@ def _logarithmic(ax: Axes, scores: list[dict]) -> None:
         ax.set_ylim(bottom=least / 2)
         ax.yaxis.set(major_formatter="{x:g}", minor_formatter=Plain(labelOnlyBase=False))
     else:
-        low = [score["low"] for score in scores if score["value"] <= 0]
-        ax.set_yscale("symlog", linthresh=10 ** math.ceil(math.log10(-min(low))), linscale=0.5)
-        ax.set_ylim(bottom=1.5 * min(low))
+        low = min(score["low"] for score in scores if score["value"] <= 0)
+        scale = -low or min((score["high"] for score in scores if score["high"] > 0), default=1.0)
+        ax.set_yscale("symlog", linthresh=10 ** math.ceil(math.log10(scale)), linscale=0.5)
+        ax.set_ylim(bottom=1.5 * low)
         ax.yaxis.set_major_formatter("{x:g}")
 
 

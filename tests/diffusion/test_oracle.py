@@ -131,3 +131,9 @@ def test_the_gaussian_recursion_is_what_the_samplers_do(method, n):
     assert abs(end.mean().item() - m) < 4 * s / math.sqrt(count)
     assert abs(end.std().item() - s) < 4 * s / math.sqrt(2 * count)
     assert kl == pytest.approx(math.log(std / s) + (s**2 + (m - mean) ** 2) / (2 * std**2) - 0.5)
+
+
+@pytest.mark.parametrize("method, std", [("big", 0.1), ("ddim", 0.0)])
+def test_a_run_is_of_known_methods_on_data_with_a_spread(method, std):
+    with pytest.raises(ValueError, match="method is ddim, small or large, and std lies above 0"):
+        oracle.gaussian_run(LINEAR.grid(4), 0.5, std, method)

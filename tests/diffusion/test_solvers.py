@@ -217,6 +217,13 @@ def test_churn():
     assert (ours - by_hand).abs().max() < 1e-10
 
 
+def test_churn_leaves_alpha_0_alone():
+    schedule = levels.zero_snr(levels.scaled_linear())
+    grid = schedule.grid(5, "trailing")
+    plain, churned = ([*samplers.heun(wavy, normal(8, 3), grid, schedule.at, churn, rng=seeded(1))] for churn in (0.0, 1.0))
+    assert grid[0].alpha == 0 and torch.equal(plain[0], churned[0]) and not torch.equal(plain[1], churned[1])
+
+
 def test_churn_keeps_the_marginal_of_any_family():
     """Noise added from lam to lam - log(1 + gamma) is the forward process: x stays alpha x0 + sigma noise."""
     x0, count = 0.7, 400_000

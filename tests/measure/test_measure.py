@@ -238,7 +238,8 @@ def test_the_order_of_an_exact_power_is_that_power():
     assert order(torch.tensor([1.0, 0.1]), torch.tensor([1, 10])) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("counts, errors", [([4, 8], [1.0]), ([4], [1.0]), ([4, 8], [1.0, 0.0]), ([4, 8], [1.0, math.nan])])
-def test_an_order_needs_two_points_or_more(counts, errors):
-    with pytest.raises(ValueError, match="two or more, all positive"):
+@pytest.mark.parametrize("counts, errors", [([4, 8], [1.0]), ([4], [1.0]), ([4, 8], [1.0, 0.0]), ([4, 8], [1.0, math.nan]),
+                                            ([4, 8], [1.0, math.inf]), ([4, 4], [1.0, 2.0])])
+def test_an_order_needs_two_counts_or_more(counts, errors):
+    with pytest.raises(ValueError, match="two counts or more, all positive and finite"):
         order(errors, counts)

@@ -52,6 +52,15 @@ def test_pareto_names_every_point_and_joins_the_front(ax):
     assert list(ax.lines[0].get_xdata()) == [1, 100]
 
 
+def test_pareto_leaves_out_what_has_no_such_cost(ax):
+    rows = [record("a", 1, 5.0), record("floor", 1, 0.1)]
+    rows[1].nfe = rows[1].ms = None
+    for cost in ("nfe", "time"):
+        plots.pareto(ax, rows, x=cost)
+    with pytest.raises(ValueError, match="the cost 'time'"):
+        plots.pareto(ax, rows[1:], x="time")
+
+
 def point(name: str, sampler: str | None, nfe: int | None, value: float) -> SimpleNamespace:
     row = record(name, nfe or 1, value)
     row.nfe, row.settings = nfe, {"sampler": sampler}
@@ -71,6 +80,9 @@ def test_tradeoff_draws_a_curve_for_each_sampler_with_front_and_floor(ax):
     assert list(first.get_xdata()) == [5, 10] and list(first.get_ydata()) == [4.0, 2.0]
     plots.tradeoff(ax, [point("a", "a", 5, 1.0), point("b", "b", 5, -0.5)])
     assert ax.get_yscale() == "symlog"
+    none = point("c", "c", 5, 0.0)
+    none.quality["frechet"] = {"value": 0.0, "low": 0.0, "high": 0.04}
+    plots.tradeoff(ax, [none])
     plots.tradeoff(ax, [], own=[point("mine", None, 7, 5.0)])       # nothing recorded yet
 
 

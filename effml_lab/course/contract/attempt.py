@@ -10,6 +10,7 @@ import linecache
 import os
 import random
 import sys
+import sysconfig
 import tempfile
 import threading
 import traceback
@@ -25,7 +26,7 @@ from ...folders import PACKAGE
 from .codec import decode, encode
 from .exercise import Unanswered
 
-LIBRARIES = (str(PACKAGE), str(Path(torch.__file__).parent), f"{os.sep}site-packages{os.sep}", f"{os.sep}lib{os.sep}python")
+LIBRARIES = (str(PACKAGE), str(Path(torch.__file__).parent), f"{os.sep}site-packages{os.sep}", sysconfig.get_path("stdlib"))
 
 
 @dataclass
@@ -101,7 +102,8 @@ def unwrapped(impl) -> list:
 @contextmanager
 def watched(own: tuple[Callable, ...]) -> Iterator[set[str]]:
     """Collect the names of the functions in `own` that are called, whatever name they are called by."""
-    codes = {plain.__code__: plain.__qualname__ for plain in unwrapped(own)}
+    named = lambda plain: plain.__module__ if "<lambda>" in plain.__qualname__ else plain.__qualname__      # of a table: its file
+    codes = {plain.__code__: named(plain) for plain in unwrapped(own)}
     calls: set[str] = set()
 
     def notice(frame, event, arg):
@@ -149,15 +151,15 @@ def captured(limit: int = 2000) -> Iterator[Callable[[], str]]:
         for fd, _ in saved:
             os.dup2(file.fileno(), fd)
         sys.stdout = sys.stderr = file
-        diverted = [stream for stream in streams if _divert(stream, file)]
+        diverted = [stream for stream in {id(s): s for s in streams}.values() if _divert(stream, file)]
         try:
             yield lambda: "".join(text)
         finally:
             for stream in diverted:
                 del stream.write
+            sys.stdout, sys.stderr = streams
             for stream in (*streams, file):
                 stream.flush()
-            sys.stdout, sys.stderr = streams
             for fd, copy in saved:
                 os.dup2(copy, fd)
                 os.close(copy)

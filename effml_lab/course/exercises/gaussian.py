@@ -1,15 +1,15 @@
-"""Gaussian data for samplers: its exact guesses of x0, a random case, and what must hold of the step to the clean end.
+"""Gaussian data for samplers that draw noise: its exact guesses of x0, a random case, and what must hold of the clean end.
 
-Both samplers of lab 01 walk 10,000 numbers of it and every state is seen, so that each step is judged by itself.
+Tens of thousands of numbers walk, and every state is seen, so that each step is judged by itself.
 """
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from ..contract.exercise import Property, Unanswered, close, near
+from ..contract.exercise import Property, Unanswered, forgiven, near
 from .common import integer
 from .moments import CUT, bent, drift, noise_size, residual, step_mean
 
-N = (2500, 1, 2, 2)
+WIDE = (3000, 2, 2, 4)      # so many numbers that 3% of a standard deviation are nine standard errors
 
 
 def guess(case, x: Tensor, abar: Tensor | float) -> Tensor:
@@ -18,9 +18,9 @@ def guess(case, x: Tensor, abar: Tensor | float) -> Tensor:
     return mean + alpha * power / (alpha**2 * power + 1 - alpha**2) * (x - alpha * mean)
 
 
-def gaussian_case(rng, **more):
+def gaussian_case(rng: Generator, x: Tensor, **more) -> dict:
     return {"mean": 0.3 + torch.rand((), generator=rng).item(), "std": 0.2 + 0.3 * torch.rand((), generator=rng).item(),
-            "x": torch.randn(N, generator=rng), "seed": integer(rng, 0, 10**6), **more}
+            "x": x, "seed": integer(rng, 0, 10**6), **more}
 
 
 def real(x: Tensor) -> Tensor:
@@ -31,19 +31,14 @@ def real(x: Tensor) -> Tensor:
     return x
 
 
-def clean_end(name: str, x: Tensor, y: Tensor, x0: Tensor, sizes: tuple[float, ...], cause: str) -> Property:
-    """y is the guess x0 itself. cause: named if y has noise of one of these sizes on it."""
-    row, extra = close(name, y, x0, None, 1e-3), noise_size(x, y)
-    noisy = not row.passed and drift(x, y, x0) < 6 and any(0.96 * size < extra < 1.04 * size for size in sizes)
-    return row._replace(causes=(cause,)) if noisy else row
-
-
-WIDE = (3000, 2, 2, 4)      # so many numbers that 3% of a standard deviation are nine standard errors
+def noisy(x: Tensor, y: Tensor, mean: Tensor, sizes: tuple[float, ...]) -> bool:
+    """Whether y is this mean with noise of one of these sizes on it."""
+    return drift(x, y, mean) < 6 and any(0.96 * size < noise_size(x, y) < 1.04 * size for size in sizes)
 
 
 def far_case(rng, **more):
     """Data that lie outside -1 ... 1, so that a clipped guess is seen."""
-    return gaussian_case(rng, mean=2.5 + torch.rand((), generator=rng).item(), **more) | {"x": torch.randn(WIDE, generator=rng)}
+    return gaussian_case(rng, torch.randn(WIDE, generator=rng), mean=2.5 + torch.rand((), generator=rng).item(), **more)
 
 
 def quiet_end(name: str, x: Tensor, y: Tensor, sizes: tuple[float, ...], cause: str, means: dict) -> Property:
@@ -62,7 +57,7 @@ def end_mean(name: str, x: Tensor, y: Tensor, x0: Tensor, slips: dict, left: tup
     """`step_mean` for a step that adds no noise, where rounding is all that parts y from its mean."""
     row, like = step_mean(name, x, y, x0, slips, left=left), lambda mean, tol: near(y, mean.float(), tol)
     if row.passed or like(x0, 1e-3):
-        return row._replace(passed=True)
+        return forgiven(row)
     if row.causes == (CUT,):
         return row if not left else row._replace(causes=left)              # clipped is what it was before
     asked = (said for said in slips if left is None or said in left)

@@ -89,7 +89,7 @@ def step_noise(name: str, x: Tensor, y: Tensor, std: float, slips: dict[str, flo
                used: str | None = None) -> Property:
     """The new noise in y has standard deviation std, whatever the mean, and is new. slips: cause -> what it would give."""
     if used:
-        return Property(name, False, "noise that is not new", "new noise for every pixel and step", (used,))
+        return Property(name, False, "noise that is not new, or not normal", "new normal noise for every pixel and step", (used,))
     if exploded(y) or exploded(x) or cut(y):
         slips = {}
     return within(name, noise_size(x, y), (1 - slack) * std, (1 + slack) * std,

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from ...diffusion import levels
 from ...diffusion.levels import CLEAN, Level, Schedule
-from ..contract.exercise import Property, Unanswered, close, kind, known, near, same_form
+from ..contract.exercise import Property, Unanswered, blamed, close, kind, known, near, same_form
 from .common import integer
 
 SHAPED, COUNTED = "every state shaped like x", "one state a step"
@@ -80,7 +80,7 @@ def asked(case: dict, grid: list[Level], at: list[int], seen: list[Tensor]) -> C
 def walked(impl: Callable, case: dict) -> dict:
     """The states of a sampler, and what it asked of the denoiser: the `run` of an exercise."""
     grid, at, seen = levels_of(case), [], []
-    states = iterable(impl(asked(case, grid, at, seen), case["x"], grid))
+    states = iterable(impl(asked(case, grid, at, seen), case["x"], list(grid)))          # a list of its own: it may be used up
     states = list(itertools.islice(states, 2 * len(grid) + 2))
     at, seen = joined(at, seen, len(case["x"]))
     return {"states": states, "at": at, "seen": seen}
@@ -186,7 +186,7 @@ def sometimes(said: str, cause: str, rows: list[Property]) -> list[Property]:
     """The rows of several steps; where some hold and all the others have this cause, it is told as `said`: of some steps only."""
     failed = [row for row in rows if not row.passed]
     some = 0 < len(failed) < len(rows) and all(cause in row.causes for row in failed)
-    return [row if row.passed else row._replace(causes=(said,)) for row in rows] if some else rows
+    return blamed(rows, said) if some else rows
 
 
 def endless(state: Tensor, row: Property) -> Property:

@@ -6,6 +6,7 @@ import os
 import random
 import sys
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from effml_lab.course.contract.codec import decode, encode
 from effml_lab.course.contract.exercise import Exercise, built, close, reading, same_form
 from effml_lab.course.contract.judge import judge
 from effml_lab.course.contract.report import Report, shown
-from effml_lab.course.exercises import find
+from effml_lab.course.exercises import EXERCISES, find
 from effml_lab.diffusion import denoise, guess, levels, oracle, samplers, sde
 from effml_lab.diffusion.spacings import SPACINGS
 from effml_lab.measure import cost
@@ -217,7 +218,28 @@ def test_a_wrong_reading_is_told_its_direction_and_not_the_answer(value, said):
     assert bool(row[0].causes) == (value == 0.5)
 
 
-@pytest.mark.parametrize("impl, said", [(None, "No answer yet"), (..., "No answer yet"), (3, "Hand over the function"),
+@pytest.mark.parametrize("id", [id for id, exercise in EXERCISES.items() if exercise.kind == "value"])
+def test_nothing_about_a_value_lies_in_its_case(id):
+    """What is in a case is shown beside a failure, and lies in check.case."""
+    exercise, report = find(id), judge(find(id), -12345.0, 2, 0)
+    assert exercise.cases(torch.Generator()) == [{}] and not report.case and "<details>" not in report._repr_html_()
+
+
+@pytest.mark.parametrize("value", [True, np.bool_(True), torch.tensor(True), 10**400])
+def test_what_is_no_finite_number_is_no_prediction(value):
+    report = judge(find("01-guess-time"), value, 1, 0)
+    assert repr(report) == "0" and not report.note.startswith("Your code raised")
+
+
+def test_a_fault_of_the_check_is_not_blamed_on_the_answer():
+    def broken(case, out):
+        raise ZeroDivisionError
+    report = judge(Exercise("00-x", "X", {"a": 0, "b": 1}, lambda rng: [{}], lambda impl, case: 1.0, broken), lambda: 1, 2, 0)
+    assert repr(report) == "0" and "fault of the check" in report.note and [holds for _, holds in report.rows] == [None, None]
+
+
+@pytest.mark.parametrize("impl, said", [(denoise.Denoiser(lambda x, t: x), "the package's own `Denoiser`"),
+                                        (None, "No answer yet"), (..., "No answer yet"), (3, "Hand over the function"),
                                         (torch.ones(2), "Hand over the function")])
 def test_what_is_no_function_is_refused(impl, said):
     report = marked(impl)
@@ -280,6 +302,16 @@ def by_sde(score, x, betas, rng, walk=sde.euler_maruyama):
     return samplers.last(walk(denoise, x, levels.from_betas(betas), times, rng))
 
 
+def by_middle(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        yield (x := guess.middle(denoise(x, cur), denoise(x, cur), cur, nxt, nxt) if nxt.sigma else denoise(x, cur))
+
+
+def by_forecast(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        yield (x := samplers.step(x, guess.forecast([denoise(x, cur)], [nxt.lam, cur.lam]), cur, nxt))
+
+
 @pytest.mark.parametrize("id, impl, name", [
     ("01-levels", by_schedule, "from_alphas_cumprod"), ("01-loss", by_loss, "loss"), ("01-posterior", by_step, "step"),
     ("01-forward", lambda x0, t, abar, eps: denoise.noised(x0, levels.Level(t, 1.0, 0.0), eps), "noised"),
@@ -292,6 +324,9 @@ def by_sde(score, x, betas, rng, walk=sde.euler_maruyama):
     ("02-grid", lambda n, high, low, rho=7: SPACINGS["karras"](n, (high, low)), "_karras"),
     ("02-heun", lambda denoise, x, grid: samplers.heun(denoise, x, grid), "heun"),
     ("02-dpmpp-2m", lambda denoise, x, grid: list(samplers.SAMPLERS["dpmpp_2m"](denoise, x, grid)), "dpmpp_2m"),
+    ("02-heun", by_middle, "middle"), ("02-dpmpp-2m", by_forecast, "forecast"),
+    ("01-invert", (lambda x, t, abar, eps: denoise.PREDICTIONS["eps"].to_x0(eps, x, levels.Level(0.0, 0.6, 0.8)),
+                   lambda x, t, abar, x0: x), "effml_lab.diffusion.denoise"),
     ("02-third-order", lambda x0s, lams: guess.forecast(x0s, lams), "forecast")])
 def test_every_exercise_watches_the_packages_version(id, impl, name):
     report = judge(find(id), impl, 5, 0)
@@ -361,6 +396,15 @@ def test_a_stream_held_by_a_log_handler_is_diverted(monkeypatch):
     logging.getLogger("held").removeHandler(handler)
     stream.write("after")
     assert "held" in report.printed and stream.text == "after"
+
+
+def test_one_stream_may_be_both(monkeypatch, capfd):
+    stream = NotebookStream()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    report = marked(lambda x: (print("said"), 2 * x)[1])
+    os.write(1, b"as before")
+    assert "said" in report.printed and sys.stdout is stream and capfd.readouterr().out == "as before"
 
 
 def test_long_output_is_cut():

@@ -383,3 +383,13 @@ WRONG += [
     (wrong_mean_swapped, ["x and the guess of x0 are exchanged"]),
     (wrong_last_skipped, ["the step to the clean level leaves x as it i"]),
 ]
+
+
+def right_pops(denoise, x, grid, variance="small", rng=None):
+    while len(grid) > 1:
+        cur = grid.pop(0)
+        x, = right_posterior(denoise, x, [cur, grid[0]], variance, rng)
+        yield x
+
+
+RIGHT += [right_pops]

@@ -4,6 +4,8 @@ from functools import partial
 
 import torch
 
+from effml_lab.diffusion import denoise, levels
+
 EXERCISE = "01-invert"
 
 
@@ -236,3 +238,10 @@ WRONG += [
     ((solved(lambda x, a, z: (x - (1 - a.sqrt()).sqrt() * z) / a.sqrt()),
       solved(lambda x, a, z: (x - a.sqrt() * z) / (1 - a.sqrt()).sqrt())), ["alpha² belongs under the root"]),
 ]
+
+
+def table_x0(x, t, abar, eps):
+    return denoise.PREDICTIONS["eps"].to_x0(eps, x, levels.Level(t, *factors(t, abar, x)))
+
+
+WRONG += [((table_x0, to_eps), [])]

@@ -417,3 +417,11 @@ WRONG += [
     (wrong_noise_normalized, ["the noise of each image is brought to one si"]),
     (wrong_abar_clamped, []),
 ]
+
+
+def wrong_told_t_minus_1(predict_eps, x0, abar, rng):
+    t, eps, a = draw(x0, abar, rng)
+    return (predict_eps(a.sqrt() * x0 + (1 - a).sqrt() * eps, t - 1) - eps).square().mean()
+
+
+WRONG += [(wrong_told_t_minus_1, ["the net is told another t than that of x"])]

@@ -219,7 +219,7 @@ WRONG = [
     (before_of(lambda t, abar: abar[t - 1] if t > 1 else torch.ones(())), ["only before t = 0"]),
     (before_of(lambda t, abar: abar[max(t - 1, 0)]), ["abar[0] stands for"]),
     (wrong_unshifted, ["shifted by one"]),
-    (wrong_special, ["not 0: only the small one"]),
+    (wrong_special, ["only the small one is 0 there"]),
     (wrong_logs, ["the logarithm of"]),
     (wrong_no_beta, ["beta is missing in the weight"]),
     (wrong_package, []),

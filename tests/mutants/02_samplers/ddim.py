@@ -306,7 +306,7 @@ WRONG = [
     (wrong_as_printed, ["e^lambda is infinite"]),
     (wrong_backwards, ["walked backwards"]),
     (wrong_first_noise, ["noise of the first step is kept"]),
-    (with_change(lambda x, x0, e, c, n: n.alpha**0.5 * x0 + n.sigma * (x - c.alpha**0.5 * x0) / c.sigma), ["nor of it alone"]),
+    (with_change(lambda x, x0, e, c, n: n.alpha**0.5 * x0 + n.sigma * (x - c.alpha**0.5 * x0) / c.sigma), ["here of alpha alone"]),
     (wrong_once, ["asked once in all"]),
     (wrong_once_yielded, ["asked once in all", "starts at the first x"]),
     (wrong_never_moved, ["starts at the first x again", "shown the first x"]),
@@ -400,3 +400,14 @@ WRONG += [
     (wrong_disjoint_pairs, ["every other step is missing: pairs overlap, "]),
     (wrong_lerp_no_alpha, ["x and the guess are mixed by sigma alone: th"]),
 ]
+
+
+def right_pops(denoise, x, grid):
+    while len(grid) > 1:
+        cur = grid.pop(0)
+        x0 = denoise(x, cur)
+        x = grid[0].alpha * x0 + grid[0].sigma * (x - cur.alpha * x0) / cur.sigma
+        yield x
+
+
+RIGHT += [right_pops]

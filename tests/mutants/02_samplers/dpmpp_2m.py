@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import torch
 
-from effml_lab.diffusion import samplers
+from effml_lab.diffusion import guess, samplers
 
 EXERCISE = "02-dpmpp-2m"
 
@@ -293,7 +293,7 @@ WRONG = [
     (with_change(two_outside), ["2 h_before in brackets"]),
     (wrong_asks_on, ["keep its answer"]),
     (kept_state(False), ["the state before"]),
-    (kept_state(True), ["kept is the state, x"]),
+    (kept_state(True), ["you kept the state, x"]),
     (wrong_state_line, ["the state is extrapolated"]),
     (wrong_backwards, ["walked backwards"]),
     (wrong_backwards_steps, ["are exchanged in the step"]),
@@ -423,3 +423,15 @@ WRONG += [
     (wrong_clamped, ["D is clipped to -1 ... 1: nothing here asks "]),
     (wrong_hb_first, ["h_before stays that of the first step: it is"]),
 ]
+
+
+def wrong_forecast(denoise, x, grid):
+    known = []
+    for i, (cur, nxt) in enumerate(zip(grid, grid[1:])):
+        known.insert(0, denoise(x, cur))
+        lams = [level.lam for level in (nxt, *grid[i::-1])]
+        x = step(x, guess.forecast(known[:2], lams[:len(known[:2]) + 1]), cur, nxt)
+        yield x
+
+
+WRONG += [(wrong_forecast, [])]

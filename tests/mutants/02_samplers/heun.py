@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import torch
 
-from effml_lab.diffusion import samplers
+from effml_lab.diffusion import guess, samplers
 from effml_lab.diffusion.levels import Level
 
 EXERCISE = "02-heun"
@@ -530,7 +530,7 @@ def wrong_y_times(denoise, x, grid):
 WRONG += [
     (wrong_d_of_x, ["y = x / alpha in the direction too: it is (y"]),
     (wrong_ratio_inverted, ["upside down: the ratio is sigma / alpha"]),
-    (wrong_one_alpha, ["sigma / alpha is that of each level itself: "]),
+    (wrong_one_alpha, ["each level has its own ratio"]),
     (wrong_sign_d, ["a sign: (y - x0) / s is the direction, and t"]),
     (wrong_x_and_sigma, ["Euler's step goes in sigma, not in sigma / a"]),
     (wrong_yields_twice, ["two states a step: yield one, at its end"]),
@@ -540,3 +540,15 @@ WRONG += [
     (wrong_carried_y_nxt, []),
     (wrong_y_times, ["y = x / alpha, not x times alpha"]),
 ]
+
+
+def wrong_middle(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        x0 = denoise(x, cur)
+        if nxt.sigma:
+            x0 = guess.middle(x0, denoise(samplers.step(x, x0, cur, nxt), nxt), cur, nxt, nxt)
+        x = samplers.step(x, x0, cur, nxt)
+        yield x
+
+
+WRONG += [(wrong_middle, [])]

@@ -109,7 +109,7 @@ WRONG = [
     (fitted(lambda u, v, x, y: (u * u).sum() / (u * v).sum()), ["the inverse of"]),
     (fitted(lambda u, v, x, y: (x * y).sum() / (x * x).sum()), ["through the origin"]),
     (fitted(lambda u, v, x, y: (u * v).sum() / (x * x).sum()), ["the squares below"]),
-    (fitted(lambda u, v, x, y: (x * y).sum() / (u * u).sum()), ["the products above"]),
+    (fitted(lambda u, v, x, y: (x * y).sum() / (u * u).sum()), ["the numerator is made of"]),
     (fitted(lambda u, v, x, y: (u * v).sum()), ["the sum of products alone"]),
     (fitted(lambda u, v, x, y: (u * v).mean()), ["divided by n"]),
     (fitted(lambda u, v, x, y: (u * v).sum() / (u.norm() * v.norm())), ["the correlation"]),

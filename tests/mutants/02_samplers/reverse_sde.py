@@ -217,7 +217,7 @@ WRONG = [
     (with_change(noise=lambda b, bs, t: (0.97 * b).sqrt()), []),
     (wrong_first_x, ["shown the first x"]),
     (wrong_new_start, ["begins with noise of its own"]),
-    (wrong_own_rng, ["a generator of its own"]),
+    (wrong_own_rng, ["a generator of your own"]),
     (wrong_swapped, []),
     (wrong_generator, []),
     (wrong_pair, []),

@@ -12,7 +12,7 @@ from ....diffusion import levels as schedules
 from ....diffusion.levels import Level
 from ....diffusion.oracle import gaussian_run
 from ....diffusion.samplers import ddim, ddpm, share, step
-from ...contract.exercise import Exercise, Property, Unanswered, near, prediction, reading
+from ...contract.exercise import Exercise, Property, Unanswered, blamed, near, prediction, reading
 from ..common import drawn_anew, integer, repeated
 from ..gaussian import end_mean, far_case, guess, quiet_end, real
 from ..moments import CUT, noise_size, one_by_one
@@ -58,7 +58,7 @@ def ddpm_run(impl, case):
         return shown[-1].clone()
 
     def walk(rng, **named):
-        states = iterable(impl(denoise, case["x"], grid, rng=rng, **named))
+        states = iterable(impl(denoise, case["x"], list(grid), rng=rng, **named))
         return [x.clone() if isinstance(x, Tensor) else x for x in itertools.islice(states, len(grid) + 2)]
 
     out = repeated(lambda rng: walk(rng, variance=case["variance"]), case["seed"])
@@ -83,7 +83,7 @@ def ddpm_verify(case, out):
         own = judged(case, list(zip(itertools.pairwise(grid), asked, states)))      # from what denoise was shown
         bare = all(noise_size(x, y) < 1e-4 for x, y in zip(asked, states))          # what is yielded has no new noise in it
         if bare and all(row.passed for row in own if row.name == MEAN):
-            return [*form, *(row if row.passed else row._replace(causes=(AFTER,)) for row in own)]
+            return [*form, *blamed(own, AFTER)]
         if all(row.passed for row in own):
             rows = [Property(MEAN, False, "a step from another x", "a step from the state before", (STRAY,)), *own]
     ends = [out[k][-1] for k in ("out", "again", "other")]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ....diffusion.denoise import noised
-from ...contract.exercise import Exercise, Property, close, kind, near, same_form
+from ...contract.exercise import Exercise, Property, blamed, close, kind, near, same_form
 from ..common import PAPER, betas, column, integer, lined_up
 from ..moments import cut
 
@@ -124,9 +124,9 @@ def forward_verify(case, out):
                 **part(lambda v: (1 - v).sqrt(), eps)}, e),
             close("the two parts add up to x_t", out[0], out[1] + out[2], None, e)]
     if any(cut(part) for part in out[:3]):
-        rows = [row if row.passed else row._replace(causes=(CLIPPED,)) for row in rows]
+        rows = blamed(rows, CLIPPED)
     if not torch.equal(out[0].nan_to_num(), out[3].nan_to_num()):
-        rows = [row if row.passed else row._replace(causes=again) for row in rows]
+        rows = blamed(rows, *again)
     return [form, *rows, flat_row(FLAT, out[4:])]
 
 

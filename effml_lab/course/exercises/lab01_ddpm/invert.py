@@ -5,7 +5,7 @@ only where one of them alone does not already tell why it fails.
 """
 from torch import Tensor
 
-from ....diffusion.denoise import Denoiser
+from ....diffusion.denoise import PREDICTIONS, Denoiser
 from ...contract.exercise import Exercise, Property, Unanswered, close
 from ..common import all_formed, column, lined_up
 from .forward import ROUGH, VARIANCE, batch_cases, flat_row, flattened, foreign
@@ -103,4 +103,5 @@ def solved_eps(x, a, given, others: dict, got, e: float) -> Property:
 
 EXERCISES = (Exercise("01-invert", "x0 from eps, and back", {
     "shape and dtype of x": 0, "x0_from_eps: the picture that goes with eps": 1, "eps_from_x0: the noise that goes with x0": 1,
-    "there and back gives the same eps": 0.5, FLAT: 0.25}, batch_cases, invert_run, invert_verify, own=(Denoiser.__call__,)),)
+    "there and back gives the same eps": 0.5, FLAT: 0.25}, batch_cases, invert_run, invert_verify,
+    own=(Denoiser.__call__, PREDICTIONS["eps"].to_x0)),)

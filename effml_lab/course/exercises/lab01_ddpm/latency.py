@@ -5,16 +5,20 @@ it. Its first calls are slow. Of the twenty costs in order only the 5th and 6th,
 every convention for quartiles gives the same numbers, and the 84th percentile, trimming or dropping calls gives others.
 The slowest come first, so that the warm-up taken out twice is seen. A clock may be read more often than is needed.
 """
-import math
+from typing import Callable, NamedTuple
 
 import torch
+from torch import Tensor
 
 from ....measure.cost import ratio, timed
-from ...contract.exercise import Exercise, Property, close, known, near, prediction
+from ...contract.exercise import Exercise, Property, blamed, close, known, near, prediction
 from ..common import POSITIVE, integer, one_number, several
 
 START = 2.0**14         # seconds: clocks count from long ago
 COARSE = 2.0**-9 * 1000     # ms between neighbouring float32 numbers there
+NUMBERS, COUNTED = "two finite numbers, the median above 0", "warm-up and repeats, no more"
+IDLE, MEDIAN, SPREAD = "nothing is pending when the clock is read", "the median, in ms", "the spread, q75 - q25, in ms"
+TWICE = "the warm-up is taken out twice: the timed calls are all after it"
 
 
 class Device:
@@ -61,93 +65,113 @@ def run(impl, case):
             "clean": device.clean, "unfinished": device.unfinished}
 
 
+class Timed(NamedTuple):
+    """What the device took for its calls, in ms."""
+    each: Tensor        # of those that are to be timed, sorted
+    every: Tensor       # of all, sorted
+    order: Tensor       # of those that are to be timed, as they came
+    launch: Tensor
+    warmup: int
+
+    @property
+    def spread(self) -> Tensor:
+        return between(self.each)
+
+
+def between(values: Tensor, low: float = 0.25, high: float = 0.75) -> Tensor:
+    return values.quantile(high) - values.quantile(low)
+
+
+def timed_calls(case) -> Timed:
+    took = 1000 * (torch.tensor(case["costs"], dtype=torch.float64) + case["launch"])
+    kept = took[case["warmup"]:]
+    return Timed(kept.sort().values, took.sort().values, kept, torch.tensor(1000 * case["launch"]).double(), case["warmup"])
+
+
+def counted(t: Timed, calls: int, median: Tensor) -> Property:
+    n, inside = t.warmup + 20, t.order[:20 - t.warmup]
+    out_of_them = any(near(median, middle, 1e-6) for middle in (inside.median(), inside.quantile(0.5)))
+    return Property(COUNTED, calls == n, f"{calls} calls", f"{n} calls", known({
+        20: "the warm-up is taken out of the repeats: it comes on top of them" if out_of_them else "there is no warm-up",
+        t.warmup: "nothing but the warm-up ran", n + 1: "one call too many",
+        t.warmup + 1: "one call was timed: does `return` stand inside the loop?"}, calls))
+
+
 def pending(out) -> Property:
-    name = "nothing is pending when the clock is read"
     if not out["readings"]:
         cause = "time is told by clock(), which is handed in: this took another clock, or none"
-        return Property(name, False, "clock() was never called", "readings of clock()", (cause,))
+        return Property(IDLE, False, "clock() was never called", "readings of clock()", (cause,))
     idle = out["unfinished"] == 0 or out["clean"] >= 2 * 20          # then the launch alone was timed on top
-    return Property(name, idle, f"{1000 * out['unfinished']:.3g} ms of work", "0 ms of work",
+    return Property(IDLE, idle, f"{1000 * out['unfinished']:.3g} ms of work", "0 ms of work",
                     () if idle else ("call sync before the clock, at the start and at the end",))
 
 
+def median_slips(t: Timed, got: Tensor) -> dict[str, Callable[[], Tensor]]:
+    return {
+        "divided by the number of repeats: each time is that of one call": lambda: t.each.median() / 20,
+        "the median and the spread are swapped": lambda: t.spread,
+        "in microseconds": lambda: t.each.median() * 1000,
+        "readings of the clock in float32, too coarse for them: subtract before you make a tensor": lambda: (
+            (got / COARSE).round() * COARSE),
+        "in seconds: one second is 1000 ms": lambda: t.each.median() / 1000,
+        "the mean: one slow call moves it": t.each.mean,
+        "the fastest call": t.each.min,
+        "the mean with the warm-up in it": t.every.mean,
+        "the total": t.each.sum,
+        "the clock was read while work was pending: the call had only been enqueued": lambda: t.launch}
+
+
+def median_of_others(t: Timed) -> dict[str, Callable[[], Tensor]]:
+    """Medians of other calls than those that are asked for, where the right number of calls was made."""
+    return {
+        TWICE: lambda: t.order[t.warmup:].quantile(0.5),
+        "the warm-up is in it": lambda: t.every.quantile(0.5),
+        "the slow calls are left out: the median needs no trimming": lambda: t.each[:-2].quantile(0.5),
+        "the middle of a list that is not sorted": lambda: t.order[10],
+        "the times add up: read the clock anew before each call": lambda: t.order.cumsum(0).quantile(0.5)}
+
+
+def spread_slips(t: Timed) -> dict[str, Callable[[], Tensor]]:
+    return {
+        TWICE: lambda: between(t.order[t.warmup:]),
+        "the slow calls are left out: quartiles need no trimming": lambda: between(t.each[:-2]),
+        "the fastest and the slowest are left out: quartiles need no trimming": lambda: between(t.each[1:-1]),
+        "from the 16th to the 84th percentile: the quartiles are at 25 and 75": lambda: between(t.each, 0.16, 0.84),
+        "from the 10th to the 90th percentile: the quartiles are at 25 and 75": lambda: between(t.each, 0.1, 0.9),
+        "the entries at a quarter and three quarters of a list that is not sorted": lambda: t.order[15] - t.order[5],
+        "the 75th percentile alone": lambda: t.each.quantile(0.75),
+        "the sign: the 75th percentile less the 25th": lambda: -t.spread,
+        "half the distance": lambda: t.spread / 2,
+        "from the median to the 75th percentile": lambda: t.each.quantile(0.75) - t.each.median(),
+        "the variance: one slow call moves it": lambda: t.each.var(correction=0),
+        "the median and the spread are swapped": t.each.median,
+        "in microseconds": lambda: t.spread * 1000,
+        "in seconds: one second is 1000 ms": lambda: t.spread / 1000,
+        "the standard deviation: one slow call moves it": t.each.std,
+        "the standard deviation: two slow calls move it": lambda: t.each.std(correction=0),
+        "from the fastest to the slowest: two calls decide it": lambda: t.each.max() - t.each.min(),
+        "only the calls after the first are in it": lambda: between(t.order[1:]),
+        "the warm-up is in it": lambda: between(t.every)}
+
+
 def verify(case, out):
-    costs = torch.tensor(case["costs"], dtype=torch.float64)
-    launch, timed = case["launch"], costs[case["warmup"]:].sort().values
-    each = 1000 * (timed + launch)
-    everything = 1000 * (costs.sort().values + launch)
-    median, spread = each.median(), each.quantile(0.75) - each.quantile(0.25)
-    good = all(math.isfinite(out[k]) for k in ("median", "spread")) and out["median"] > 0
-    n = case["warmup"] + 20
-    got = {k: torch.tensor(out[k], dtype=torch.float64) for k in ("median", "spread")}
-    order = 1000 * (costs[case["warmup"]:] + launch)
-    inside, trimmed, dropped = 1000 * (costs[case["warmup"]:20] + launch), each[1:-1], order[case["warmup"]:]
-    taken_out = "the warm-up is taken out of the repeats: it comes on top of them"
-    out_of_them = any(near(got["median"], m, 1e-6) for m in (inside.median(), inside.quantile(0.5)))
-    twice = "the warm-up is taken out twice: the timed calls are all after it"
-    between = lambda values, low, high: values.quantile(high) - values.quantile(low)
-    quartiles = lambda values: between(values, 0.25, 0.75)
-    slips = lambda table: table if out["calls"] >= 20 else {}       # of too few calls any statistic may look like another
-    unsynced = "the clock was read while work was pending: the call had only been enqueued"
-    slips_of_all = {
-        twice: lambda: dropped.quantile(0.5),
-        "the warm-up is in it": lambda: everything.quantile(0.5),
-        "the slow calls are left out: the median needs no trimming": lambda: each[:-2].quantile(0.5),
-        "the middle of a list that is not sorted": lambda: order[10],
-        "the times add up: read the clock anew before each call": lambda: order.cumsum(0).quantile(0.5)}
-    rows = [
-        Property("two finite numbers, the median above 0", good, f"{out['median']:.4g}, {out['spread']:.4g}",
-                 "median, spread in ms"),
-        Property("warm-up and repeats, no more", out["calls"] == n, f"{out['calls']} calls", f"{n} calls", known({
-            20: taken_out if out_of_them else "there is no warm-up", case["warmup"]: "nothing but the warm-up ran",
-            n + 1: "one call too many",
-            case["warmup"] + 1: "one call was timed: does `return` stand inside the loop?"}, out["calls"])),
-        pending(out),
-        close("the median, in ms", got["median"], median, slips({
-            "divided by the number of repeats: each time is that of one call": lambda: median / 20,
-            "the median and the spread are swapped": lambda: spread,
-            "in microseconds": lambda: median * 1000,
-            "readings of the clock in float32, too coarse for them: subtract before you make a tensor": lambda: (
-                (got["median"] / COARSE).round() * COARSE),
-            "in seconds: one second is 1000 ms": lambda: median / 1000,
-            "the mean: one slow call moves it": lambda: each.mean(),
-            **(slips_of_all if out["calls"] == n else {}),
-            "the fastest call": lambda: each.min(),
-            "the mean with the warm-up in it": lambda: everything.mean(),
-            "the total": lambda: each.sum(),
-            unsynced: lambda: torch.tensor(1000 * launch, dtype=torch.float64)}), 1e-6),
-        close("the spread, q75 - q25, in ms", got["spread"], spread, slips({
-            twice: lambda: quartiles(dropped),
-            "the slow calls are left out: quartiles need no trimming": lambda: quartiles(each[:-2]),
-            "the fastest and the slowest are left out: quartiles need no trimming": lambda: quartiles(trimmed),
-            "from the 16th to the 84th percentile: the quartiles are at 25 and 75": lambda: between(each, 0.16, 0.84),
-            "from the 10th to the 90th percentile: the quartiles are at 25 and 75": lambda: between(each, 0.1, 0.9),
-            "the entries at a quarter and three quarters of a list that is not sorted": lambda: order[15] - order[5],
-            "the 75th percentile alone": lambda: each.quantile(0.75),
-            "the sign: the 75th percentile less the 25th": lambda: -spread,
-            "half the distance": lambda: spread / 2,
-            "from the median to the 75th percentile": lambda: each.quantile(0.75) - median,
-            "the variance: one slow call moves it": lambda: each.var(correction=0),
-            "the median and the spread are swapped": lambda: median,
-            "in microseconds": lambda: spread * 1000,
-            "in seconds: one second is 1000 ms": lambda: spread / 1000,
-            "the standard deviation: one slow call moves it": lambda: each.std(),
-            "the standard deviation: two slow calls move it": lambda: each.std(correction=0),
-            "from the fastest to the slowest: two calls decide it": lambda: each.max() - each.min(),
-            "only the calls after the first are in it": lambda: quartiles(order[1:]),
-            "the warm-up is in it": lambda: everything.quantile(0.75) - everything.quantile(0.25)}), 1e-6)]
-    swapped = "the two counts are swapped: `warmup` calls go untimed, then `repeats` are timed"
-    if out["calls"] == n and out["readings"] in (2 * case["warmup"], case["warmup"] + 1):
-        rows[-2:] = [row if row.passed else row._replace(causes=(swapped,)) for row in rows[-2:]]
-    elif twice in rows[-2].causes:
-        rows[-1] = rows[-1]._replace(causes=(twice,))
-    return rows
+    t, calls, (median, spread) = timed_calls(case), out["calls"], (torch.tensor(out[k]).double() for k in ("median", "spread"))
+    good = bool(median.isfinite() and spread.isfinite() and median > 0)
+    right, enough = calls == t.warmup + 20, calls >= 20         # of too few calls any statistic may look like another
+    middle = close(MEDIAN, median, t.each.median(), {
+        **(median_of_others(t) if right else {}), **(median_slips(t, median) if enough else {})}, 1e-6)
+    width = close(SPREAD, spread, t.spread, spread_slips(t) if enough else {}, 1e-6)
+    if right and out["readings"] in (2 * t.warmup, t.warmup + 1):
+        middle, width = blamed([middle, width], "the two counts are swapped: `warmup` calls go untimed, then `repeats` are timed")
+    elif TWICE in middle.causes:
+        width = width._replace(causes=(TWICE,))
+    return [Property(NUMBERS, good, f"{out['median']:.4g}, {out['spread']:.4g}", "median, spread in ms"),
+            counted(t, calls, median), pending(out), middle, width]
 
 
 EXERCISES = (
     Exercise("01-latency", "Measuring latency", {
-        "two finite numbers, the median above 0": 0, "warm-up and repeats, no more": 1,
-        "nothing is pending when the clock is read": 2, "the median, in ms": 2, "the spread, q75 - q25, in ms": 1},
+        NUMBERS: 0, COUNTED: 1, IDLE: 2, MEDIAN: 2, SPREAD: 1},
         cases, run, verify, kind="measurement", own=(timed, ratio)),
     prediction("01-guess-time", "How long will 1000 steps take?", *POSITIVE),
 )

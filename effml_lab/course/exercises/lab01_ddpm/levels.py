@@ -9,7 +9,7 @@ from itertools import permutations
 import torch
 
 from ....diffusion.levels import from_alphas_cumprod
-from ...contract.exercise import Exercise, close, near
+from ...contract.exercise import Exercise, close, forgiven, near
 from ..common import PAPER, all_formed, betas, either, integer, several, tol
 
 FORM = "three tensors, shaped like betas"
@@ -39,7 +39,7 @@ def verify(case, out):
     if not form.readable:
         outside = any(getattr(part, "shape", None) == PAPER.shape for part in out)
         return [form._replace(causes=(OUTSIDE,)) if outside else form]
-    form = form._replace(passed=True)               # zeros in one of three are told below, and three of them hold nowhere
+    form = forgiven(form)               # zeros in one of three are told below, and three of them hold nowhere
     abar, eps = (1 - beta.double()).cumprod(0), tol(beta.dtype)
     rows = judged(beta.double(), abar, out, eps)
     if not all(row.passed for row in rows):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ....diffusion.samplers import step
-from ...contract.exercise import Exercise, close, near, same_form
+from ...contract.exercise import Exercise, close, forgiven, near, same_form
 from ..common import PAPER, betas, either, integer, one_number, several
 
 
@@ -52,7 +52,7 @@ ANOTHER = "beta from a table outside: work it out from the abar that is handed i
 CLAMPED = "abar[0] stands for what is before t = 0: there alpha-bar is 1"
 TOO_SOON = "alpha-bar before t = 1 is abar[0]: only before t = 0 is it 1"
 UNSHIFTED = "a table with 1 in front is shifted by one: now is its entry t + 1, before its entry t"
-NOTHING = "at t = 0 the large variance is beta, not 0: only the small one is"
+NOTHING = "at t = 0 the large variance is beta: only the small one is 0 there"
 WHOLE = "1 - alpha-bar is the noise of all steps: beta is that of one"
 TWICE = "abar is multiplied up once more: it is the product of all 1 - beta already"
 NAUGHT = "0 stands for alpha-bar before t = 0: nothing is noised there, so it is 1"
@@ -110,7 +110,7 @@ def posterior_verify(case, out):
     form = same_form("mean shaped like x, and two numbers", mean, right.mean(x, x0), x if t else None)
     if not form.readable:
         return [form]
-    form = form if t else form._replace(passed=True)        # what is wrong at t = 0 alone does not cost the rest
+    form = form if t else forgiven(form)        # what is wrong at t = 0 alone does not cost the rest
     shrink, own = (1 - right.before) / (1 - right.now), right._replace(now=right.before * (1 - large))       # from its own beta
     from_own = (right.before.sqrt() * own.beta * x0 + (1 - own.beta).sqrt() * (1 - right.before) * x) / (1 - right.now)
     of_others = lambda name: {said: (lambda p=p: getattr(p, name)) for said, p in others.items() if said != TWICE}

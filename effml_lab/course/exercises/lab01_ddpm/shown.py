@@ -44,12 +44,14 @@ class Shown:
 
 def evenly(t: Tensor, T: int) -> Property:
     """The rarest and the commonest t, within six standard errors of an even share."""
-    n, shares = len(t), torch.bincount(t.clamp(0, T - 1), minlength=T) / len(t)
-    slack = 6 * (1 / T / n) ** 0.5
-    low, high = shares.min().item(), shares.max().item()
-    good = low > 1 / T - slack and high < 1 / T + slack and 0 <= t.min() and t.max() < T
     if t.min() == 1 and t.max() == T:
         return Property(SPREAD, False, f"t from 1 to {T}", f"t from 0 to {T - 1}", ("t counts from 0 here, as abar does",))
+    if t.min() < 0 or t.max() >= T:
+        return Property(SPREAD, False, f"t from {t.min()} to {t.max()}", f"t from 0 to {T - 1}")
+    n, shares = len(t), torch.bincount(t, minlength=T) / len(t)
+    slack = 6 * (1 / T / n) ** 0.5
+    low, high = shares.min().item(), shares.max().item()
+    good = low > 1 / T - slack and high < 1 / T + slack
     ends = [float(shares[i]) * T for i in (0, -1)]
     causes = known({
         (True, False): "t = 0 or t = T - 1 is never drawn: torch.randint leaves its upper end out",
@@ -125,8 +127,8 @@ def fresh(n: Tensor, t: Tensor, scaled: Property) -> Property:
     """Judged in units of its own size at each t, so that a wrong scale says nothing here; not where x_t has another t."""
     said = None
     if n.any() and not cut(n) and not any(OTHER_T in said for said in scaled.causes):
-        counts = torch.bincount(t).clamp(min=1)
-        size = (torch.zeros(len(counts)).index_add_(0, t, n.square().mean((1, 2, 3))) / counts).sqrt()[t]
+        _, place, counts = t.unique(return_inverse=True, return_counts=True)
+        size = (torch.zeros(len(counts)).index_add_(0, place, n.square().mean((1, 2, 3))) / counts).sqrt()[place]
         r = (n / column(size, n))[size > 1e-6]
         off = "the mean of the noise is not 0: draw it with randn"
         said = shared(r) or repeats(r) or partly(r) or abnormal(r) or (off if r.mean().abs() > 7 / r.numel() ** 0.5 else None)
@@ -140,7 +142,7 @@ def fresh(n: Tensor, t: Tensor, scaled: Property) -> Property:
 def drawn(out) -> Property:
     """t and eps each: the same from the same rng, whatever the global generator does, others from another."""
     (n, n2, n3), (t, t2, t3) = out["noises"], out["times"]
-    same, alike = float((t == t3).double().mean()), float((torch.bincount(t) / len(t)).square().sum())       # by chance
+    same, alike = float((t == t3).double().mean()), float((t.unique(return_counts=True)[1] / len(t)).square().sum())   # by chance
     causes = [said for said, wrong in {
         "not all that is random comes from rng: draw with generator=rng": not torch.equal(t, t2) or not near(n, n2, 1e-5),
         "t is no draw from rng: another rng gives the same times, or the same moved on": (

@@ -155,7 +155,7 @@ def slips(case, cur: Level, nxt: Level, x: Tensor) -> dict[str, Callable[[], Ten
         AT_CUR: lambda: x,
         "the noise of the first step is kept: work it out anew in every step": lambda: with_noise(
             (case["x"] - levels_of(case)[0].alpha * begun) / levels_of(case)[0].sigma),
-        "level.alpha is sqrt(alpha-bar) already: take no root of it, nor of it alone": lambda: (
+        "level.alpha is sqrt(alpha-bar) already: take no further root, here of alpha alone": lambda: (
             nxt.alpha**0.5 * x0 + with_noise((x - cur.alpha**0.5 * x0) / cur.sigma) - nxt.alpha * x0),
         "this is the noise: the state is made of it and of the guess": lambda: eps,
         "a level is (t, alpha, sigma), in this order": lambda: nxt.t * x0 + nxt.alpha * (x - cur.t * x0) / cur.alpha,

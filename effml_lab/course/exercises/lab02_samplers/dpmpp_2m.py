@@ -9,6 +9,7 @@ from typing import Callable, NamedTuple
 
 from torch import Tensor
 
+from ....diffusion.guess import correction, forecast
 from ....diffusion.levels import Level
 from ....diffusion.samplers import SAMPLERS
 from ...contract.exercise import Exercise, Property, close, known
@@ -111,8 +112,8 @@ def slips(case, s: Stage) -> dict[str, Callable[[], Tensor]]:
             (s.level(-1).lam - s.level(0).lam) / (s.level(0).lam - s.grid[0].lam) / 2),
         "h / 2 * h_before multiplies by h_before: put 2 h_before in brackets": at(
             (s.level(-1).lam - s.level(0).lam) * (s.level(0).lam - s.level(1).lam) / 2),
-        "kept is the state before: keep the guess": at(r / 2, s.xs[s.i - 1]),
-        "kept is the state, x: keep the guess": at(r / 2, s.xs[s.i]),
+        "you kept the state before: keep the guess": at(r / 2, s.xs[s.i - 1]),
+        "you kept the state, x: keep the guess": at(r / 2, s.xs[s.i]),
         "the state is extrapolated: the line goes through guesses": lambda: s.moved(
             s.xs[s.i] + r / 2 * (s.xs[s.i] - s.xs[s.i - 1])),
         "cur and nxt are exchanged in the step": lambda: moved(s.xs[s.i], s.line(r / 2), s.level(-1), s.level(0)),
@@ -182,4 +183,4 @@ def into_clean(s: Stage, y: Tensor, eps: float) -> Property:
 
 EXERCISES = (Exercise("02-dpmpp-2m", "DPM-Solver++(2M)", {
     SHAPED: 0, COUNTED: 1, CALLS: 1, FIRST: 1, LATER: 3, CLEAN: 1, ORDER: 1}, cases, run, verify,
-    own=tuple(SAMPLERS.values())),)
+    own=(*SAMPLERS.values(), forecast, correction)),)

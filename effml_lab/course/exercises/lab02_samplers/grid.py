@@ -30,8 +30,8 @@ def run(impl, case):
     try:
         return torch.tensor([float(ratio) for ratio in answer], dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):
-        raise Unanswered("Return the n ratios as one row of real numbers; an entry of yours is none: is it a row itself, or the "
-                         "root of a number below 0?") from None
+        raise Unanswered("Return the n ratios as one row of real numbers; one entry is not a real number: is it a row itself, "
+                         "or the root of a number below 0?") from None
 
 
 def spaced(case, n: int, rho: float, share: Tensor | None = None) -> Tensor:

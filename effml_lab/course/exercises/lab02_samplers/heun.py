@@ -4,10 +4,11 @@ In y = x / alpha over s = sigma / alpha the ODE is dy/ds = (y - x0) / s. A step 
 the state, and at the end of Euler's step from it, which is where the second call must look. Averaging the two guesses
 of x0 instead is another method, of second order as well.
 """
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from torch import Tensor
 
+from ....diffusion.guess import middle
 from ....diffusion.levels import Level
 from ....diffusion.samplers import SAMPLERS
 from ...contract.exercise import Exercise, Property, close, known
@@ -20,7 +21,7 @@ CALLS, SHOWN = "two calls a step, at cur and at nxt", "the calls are shown x, an
 MEAN, EULER = "each step goes along the mean of both slopes", "the step into sigma = 0 is Euler's"
 ORDER = "the measured order is 2"
 SOME = "some steps are Euler's: only the one into sigma = 0 is"
-SCALED = "x / alpha is handed over: the network knows x, so multiply by the level's alpha"
+SCALED = "x / alpha is handed over: the network expects x, so multiply by that level's alpha"
 
 
 def verify(case, out):
@@ -30,15 +31,16 @@ def verify(case, out):
     form, fit = opened(grid, states, case["x"], out["seen"])
     if not fit:
         return form
-    walk = whole(zip([case["x"], *states], states, pairwise(grid)))
-    made = [(slopes(case, x, *pair), y) for x, y, pair in walk]
-    full = [(step, y) for step, y in made if step.nxt.sigma]
-    rows = [*form, calls(grid, out["at"]), *sometimes(SOME, SAME, each(MEAN, (
-        (y, step.along((step.first + step.second) / 2), slips(case, step)) for step, y in full), tol(case["x"].dtype)))]
-    if rows[2].passed:
-        seen = zip(out["seen"][::2], out["seen"][1::2])
-        rows += [shown(case, step, *pair) for (step, _), pair in zip(full, seen)]
-    return rows + [into_clean(case, step, y) for step, y in made if not step.nxt.sigma]
+    seen = zip_longest(out["seen"][::2], out["seen"][1::2])              # the calls of each step; into the clean end one
+    walk = whole(zip([case["x"], *states], states, pairwise(grid), seen))
+    made = [(slopes(case, x, *pair), y, looks) for x, y, pair, looks in walk]
+    full = [(step, y, looks) for step, y, looks in made if step.nxt.sigma]
+    asked = calls(grid, out["at"])
+    rows = [*form, asked, *sometimes(SOME, SAME, each(MEAN, (
+        (y, step.along((step.first + step.second) / 2), slips(case, step)) for step, y, _ in full), tol(case["x"].dtype)))]
+    if asked.passed:
+        rows += [shown(case, step, *looks) for step, _, looks in full]
+    return rows + [into_clean(case, step, y) for step, y, _ in made if not step.nxt.sigma]
 
 
 def calls(grid: list[Level], at: list[int]) -> Property:
@@ -88,4 +90,4 @@ def into_clean(case: dict, step: Slopes, y: Tensor) -> Property:
 
 EXERCISES = (Exercise("02-heun", "Heun's method", {
     SHAPED: 0, COUNTED: 1, CALLS: 1, SHOWN: 1, MEAN: 3, EULER: 1, ORDER: 1}, cases, run, verify,
-    own=tuple(SAMPLERS.values())),)
+    own=(*SAMPLERS.values(), middle)),)

@@ -9,7 +9,7 @@ from ..common import POSITIVE, integer, one_number
 
 ONE, EXACT, SCATTER = "one finite number", "points on a straight line", "points that scatter: least squares"
 SIGNS = "the sign: errors that fall have an order above 0", (
-    "the sign, or abs, or a ratio of two spreads, which has none: errors that rise have an order below 0")
+    "the sign, or abs, or a ratio of two standard deviations, which has none: errors that rise have an order below 0")
 RISING = "errors that rise: the order is below 0"
 
 
@@ -93,7 +93,7 @@ def verify(case, out):
         "the inverse of the slope": lambda: 1 / p,
         "a line through the origin: take the means away first": lambda: (x * y).sum() / x.square().sum(),
         "the squares below are those of log N less its mean": lambda: (u * v).sum() / x.square().sum(),
-        "the products above are not of what is left without the mean": lambda: (x * y).sum() / u.square().sum(),
+        "the numerator is made of log N and log error without their means taken away": lambda: (x * y).sum() / u.square().sum(),
         "the sum of products alone: divide by the sum of squares": lambda: (u * v).sum(),
         "divided by n, not by the sum of squares": lambda: (u * v).sum() / n,
         "the correlation: divide by the squares of log N only": lambda: alike if abs(alike) < 0.9999 else p,

@@ -65,7 +65,7 @@ def retold(case: dict, step: Slopes) -> dict[str, Callable[[], Tensor]]:
     by_sigma = lambda y, x0, level: (y - x0) / level.sigma
     made = lambda slope, start, h, back=nxt.alpha: lambda: heun(case, step, slope, start, h, back)
     return {
-        "sigma / alpha is that of each level itself: sigma as it stands, or over the other level's alpha, is not": made(
+        "each level has its own ratio sigma / alpha: sigma as it stands, or over the other level's alpha, will not do": made(
             by_sigma, y, plain_fall),
         "x as it stands where y = x / alpha belongs, beside sigma / alpha": made(right, x, fall),
         "y = x / alpha in the direction too: it is (y - x0) / s, not (x - x0) / s": made(
