@@ -3,7 +3,7 @@
 Noise may be shared over an axis, moved along it, mirrored or turned round in sign; of two values, uniform or clamped; or the
 same from step to step. All of it is told by correlations and moments, which are zero up to chance in noise that is right.
 """
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import torch
 from torch import Tensor
@@ -100,14 +100,22 @@ def unfit(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
         r = residual(x, y).float()
         if not bent(x, r) and (said := repeats(r) or partly(r) or (None if leans(x, y - mean) else abnormal(r))):
             return said
-    new = [v / v.std() for v in (y - mean for _, y, mean in left)]
-    bare = [v / v.std() for v in (residual(x, y).to(y) for x, y, _ in left)]        # without what a wrong mean leaves
-    alike = {(i, j): related(new[i], new[j]) for i, j in combinations(range(len(left)), 2)}
-    right = [drift(*step) < 6 for step in left]             # of the earlier one of two: the later x has its noise in it
-    if alike and right[0] and all(alike[i, i + 1] > 0.99 for i in range(len(left) - 1)):
+    return one_again(left) if len(left) > 1 else None
+
+
+def one_again(walk: list[tuple[Tensor, Tensor, Tensor]]) -> str | None:
+    """Whether all steps (x, y, mean) have one noise, or two of them. Fresh ones have a correlation of a few hundredths.
+
+    A wrong mean, too, leaves the same in several steps. So of two the mean of the earlier has to be right (the later x has its
+    noise in it), and the later noise be like it without what a regression on x takes for the mean.
+    """
+    unit = lambda v: v / v.std()
+    noises, bare = [unit(y - mean) for _, y, mean in walk], [unit(residual(x, y).to(y)) for x, y, _ in walk]
+    right = [drift(*step) < 6 for step in walk]
+    if right[0] and all(related(a, b) > 0.99 for a, b in pairwise(noises)):
         return REPEATED
-    kin = (right[i] and how > 0.9 and related(new[i], bare[j]) > 0.1 for (i, j), how in alike.items())
-    return AGAIN if any(kin) else None
+    alike = lambda i, j: right[i] and related(noises[i], noises[j]) > 0.9 and related(noises[i], bare[j]) > 0.1
+    return AGAIN if any(alike(i, j) for i, j in combinations(range(len(walk)), 2)) else None
 
 
 def related(a: Tensor, b: Tensor) -> float:
