@@ -78,7 +78,7 @@ def _walked(ts: list, T: int, name: str) -> Property:
         **(fractions if any(isinstance(t, float) for t in ts) else {}),
         (): f"{name} was never asked",
         tuple(down[::-1]): "sampling starts at the noisy end: t falls",
-        tuple(down[:-1]): "the last step, t = 0, is missing",
+        tuple(down[:-1]): f"{name} is never asked at t = 0: that step is missing, or made without it",
         tuple(down[1:]): "the first step, t = T - 1, is missing",
         tuple(t - 1 for t in down): f"{name} is asked at t - 1: the state is at t, counted from 0",
         tuple(t + 1 for t in down): f"{name} is asked at t + 1: t is counted from 0",

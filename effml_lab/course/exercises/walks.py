@@ -168,6 +168,8 @@ def asked_wrongly(n: int, at: list[int]) -> dict[tuple[int, ...], str]:
     again = "denoise is asked again for what it has said: keep its answer, calls cost"
     return {
         **({tuple(at): again} if more else {}),
+        tuple([0, *range(n)]): "the guess is one step old: ask denoise at cur before each step, not after it",
+        tuple([0, *range(n - 1)]): "the guess is one step old: ask denoise at cur before each step, not after it",
         tuple(range(1, n + 1)): "denoise is asked at nxt: the state is at cur",
         tuple(range(n, 0, -1)): BACKWARDS, tuple(range(n - 1, -1, -1)): BACKWARDS,
         tuple(i for i in range(n) for _ in (0, 1)): "denoise is asked twice a step: keep its answer, calls cost",

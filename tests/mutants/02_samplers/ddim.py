@@ -306,7 +306,7 @@ WRONG = [
     (wrong_as_printed, ["e^lambda is infinite"]),
     (wrong_backwards, ["walked backwards"]),
     (wrong_first_noise, ["noise of the first step is kept"]),
-    (with_change(lambda x, x0, e, c, n: n.alpha**0.5 * x0 + n.sigma * (x - c.alpha**0.5 * x0) / c.sigma), ["here of alpha alone"]),
+    (with_change(lambda x, x0, e, c, n: n.alpha**0.5 * x0 + n.sigma * (x - c.alpha**0.5 * x0) / c.sigma), ["of alpha alone"]),
     (wrong_once, ["asked once in all"]),
     (wrong_once_yielded, ["asked once in all", "starts at the first x"]),
     (wrong_never_moved, ["starts at the first x again", "shown the first x"]),
@@ -411,3 +411,16 @@ def right_pops(denoise, x, grid):
 
 
 RIGHT += [right_pops]
+
+
+# What another reader wrote who had not seen this bank, and what was not told then.
+
+def lagging(denoise, x, grid):
+    x0 = denoise(x, grid[0])
+    for cur, nxt in pairwise(grid):
+        x = nxt.alpha * x0 + nxt.sigma * (x - cur.alpha * x0) / cur.sigma
+        yield x
+        x0 = denoise(x, cur)
+
+
+WRONG += [(lagging, ["the guess is one step old"])]

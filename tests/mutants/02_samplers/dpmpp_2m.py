@@ -271,7 +271,7 @@ WRONG = [
     (with_change(keep=lambda x0, guess, kept: x0 if kept is None else kept), ["kept is the first guess"]),
     (with_change(guess=lambda x0, before, w: x0), ["DDIM's step"]),
     (with_change(guess=lambda x0, before, w: x0 - w * before), ["two weights add up to 1"]),
-    (with_change(guess=lambda x0, before, w: before + w * (x0 - before)), []),
+    (with_change(guess=lambda x0, before, w: before + w * (x0 - before)), ["the line starts at x0"]),
     (with_change(last=lambda x0, before: 1.5 * x0 - 0.5 * before), ["extrapolated there too"]),
     (with_change(start=torch.zeros_like), []),
     (with_step(sigmas, lambda c, n, h: -n.alpha * math.expm1(h)), ["e^h where e^-h"]),
@@ -435,3 +435,25 @@ def wrong_forecast(denoise, x, grid):
 
 
 WRONG += [(wrong_forecast, [])]
+
+
+# What another reader wrote who had not seen this bank, and what was not told then.
+
+def line_by(made):
+    def answer(denoise, x, grid):
+        old = lam_old = None
+        for cur, nxt in pairwise(grid):
+            x0 = guessed = denoise(x, cur)
+            if old is not None and nxt.sigma > 0:
+                guessed = made(x0, old, nxt.lam - cur.lam, cur.lam - lam_old)
+            old, lam_old = x0, cur.lam
+            x = step(x, guessed, cur, nxt)
+            yield x
+    return answer
+
+
+WRONG += [
+    (line_by(lambda x0, old, h, before: h / (2 * before) * (x0 - old)), ["x0 itself is missing"]),
+    (line_by(lambda x0, old, h, before: old + h / (2 * before) * (x0 - old)), ["the line starts at x0"]),
+    (line_by(lambda x0, old, h, before: x0 + (h / -math.expm1(-h) - 1) / before * (x0 - old)), ["the exact weighted mean"]),
+]

@@ -141,3 +141,19 @@ WRONG += [
     (with_share(lambda i, n: i / (n + 1)), ["i / (n + 1) where"]),
     (with_share(lambda i, n: i // (n - 1)), ["is a whole number"]),
 ]
+
+
+# What another reader wrote who had not seen this bank, and what was not told then.
+
+def spread(of, share=lambda n: torch.linspace(0, 1, n, dtype=torch.float64), root=lambda rho: 1 / rho):
+    return lambda n, sigma_max, sigma_min, rho=7.0: of(
+        share(n), sigma_max ** root(rho), sigma_min ** root(rho), rho, sigma_max, sigma_min)
+
+
+WRONG += [
+    (spread(lambda i, a, b, rho, high, low: high + (i * (b - a)) ** rho), ["the power is that of the whole sum"]),
+    (spread(lambda i, a, b, rho, *_: (a + i * b) ** rho), ["sigma_min's root is added whole"]),
+    (spread(lambda i, a, b, rho, *_: (a + i * (b - a)) ** 2, root=lambda rho: 0.5), ["square roots are spaced evenly"]),
+    (spread(lambda i, a, b, rho, *_: (a + i * (b - a)) ** rho, root=lambda rho: -1 / rho), ["not -1 / rho"]),
+    (spread(lambda i, a, b, rho, high, low: ((1 - i) ** rho * high).clamp(min=low)), ["only a floor"]),
+]

@@ -552,3 +552,18 @@ def wrong_middle(denoise, x, grid):
 
 
 WRONG += [(wrong_middle, [])]
+
+
+# What another reader wrote who had not seen this bank, and what was not told then.
+
+def half_probe(denoise, x, grid):
+    for cur, nxt in pairwise(grid):
+        s, r, y = cur.sigma / cur.alpha, nxt.sigma / nxt.alpha, x / cur.alpha
+        first = (y - denoise(x, cur)) / s
+        ahead = y + 0.5 * (r - s) * first
+        second = (ahead - denoise(ahead * nxt.alpha, nxt)) / r if nxt.sigma else first
+        x = (y + (r - s) * (first + second) / 2) * nxt.alpha
+        yield x
+
+
+WRONG += [(half_probe, ["shown the state half way"])]

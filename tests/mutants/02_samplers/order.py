@@ -231,3 +231,19 @@ WRONG += [
     (wrong_sqrt_errors, ["the errors are rooted: then they fall half a"]),
     (wrong_square_errors, ["the errors are squared: then they fall twice"]),
 ]
+
+
+# What another reader wrote who had not seen this bank, and what was not told then.
+
+def deviation_below(errors, counts):
+    u, v = counts.log(), -errors.log()
+    return torch.cov(torch.stack([u, v]))[0, 1] / u.std()
+
+
+def doubled_counts(errors, counts):
+    u, v = torch.arange(len(counts), dtype=errors.dtype) * math.log(2), -errors.log()
+    u, v = u - u.mean(), v - v.mean()
+    return (u * v).sum() / u.square().sum()
+
+
+WRONG += [(deviation_below, ["by var()"]), (doubled_counts, ["log N is taken for 0, 1, 2"])]

@@ -139,7 +139,7 @@ WRONG = [
     (with_change(table=lambda t, T: t - 1), ["beta of t - 1"]),
     (with_change(table=lambda t, T: min(t + 1, T - 1)), ["beta of t + 1"]),
     (with_change(times=range), ["t falls"]),
-    (with_change(times=lambda n: range(n - 1, 0, -1)), ["the last step, t = 0, is missing"]),
+    (with_change(times=lambda n: range(n - 1, 0, -1)), ["is never asked at t = 0"]),
     (with_change(times=lambda n: reversed(range(n - 1))), ["the first step"]),
     (with_change(times=lambda n: [n - 1]), ["is asked once"]),
     (with_change(asked=lambda t: t - 1), ["asked at t - 1"]),
@@ -220,3 +220,20 @@ WRONG += [
     (wrong_no_x, ["x itself is missing: the step is added to x"]),
     (wrong_mean_beta, []),
 ]
+
+
+# What another reader wrote who had not seen this bank, and what was not told then.
+
+def quarter(score, x, betas):
+    for t in range(len(betas) - 1, -1, -1):
+        x = x + 0.5 * (0.5 * betas[t] * x + betas[t] * score(x, t))
+    return x
+
+
+def last_bare(score, x, betas):
+    for t in range(len(betas) - 1, -1, -1):
+        x = x + 0.5 * betas[t] * x + (0.5 * betas[t] * score(x, t) if t else 0.0)
+    return x
+
+
+WRONG += [(quarter, ["beta / 2 is halved again before x"]), (last_bare, ["made without it"])]

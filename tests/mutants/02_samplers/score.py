@@ -256,3 +256,13 @@ WRONG += [
     (wrong_v_eps, []),
     (wrong_hard_coded_std, []),
 ]
+
+
+# What another reader wrote who had not seen this bank, and what was not told then.
+
+def multiplied(x, means, std, alpha, sigma):
+    v, d = alpha**2 * std**2 + sigma**2, alpha * means - x[:, None]
+    return (torch.softmax(-(d**2).sum(-1) / 2 * v, dim=1)[..., None] * d).sum(1) / v
+
+
+WRONG += [(multiplied, ["/ 2 * v multiplies by v"])]

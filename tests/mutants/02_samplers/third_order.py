@@ -183,3 +183,12 @@ WRONG += [
     (partial(letters, last=lambda e, h: ((e + h) / h**2 - 1 / 6) / e), WEIGHT),
     (partial(newton, square=lambda h, u: h**2 / -math.expm1(-h) - u), ["the mean of u² is h² / (1 - e^-h) less 2 mean(u)"]),
 ]
+
+
+# What another reader wrote who had not seen this bank, and what was not told then.
+
+def times(factor):
+    return lambda x0s, lams: factor(lams[0] - lams[1]) * RIGHT[0](x0s, lams)
+
+
+WRONG += [(times(lambda h: h), ["the integral over the step"]), (times(lambda h: -math.expm1(-h)), ["is the weight of D"])]

@@ -85,7 +85,7 @@ def calls(out, grid: list[Level], xs: list[Tensor], eps: float) -> Property:
 
 
 def slips(case, s: Stage) -> dict[str, Callable[[], Tensor]]:
-    r, back = s.ratio(), min(s.i, 2)
+    r, back, ahead = s.ratio(), min(s.i, 2), s.level(-1).lam - s.level(0).lam
     early = (s.level(-1).lam - s.level(0).lam) / (s.level(back - 1).lam - s.level(back).lam)
     at = lambda ahead, before=None: lambda: s.moved(s.line(ahead, before))
     return {
@@ -124,6 +124,10 @@ def slips(case, s: Stage) -> dict[str, Callable[[], Tensor]]:
             s.x0() + r / 2 * (s.xs[s.i] - s.xs[s.i - 1])),
         "the weights are 1 + r / 2 and -r: they add up to 1, so the second is -r / 2": lambda: s.moved(
             (1 + r / 2) * s.x0() - r * s.x0(1)),
+        "x0 itself is missing: D is x0 and a part of the difference": lambda: s.moved(r / 2 * (s.x0() - s.x0(1))),
+        "the line starts at x0, not at the guess before": lambda: s.moved(s.x0(1) + r / 2 * (s.x0() - s.x0(1))),
+        "the exact weighted mean of the line, a good rule, but another: 2M takes the guess half way": at(
+            (1 / -math.expm1(-ahead) - 1 / ahead) * r if math.isfinite(ahead) else 0),
         "the guess before is added: the difference of both guesses is": lambda: s.moved(s.x0() + r / 2 * s.x0(1)),
         "the noise is worked out with x0, and the state with D: both belong to one guess": lambda: (
             moved(s.xs[s.i], s.x0(), s.level(0), s.level(-1)) + s.level(-1).alpha * (s.line(r / 2) - s.x0())),

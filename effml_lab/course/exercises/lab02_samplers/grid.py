@@ -30,8 +30,7 @@ def run(impl, case):
     try:
         return torch.tensor([float(ratio) for ratio in answer], dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):
-        raise Unanswered("Return the n ratios as one row of real numbers; one entry is not a real number: is it a row itself, "
-                         "or the root of a number below 0?") from None
+        raise Unanswered("Return the n ratios as real numbers; one of yours is none: a root of a number below 0?") from None
 
 
 def spaced(case, n: int, rho: float, share: Tensor | None = None) -> Tensor:
@@ -67,6 +66,14 @@ def slips(case) -> dict:
         "sigma ** 1 / rho is sigma / rho: put 1 / rho in brackets": lambda: (spaced(case, n, 1.0) / rho) ** rho,
         "the ends are not given their rho-th root": lambda: spaced(case, n, 1.0) ** rho,
         "rho = 7 whatever rho is handed in": lambda: spaced(case, n, 7.0),
+        "square roots are spaced evenly: it is the rho-th roots": lambda: spaced(case, n, 2.0),
+        "the root is to the power 1 / rho, not -1 / rho": lambda: 1 / spaced(case, n, -rho),
+        "sigma_min's root is added whole: it is sigma_min's root less sigma_max's that i / (n - 1) multiplies": lambda: (
+            (high ** (1 / rho) + even * low ** (1 / rho)) ** rho),
+        "the power is that of the whole sum: brackets around both terms": lambda: (
+            high + (even * (low ** (1 / rho) - high ** (1 / rho))) ** rho),
+        "sigma_min is only a floor there: the roots are to end at its own": lambda: (
+            (high ** (1 / rho) * (1 - even)) ** rho).clamp(min=low),
         "sigma² is spaced: these ratios are the squares": lambda: right**2}
 
 
@@ -87,7 +94,8 @@ def strange(case, ratios: Tensor) -> tuple[str, ...]:
         "these are lambda = -log sigma: the ratios sigma themselves are asked for": (
             len(ratios) == case["n"] and near((-ratios).exp(), spaced(case, case["n"], rho), 1e-4)),
         "brackets are missing around sigma_min's root less sigma_max's": is_like((share * low) ** rho),
-        "the power is that of the whole sum: brackets around both terms": is_like(high + (share * (low - high)) ** rho),
+        "the power is that of the whole sum: brackets around both terms": any(
+            is_like(first + (share * (low - high)) ** rho) for first in (high, case["ends"][0])),
         "the root of a number below 0, sigma_min less sigma_max: it is the difference of the roots": (
             len(ratios) > 1 and not ratios[0].isnan() and bool(ratios[1:].isnan().all()))}.items() if holds)
 

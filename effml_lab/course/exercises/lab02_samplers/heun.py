@@ -73,6 +73,7 @@ def shown(case: dict, step: Slopes, now: Tensor, ahead: Tensor) -> Property:
         "the state before was yielded as x / alpha: yield x": lambda: step.x * step.cur.alpha}, tol(dtype))
     return first if not first.passed else close(SHOWN, ahead, step.euler, {
         "the second call is shown x: show it Euler's state": lambda: step.x,
+        "the second call is shown the state half way: Euler's step goes all the way to nxt": lambda: step.along(step.first / 2),
         "the second call is shown the guess of x0: show it Euler's state": lambda: step.x0,
         SCALED: lambda: step.euler / step.nxt.alpha,
         LATE: lambda: step.euler * step.cur.alpha / step.nxt.alpha,

@@ -85,6 +85,9 @@ def verify(case, out):
         "a mean above and a sum below: both the same": lambda: p / n,
         "a mean above, and var(), which divides by n - 1, below: both the same": lambda: p * (n - 1) / n,
         "divided by the standard deviation of log N: by its square": lambda: p * u.square().mean().sqrt(),
+        "divided by std() of log N: by var()": lambda: p * u.std(),
+        "log N is taken for 0, 1, 2, ... times log 2: take it from counts": lambda: (
+            plain(torch.arange(n).double(), y) / math.log(2)),
         "the two logarithms differ in base: log2 and log": lambda: p / math.log(2),
         "the two logarithms differ in base: log and log2": lambda: p * math.log(2),
         "the two logarithms differ in base: log10 and log": lambda: p / math.log(10),

@@ -49,6 +49,7 @@ def slips(case, t: int, x: Tensor) -> dict[str, Callable[[], Tensor]]:
     return {
         "the whole score is the SDE's weight: the ODE has half of it": lambda: moved(x, score, b),
         "half of the half: the ODE has beta / 2 times the score": lambda: moved(x, score, b, 0.5, 0.25),
+        "beta / 2 is halved again before x: both terms have beta / 2": lambda: moved(x, score, b, 0.25, 0.5),
         "both halves are missing: the ODE has (beta / 2) (x + score)": lambda: moved(x, score, b, 1.0, 1.0),
         "this is DDIM's step: it solves the same ODE, but Euler's in t is asked for": lambda: (
             (x + (1 - abar[t]) * score) * (1 - b) ** -0.5 - ((1 - abar[t] / (1 - b)) * (1 - abar[t])).sqrt() * score),

@@ -122,6 +122,7 @@ def weight_slips(case, x: Tensor, means: Tensor) -> dict:
         "the variance is missing in the exponent, -|x - alpha mu|² / 2 v": lambda: soft(-far / 2),
         "the exponent is -|x - alpha mu|² / 2 v, not the distance alone": lambda: soft(-far),
         "the root of v in the exponent: |x - alpha mu|² / 2 v has the variance": lambda: soft(-far / (2 * v**0.5)),
+        "/ 2 * v multiplies by v: put (2 * v) in brackets": lambda: soft(-far / 2 * v),
         "v is squared in the exponent: it is a variance already": lambda: soft(-far / (2 * v**2)),
         "the exponent's sign: the far components weigh most": lambda: soft(far / (2 * v)),
         "the squared distance is averaged over the coordinates: it is their sum": lambda: soft(-far / d / (2 * v)),

@@ -129,6 +129,9 @@ def slips(s: Three) -> dict[str, Callable[[], Tensor]]:
         "the sign of the last term": rule(-2.0),
         "the difference D1_0 - D1_1 is doubled, and with it D1: D2 alone lacks the 2": rule(2.0, mix=2 * r0 / (r0 + r1)),
         "the guess at cur itself is missing: D = x0 + ...": lambda: s.rule() - s.m0,
+        "the integral over the step: the mean is asked for, so divide by h": lambda: h * s.rule(),
+        "1 - e^-h is the weight of D in the step, not a part of D": lambda: -math.expm1(-h) * s.rule(),
+        "the weight over the step is e^(u - h): it grows towards nxt": rule(mean=(1 - h / up, 2 - (h**2 + 2 * h) / up)),
         "the term of the slope is missing: D = x0 + slope + bend": rule(times=0.0, mix=0.0),
         "the older slope is divided by the newer step: it has a step of its own, lam_1 - lam_2": lambda: (
             s.newton((s.m1 - s.m2) / h0)),
