@@ -12,7 +12,6 @@ down at the end; three times this rate learns faster at first and diverges after
 `bench shape_search` found best for the same time: no level below 8 x 8, one width, attention at the middle alone.
 Left out: captions and several shapes (labs 03 and 07).
 """
-from functools import partial
 from pathlib import Path
 from typing import Callable
 
@@ -61,16 +60,19 @@ def loss(net: nn.Module, step: int, device: str = "cpu", times: Callable[[Tensor
 
 
 def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None,
-          minutes: float | None = None, name: str = "shapes", net: dict = NET) -> Path | None:
-    """Train the course model, store it as `name` and return its path; None if `minutes` ran out before the end."""
+          minutes: float | None = None, name: str = "shapes", net: dict = NET,
+          look: Callable[[Path], dict] | None = None) -> Path | None:
+    """Train the course model, store it as `name` and return its path; None if `minutes` ran out before the end.
+
+    look: what examines the stored weights, by default `examine`.
+    """
     torch.manual_seed(SEED)
     run = Run(UNet(**net).to(device), LR, rate=cooled)
     recipe = {"seed": SEED, "steps": steps or STEPS, "batch": BATCH, "lr": LR, "rate": run.rate.__name__, "net": net,
               "dropped": DROPPED, "products": str(products(device))}
     about = {"recipe": f"{__package__}.{name}", "net": {"kind": "unet", "settings": net}, "pred": "v", "schedule": "cosine",
              "classes": CLASSES, "shape": [3, reader.SIZE, reader.SIZE], "data": "shapes, one a scene, rendered anew"}
-    return training.make(name, run, lambda net, step: loss(net, step, device), recipe, about, partial(examine, name=name), out,
-                         minutes)
+    return training.make(name, run, lambda net, step: loss(net, step, device), recipe, about, look or examine, out, minutes)
 
 
 def examine(folder: Path, name: str = "shapes", n: int = 480, steps: int = 50) -> dict:
