@@ -77,8 +77,8 @@ said = lambda name: f"you predicted {globals()[name]!s:.6}" if globals().get(nam
 # **Exercise 1: the score of a mixture** (about 4 lines). `x[:, None] - means` has shape `(B, K, D)`. Use
 # `torch.softmax`: far from all means a quotient of exponentials is 0 / 0.
 #
-# **Predict, too, before you draw it.** Under little noise the density has eight hills, and the arrows lead up to the
-# nearest. To how many places, as a whole number, do they lead at $t = 300$, where $\alpha = 0.63$ and $\sigma = 0.78$?
+# **Predict, too, before you draw it.** Under little noise the density has eight hills, one for each component, and the
+# arrows lead up to the nearest. At $t = 300$, where $\alpha = 0.63$ and $\sigma = 0.78$, how many places do they lead to?
 #
 # <details><summary>Hint</summary>
 #
@@ -265,9 +265,10 @@ spread = ring.sample(100_000, torch.Generator().manual_seed(5)).std(0)
 print("standard deviation of the data, by coordinate:", "  ".join(f"{number:.3f}" for number in spread.tolist()))
 
 # %% [markdown]
-# First figure: the data are two hills on a line, at $-1$ and $1$, so a path over $t$ can be drawn as a curve. The shade
-# shows where the density $p_t$ is high, at each $t$ by itself. Above, twelve paths with noise and without, from the same starts; below, where two thousand of them
-# end. The same hills, by very different paths: those of the ODE are smooth, and smooth is what long steps need.
+# First figure: the data are two hills on a line, at $-1$ and $1$, so a path over $t$ can be drawn as a curve. The
+# shade shows where the density $p_t$ is high, at each $t$ by itself. Above, twelve paths with noise and without, from
+# the same starts; below, where two thousand of them end. The same hills, by very different paths: those of the ODE
+# are smooth, and smooth is what long steps need.
 #
 # Second figure: a thousand runs from *one* start, on the ring. The SDE goes everywhere. The ODE is a function:
 # one $x_T$, one $x_0$. So two solvers can be compared on the *same picture*, which is how this lab measures errors; and
@@ -289,9 +290,9 @@ check("02-read-spread", spread_read, points=2)
 # ## 4 · DDIM: one long step
 #
 # Now keep only a few levels. What changes little on the way from one to the next? Not $x$, which loses its noise. Not
-# the score, which grows as $1 / \sigma$. But the *guess of the picture*, $\hat x_0$, changes slowly. Written in $\lambda$,
-# the ODE can be solved but for that guess (the lecture does it in three lines). From level $t$ to the cleaner level $s$,
-# exactly,
+# the score, which grows as $1 / \sigma$. But the *guess of the picture*, $\hat x_0$, changes slowly. Written in
+# $\lambda$, the ODE can be solved except for that guess (the lecture does it in three lines). From level $t$ to the
+# cleaner level $s$, exactly,
 #
 # $$x_s = \frac{\sigma_s}{\sigma_t}\, x_t + \sigma_s \int_{\lambda_t}^{\lambda_s} e^{\lambda}\, \hat x_0(\lambda)\,
 # d\lambda. \tag{1}$$
@@ -304,9 +305,9 @@ check("02-read-spread", spread_read, points=2)
 # x_s = \alpha_s\, \hat x_0 + \sigma_s\, \hat\epsilon. \tag{2}$$
 #
 # **Exercise 4: DDIM** (about 5 lines). Walk the pairs of neighbours `cur, nxt` of the grid, whatever their distance,
-# and yield the state after each step. The last level may be clean, with $\sigma = 0$, and the first may be nothing but
-# noise, with $\alpha = 0$: formula (2) holds in both, while (1) as it stands is $0 \cdot \infty$ at $\sigma = 0$. Write the
-# formula out here; `samplers.step`, which is the package's name for it, is yours to use from exercise 5 on.
+# and yield the state after each step. The last level may be clean, with $\sigma = 0$, and the first may be nothing
+# but noise, with $\alpha = 0$: formula (2) holds in both, while (1) as it stands is $0 \cdot \infty$ at $\sigma = 0$.
+# Write the formula out here; `samplers.step`, which is the package's name for it, is yours to use from exercise 5 on.
 #
 # <details><summary>Hint</summary>
 #
@@ -346,7 +347,7 @@ with figure("Ends of DDIM with 5, 10 and 20 steps, joined by lines to the exact 
 # %% [markdown]
 # Circles mark where the ODE ends from forty starts, worked out in three thousand steps; dots, where DDIM ends; the
 # lines between are its errors. (`schedule.grid(n)` has $n$ steps, even in $\lambda$, the last one to the clean level.)
-# With five steps the directions are right and the hills are not; each doubling then about halves the error.
+# With five steps the directions are right and the hills are not; each doubling then more than halves the error.
 #
 # ### The next *kept* level
 #
@@ -374,10 +375,10 @@ with figure("Ends with 50, 20 and 10 steps of both rules, joined by lines",
         print(f"{n} steps: error {rms(yours, exact):.3f} by the list, {rms(theirs, exact):.3f} by the stride")
 
 # %% [markdown]
-# Circles end by the list, squares by the stride; above, the largest difference in a coordinate. Two programs of one name,
-# with the same noise and the same number of steps, differ: with ten steps by more than a tenth of the circle's radius. So
-# neither reproduces the other's pictures. Look at the errors, too: on these data the rule that contradicts its own list happens
-# to end *nearer* to the truth. A lower error does not prove a program right.
+# Circles end by the list, squares by the stride; above, the largest difference in a coordinate. Two programs that are
+# both called DDIM, with the same noise and the same number of steps, differ: with ten steps by more than a tenth of
+# the circle's radius. So neither reproduces the other's pictures. Look at the errors, too: on these data the rule
+# that contradicts its own list happens to end *nearer* to the truth. A lower error does not prove a program right.
 #
 # ## 5 · Heun: look again before you leap
 #
@@ -448,20 +449,20 @@ with figure("From one point, the exact path, and where one step of DDIM and of H
     ax.legend()
 
 # %% [markdown]
-# One line is the exact path of one point on the two hills, from $\tilde\sigma = 1.5$ on. The others show where *one* step
-# lands, ever longer to the right: DDIM's on a straight line, the tangent; Heun's should bend with the path. On short
-# steps Heun is better by far, on middling ones by less. Long steps overshoot. In terms of equation (2), with $\hat x_0'$ the guess at
-# the far end, Heun's step is made with $\hat x_0 + \tfrac 1 2 e^h (\hat x_0' - \hat x_0)$, where $h = \lambda_s -
-# \lambda_t$. From $h = \log 2$ on, here at $0.75$, that lies *beyond* the guess at the end. Keep this in mind for the
-# pictures.
+# One line is the exact path of one point on the two hills, from $\tilde\sigma = 1.5$ on. The others show where *one*
+# step lands, ever longer to the right: DDIM's on a straight line, the tangent; Heun's should bend with the path. On
+# short steps Heun is better by far, on longer ones by less. Very long steps overshoot. In terms of equation (2), with
+# $\hat x_0'$ the guess at the far end, Heun's step is made with $\hat x_0 + \tfrac 1 2 e^h (\hat x_0' - \hat x_0)$,
+# where $h = \lambda_s - \lambda_t$. From $h = \log 2$ on, here at $0.75$, that lies *beyond* the guess at the end.
+# Keep this in mind for the pictures.
 #
 # ## 6 · DPM-Solver++(2M): remember
 #
 # Heun pays for its second look. But the sampler has looked before: the guess of the *last* step is at hand, for free.
 # Back to the exact solution (1). It says that the step to level $s$ is DDIM's step, with $\hat x_0$ replaced by its
-# *mean over the step*, weighted by $e^\lambda$. DDIM takes the guess at the start for the mean. DPM-Solver++(2M) (Lu et
-# al. 2022) draws a line, in $\lambda$, through this guess and the last one, and takes the line's value half way through
-# the step:
+# *mean over the step*, weighted by $e^\lambda$. DDIM takes the guess at the start for the mean. DPM-Solver++(2M) (Lu
+# et al. 2022; second order, multistep) draws a line, in $\lambda$, through this guess and the last one, and takes the
+# line's value half way through the step:
 #
 # $$D = \hat x_0 + \frac{h}{2\, h_\text{before}}\, \big( \hat x_0 - \hat x_0^\text{before} \big), \qquad
 # h = \lambda_s - \lambda_t, \quad h_\text{before} = \lambda_t - \lambda_\text{before}.$$
@@ -511,18 +512,18 @@ for calls in (10, 20, 40, 80):
     print(f"about {calls} calls:", ", ".join(f"{name} {error:.4f}" for name, error in errors.items()))
 
 # %% [markdown]
-# Three solvers at about the same price: DDIM and 2M with twenty steps, twenty calls; Heun with ten steps, nineteen, as its last
-# has one. Memory is free, and here it wins by a wide margin. And Heun, with its second look, ends *behind* DDIM! At this
-# price its steps are twice as long, $h = 1.07$ in $\lambda$ against $0.51$: beyond $\log 2 = 0.69$, where section 5 saw it
-# overshoot. Give both forty calls, and Heun is ahead: the numbers below the figure.
+# Three solvers at about the same price: DDIM and 2M with twenty steps, twenty calls; Heun with ten steps, nineteen,
+# as its last has one. Memory is free, and here it wins by a wide margin. And Heun, with its second look, ends
+# *behind* DDIM! At this price its steps are twice as long, $h = 1.07$ in $\lambda$ against $0.51$: beyond $\log 2 =
+# 0.69$, where section 5 saw it overshoot. Give both forty calls, and Heun is ahead: the numbers below the figure.
 #
 # ## A pause
 #
-# This is half of the way. You have five samplers: two that walk along the score, and three that step over a grid by guesses of
+# You are half way. You have five samplers: two that walk along the score, and three that step over a grid by guesses of
 # $x_0$. What follows measures them, mends a published one, chooses where to step, and goes on to pictures.
 #
-# If you come back on another day, run the very first code cell and the one below, and go on from here. Your `ddim`, `heun`
-# and `dpmpp_2m` are used further down: run their cells too, or the package's stand in for them.
+# If you come back on another day, run the very first code cell and the one below, and go on from here. Your `ddim`,
+# `heun` and `dpmpp_2m` are used further down: run their cells too, or the package's stand in for them.
 
 # %%
 import math
@@ -550,16 +551,16 @@ ddim, heun, dpmpp_2m = (globals().get(name, getattr(samplers, name)) for name in
 # %% [markdown]
 # ## 7 · The order of a solver
 #
-# An error at one number of steps proves little. What tells a method, and a correct program, is how the error *falls*.
-# If it behaves as
+# An error at one number of steps proves little. How good a method is, and whether a program is right, shows in how
+# the error *falls*. If it behaves as
 #
 # $$\text{error} \approx C\, N^{-p},$$
 #
-# then $p$ is the **order** of the solver: on logarithmic axes a straight line of slope $-p$. A method of
-# order 1 halves its error when $N$ doubles. Most slips in a program leave it converging, but at a lower order than the
-# theory says. Here nothing else disturbs: the denoiser is exact, the arithmetic has sixteen digits, and the grid ends
-# *before* the clean level (`clean=False`), since there is no line in $\lambda$ to follow into $\sigma = 0$: every solver of
-# this lab ends with a step of first order there.
+# then $p$ is the **order** of the solver: on logarithmic axes a straight line of slope $-p$. A method of order 1
+# halves its error when $N$ doubles. Most slips in a program leave it converging, but at a lower order than the theory
+# says. Here nothing else disturbs: the denoiser is exact, the arithmetic has sixteen digits, and the grid ends
+# *before* the clean level (`clean=False`), since there is no line in $\lambda$ to follow into $\sigma = 0$: every
+# solver of this lab ends with a step of first order there.
 #
 # **Exercise 7: the order** (about 3 lines): the slope of the straight line that fits $v = -\log \text{error}$ over $u =
 # \log N$ best, by least squares,
@@ -668,8 +669,8 @@ for degree in (0, 1, 2):
 # the parabola by $\lambda$. Is it? Work that out, or measure it: leave the last term out, see how far the mean is off for
 # $\lambda^2$, and compare with what the term gives.
 #
-# **Exercise 8: mend it** (about 7 lines). Write the guess so that it is right for parabolas, in your own code: the formula
-# above with its fault mended, or your own from Newton's parabola,
+# **Exercise 8: mend it** (about 7 lines). Write the guess so that it is right for parabolas, in your own code: the
+# formula above with its fault mended, or your own from Newton's parabola,
 #
 # $$\hat x_0(\lambda) \approx m_0 + d_1\, (\lambda - \lambda_0) + d_2\, (\lambda - \lambda_0)(\lambda - \lambda_1),
 # \qquad d_1 = \frac{m_0 - m_1}{\lambda_0 - \lambda_1}, \quad
@@ -708,10 +709,10 @@ with figure("Errors of 2M, of the published rule and of yours over the number of
                      "mended": partial(multistep, guess=third_guess)})
 
 # %% [markdown]
-# One factor, and the error at 512 steps is more than thirty times smaller. This was measured here, on exact data; we know of no
-# erratum. Look at the left end, too. At eight and sixteen steps the two rules are alike, so whoever compares pictures
-# of few steps never sees the fault. And at eight steps both are behind 2M: a parabola through three guesses from far
-# away can be a worse guide than a line.
+# One factor, and the error at 512 steps is more than thirty times smaller. This was measured here, on exact data; we
+# know of no erratum. Look at the left end, too. At eight and sixteen steps the two rules are alike, so whoever
+# compares pictures of few steps never sees the fault. And at eight steps both are behind 2M: a parabola through three
+# guesses from far away can be a worse guide than a line.
 #
 # Honesty asks for one more thing. `multistep` begins with two steps of DDIM, and those are of lower order. They cost
 # nothing here, since at $\lambda = -5$ the guess hardly moves; begun at $\lambda = -1$, the mended rule too
@@ -770,18 +771,19 @@ with figure("Left, where ten steps stand on the axis of lambda for three grids. 
         planes.convergence(ax, sizes, {name: errors_on(grid_of) for name, grid_of in spacings.items()}, name)
 
 # %% [markdown]
-# To DDIM the grids are much alike. 2M needs its line in $\lambda$ to hold over the whole step, and *trailing* leaves
-# the last third of the $\lambda$ axis to one step. So whoever compares two solvers on two grids compares neither. And
-# the best grid on this ring need not be the best for a network: measure again where it counts.
+# For DDIM the grids differ little: by a quarter, from the best to the worst. 2M needs its line in $\lambda$ to hold
+# over the whole step, and *trailing* leaves the last third of the $\lambda$ axis to one step. So two solvers on two
+# grids are not compared at all. And the best grid on this ring need not be the best for a network: measure again
+# where it counts.
 #
 # ## 10 · Real pictures
 #
-# Now a network instead of a formula: the course's model of `shapes`, 32 x 32 pixels, which is told the kind of shape to
-# draw. It was trained on another table of noise, the cosine one of Nichol and Dhariwal (2021). Everything above holds
-# as it is: a sampler sees only `denoise(x, level)` and a grid. Which grid? For 2M on the ring, with ten steps, Karras' was the
-# worst of the three. That says nothing of this network, so measure again: the next cell compares them on four pictures.
-# The measurements of section 12, of thousands of pictures, were made on Karras' grid (but for DDPM's, which visits the
-# whole table), and so are the pictures here.
+# Now a network instead of a formula: the course's model of `shapes`, 32 x 32 pixels, which is told the kind of shape
+# to draw. It was trained on another table of noise, the cosine one of Nichol and Dhariwal (2021). Everything above
+# holds as it is: a sampler sees only `denoise(x, level)` and a grid. Which grid? For 2M on the ring, with ten steps,
+# Karras' was the worst of the three. That says nothing of this network, so measure again: the next cell compares them
+# on four pictures. The measurements of section 12, of thousands of pictures, were made on Karras' grid (but for
+# DDPM's, which visits the whole table), and so are the pictures here.
 
 # %%
 net, cosine = models.denoiser("shapes")
@@ -795,7 +797,7 @@ def pictures(sampler, steps):
     return samplers.last(sampler(draw, noise4, cosine.grid(steps, "karras")))
 
 
-finest = pictures(dpmpp_2m, shortened(60, 30))
+finest = pictures(dpmpp_2m, shortened(200, 30))
 for spacing in ("trailing", "lambda", "karras"):
     ends = samplers.last(dpmpp_2m(draw, noise4, cosine.grid(10, spacing)))
     print(f"2M, 10 steps, {spacing:8}: error {rms(ends, finest):.3f}")
@@ -847,14 +849,14 @@ print(f"2M with 20 steps took {spent[-1]:.0f} ms;", said("latency_guess"))
 # ## 12 · Speed against quality
 #
 # Time follows the calls, whatever the sampler. So calls are a measure of cost that holds on any machine. And quality?
-# Four pictures are no measurement. The next figure shows what was recorded with the same model, from the same noise for
-# each sampler and number of steps, on Karras' grid; DDPM's thousand steps visit every level of the table. There are three
-# judges. Left, the share of pictures on which a classifier sees the *wanted kind*, the shape that was asked for. In the
-# middle, the *paired error*: how far the pictures are from those that 500 steps of 2M make of the same noise, which is
-# asked of solvers of the ODE alone; a few noises that end in another picture dominate it, so small differences in it mean
-# little. Right, the *Fréchet distance* of 2,000 pictures to real shapes: the distance between two normal distributions
-# that have the means and covariances of the classifier's features on each set. Network calls, or evaluations, are counted
-# per picture.
+# Four pictures are no measurement. The next figure shows what was recorded with the same model, from the same noise
+# for each sampler and number of steps, on Karras' grid; DDPM's thousand steps visit every level of the table. There
+# are three judges. Left, the share of pictures on which a classifier sees the *wanted kind*, the shape that was asked
+# for. In the middle, the *paired error*: how far the pictures are from those that 500 steps of DDIM make of the same
+# noise. Only solvers of the ODE have one; a few noises that end in another picture dominate it, so small differences
+# in it mean little. Right, the *Fréchet distance* of 2,000 pictures to real shapes: the distance between two normal
+# distributions that have the means and covariances of the classifier's features on each set. Network calls, or
+# evaluations, are counted per picture.
 #
 # | name | what it is |
 # |---|---|
@@ -892,9 +894,9 @@ for name, gap in sorted(near.items(), key=lambda item: recorded[item[0]].nfe):
           f"width {gap['high'] - gap['low']:5.2f}; wanted {wanted:.3f}")
 
 # %% [markdown]
-# How to read it. Left is cheaper; down is better, but for the wanted kind, where it is up. The bars are 95% intervals, and the grey line,
-# the *Pareto front*, joins what nothing else beats in both. The band is the **floor**: real shapes against other real
-# shapes. No sampler has to be below it.
+# How to read it. In each panel cheaper is further left. Lower is better, except for the wanted kind: there higher is.
+# The bars are 95% intervals, and the grey line, the *Pareto front*, joins what nothing else beats in both. The band
+# is the **floor**: real shapes against other real shapes. No sampler has to be below it.
 #
 # When is a cheap sampler *as good* as DDPM with 1000 steps? Not when their bars overlap: what counts is the interval of
 # the *difference*, printed above for all that come near. Two questions can be put to it.
@@ -948,13 +950,13 @@ check("02-read-latency", speedup_read, points=1)
 # %% [markdown] written="02-why" points=4
 # The order says how the error falls when $N$ grows and the steps are short already. It says nothing of how large the
 # error is, nor of what happens in steps so long that the guess bends within them. On the ring the mended third-order
-# rule was behind 2M at eight steps and far ahead of it at 512. Heun, of order 2, had an error of 0.113 at nineteen calls,
-# where DDIM, of order 1, had 0.058 at twenty: it spends two calls a step, and its long steps overshoot. The grid, too,
-# changed the error of 2M at five steps by more than a factor of two. So with five calls I would draw with 2M, UniPC and
-# the third-order solver on two or three grids, from the same noise, and take what has the lowest distance, most likely
-# 2M or UniPC. Good enough I would call it if the interval of its difference to a thousand steps contains 0 and is
-# narrow, or if its upper end is small, in the wanted kind as well as in the distance; if it contains 0 and is wide I would
-# draw more pictures before I say anything.
+# rule was behind 2M at eight steps and far ahead of it at 512. Heun, of order 2, had an error of 0.113 at nineteen
+# calls, where DDIM, of order 1, had 0.058 at twenty: it spends two calls a step, and its long steps overshoot. The
+# grid, too, changed the error of 2M at five steps by more than a factor of two. So with five calls I would draw with
+# 2M, UniPC and the third-order solver on two or three grids, from the same noise, and take what has the lowest
+# distance, most likely 2M or UniPC. Good enough I would call it if the interval of its difference to a thousand steps
+# contains 0 and is narrow, or if its upper end is small, in the wanted kind as well as in the distance; if it
+# contains 0 and is wide I would draw more pictures before I say anything.
 #
 # <!-- ### BEGIN MARK SCHEME -->
 # **Mark scheme.** One point each: (1) the order says how the error falls when the steps are short, not how large it is
@@ -972,9 +974,10 @@ check("02-read-latency", speedup_read, points=1)
 # steps draw the wanted kind more often than the solvers of the ODE, and more calls do not mend that; `dpmpp_2m_sde`, with
 # new noise in each step, comes close to DDPM. A claim of "as good" names its judge.
 #
-# Below are your marks, and your point on the course's plot: your 2M with ten steps on the course's model, judged by the
-# kernel distance (KID) of its pictures to real shapes, which, unlike the Fréchet distance, is not biased when the pictures
-# are few. With so few its interval is wide: read it before you compare. The other points were recorded with the same model.
+# Below are your marks, and your point on the course's plot: your 2M with ten steps on the course's model, judged by
+# the kernel distance (KID) of its pictures to real shapes, which, unlike the Fréchet distance, is not biased when the
+# pictures are few. With so few its interval is wide: read it before you compare. The other points were recorded with
+# the same model.
 #
 # The last cell is not graded. Where there is a GPU and a network, your 2M drives `google/ddpm-cifar10-32`, the network
 # of the DDPM paper, with 10, 20 and 50 steps in place of a thousand.
