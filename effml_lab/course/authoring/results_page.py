@@ -36,8 +36,8 @@ distance and KID compare two sets of pictures in the features of our own classif
 and the floor is what as many real pictures score. Two samplers are "not separable" if the interval of their paired difference
 contains 0 and is narrower than a fifth of the reference's own distance; "undecided" if it contains 0 and is wider; a distance is
 "surely at most a fifth greater" if that interval ends below the fifth. Errors of 4-bit layers are relative to the float layer's
-outputs. 2M is DPM-Solver++(2M); w4a8 means weights of 4 and activations of 8 bits; a net named 48-64 has 48 channels at 16 x 16 and
-64 at 8 x 8.
+outputs. 2M is DPM-Solver++(2M); w4a8 means weights of 4 and activations of 8 bits; a net named 48-64 has 48 channels at 16 x 16
+and 64 at 8 x 8.
 
 {figures}
 

@@ -138,7 +138,8 @@ def test_every_link_leads_somewhere():
 def test_what_a_count_and_a_calibration_found_is_told(tmp_path):
     estimate = lambda value: {"value": value, "low": value / 2, "high": value * 2, "n": 9}
     for choice, value in (("clean", 4.0), ("uniform", 1.0)):
-        records.append(tmp_path / "calibration.jsonl", records.Record(f"w8a8, two scales, {choice}", quality={"x0": estimate(value)}))
+        row = records.Record(f"w8a8, two scales, {choice}", quality={"x0": estimate(value)})
+        records.append(tmp_path / "calibration.jsonl", row)
     records.append(tmp_path / "calibration.jsonl", records.Record("two scales over one, up.0", quality={"ratio": estimate(0.5)}))
     clocks = {"kernel": "gemm_w4a4", "cc": 90, "share": 0.25, "tensor": 100, "issue": 400, "convert": 90}
     records.append(tmp_path / "instructions.jsonl", records.Record("gemm_w4a4, 9.0", settings=clocks))

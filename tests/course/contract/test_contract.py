@@ -423,9 +423,11 @@ def unsettling(x):
 
 def test_the_world_is_put_back():
     torch.manual_seed(5), np.random.seed(5), random.seed(5)
-    before = (torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled(), torch.get_num_threads(), os.getcwd())
+    state = lambda: (torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled(), torch.get_num_threads(),
+                     os.getcwd())
+    before = state()
     marked(unsettling)
-    assert before == (torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled(), torch.get_num_threads(), os.getcwd())
+    assert before == state()
     after = torch.rand(1), np.random.rand(), random.random()
     torch.manual_seed(5), np.random.seed(5), random.seed(5)
     assert after == (torch.rand(1), np.random.rand(), random.random())
@@ -486,7 +488,8 @@ def test_a_module_is_judged_with_the_cases_weights():
 def seen(monkeypatch, tmp_path):
     """The seeds that a check used, and a home of its own."""
     used = []
-    monkeypatch.setattr(checking, "judge", lambda exercise, impl, points, seed: used.append(seed) or Report("00-x", "X", impl, points))
+    seeing = lambda exercise, impl, points, seed: used.append(seed) or Report("00-x", "X", impl, points)
+    monkeypatch.setattr(checking, "judge", seeing)
     monkeypatch.setenv("EFFML_HOME", str(tmp_path))
     for name in ("NBGRADER_EXECUTION", "EFFML_SEED"):
         monkeypatch.delenv(name, raising=False)
