@@ -51,10 +51,11 @@ class Sample(nn.Module):
         return self.net(x, t, class_labels=cond).sample
 
 
-def peer(size: int, channels_in: int, widths: tuple[int, ...], blocks: int, attention: tuple[bool, ...],
+def peer(size: int, channels_in: int, widths: tuple[int, ...], blocks: int, attention: tuple[bool, ...] | bool = False,
          classes: int | None = None, dropout: float = 0.0, stem: int = 1) -> nn.Module:
     """diffusers' UNet2DModel by the settings of our UNet, weight for weight; it has no stem, whatever ours has."""
-    down = ["AttnDownBlock2D" if attend else "DownBlock2D" for attend in attention]
+    each = (attention,) * len(widths) if isinstance(attention, bool) else attention
+    down = ["AttnDownBlock2D" if attend else "DownBlock2D" for attend in each]
     return package().UNet2DModel(
         sample_size=size, in_channels=channels_in, out_channels=channels_in, block_out_channels=widths, dropout=dropout,
         down_block_types=down, up_block_types=[name.replace("Down", "Up") for name in reversed(down)],

@@ -82,11 +82,12 @@ def theirs_of(key: str, widths: int, blocks: int) -> str:
     return f"{where}.{'downsamplers.0' if side == 'down' else 'upsamplers.0'}.conv.{weight}"
 
 
-def test_weight_for_weight_diffusers_unet():
+@pytest.mark.parametrize("attention", [(False, True, True), False])
+def test_weight_for_weight_diffusers_unet(attention):
     pytest.importorskip("diffusers")
     widths = (16, 32, 32)
-    ours = stirred(UNet(3, widths, 2, (False, True, True), dropout=0.1))
-    peer = unet.peer(16, 3, widths, 2, (False, True, True), dropout=0.1).eval()
+    ours = stirred(UNet(3, widths, 2, attention, dropout=0.1))
+    peer = unet.peer(16, 3, widths, 2, attention, dropout=0.1).eval()
     given = {}
     for key, value in ours.state_dict().items():
         name = theirs_of(key, len(widths), 2)
