@@ -789,7 +789,7 @@ with figure("Left, where ten steps stand on the axis of lambda for three grids. 
 net, cosine = models.denoiser("shapes")
 kinds, no_kind = torch.tensor([0, 2, 3, 4]), torch.tensor([6])  # a circle, a square, a triangle, a star
 draw = guided(net, kinds, no_kind, w=1)  # w = 1: guidance, the matter of lab 03, is off
-noise4 = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(24))
+noise4 = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(16))
 contest = {"DDIM": (ddim, 1), "Heun": (heun, 2), "2M": (dpmpp_2m, 1)}  # and the network calls of a step
 
 
@@ -970,9 +970,11 @@ check("02-read-latency", speedup_read, points=1)
 # ## Summary
 #
 # Your second number is the result of this lab: so few calls in place of a thousand, and the Fréchet distance is surely at
-# most a fifth worse. It is the result of *one* judge. Look at another, the last column of section 12: DDPM's thousand
-# steps draw the wanted kind more often than the solvers of the ODE, and more calls do not mend that; `dpmpp_2m_sde`, with
-# new noise in each step, comes close to DDPM. A claim of "as good" names its judge.
+# most a fifth worse. For the others with few calls the honest answer is "cannot tell": from 2,000 pictures the difference
+# is not known to a fifth of a distance as small as this model's. The better the model, the more pictures a claim takes.
+# And it is the result of *one* judge. Look at another, the last number of each line that was printed in section 12:
+# DDPM's thousand steps draw the wanted kind more often than the solvers of the ODE, and more calls do not mend that;
+# `dpmpp_2m_sde`, with new noise in each step, comes close to DDPM. A claim of "as good" names its judge.
 #
 # Below are your marks, and your point on the course's plot: your 2M with ten steps on the course's model, judged by
 # the kernel distance (KID) of its pictures to real shapes, which, unlike the Fréchet distance, is not biased when the

@@ -35,17 +35,19 @@ def test_there_are_at_least_eight_counts_of_five_samplers():
 
 
 def test_a_hundred_deterministic_steps_are_near_real_shapes():
-    assert value("ddim, 100 steps", "frechet") <= 25 * value(FLOOR, "frechet")
-    assert value("ddim, 100 steps", "wanted") >= 0.85 and value(findings.FULL, "wanted") >= 0.9
+    assert value("ddim, 100 steps", "frechet") <= 4 * value(FLOOR, "frechet")
+    assert value("ddim, 100 steps", "wanted") >= 0.9 and value(findings.FULL, "wanted") >= 0.95
 
 
 def test_memory_pays():
-    assert value(findings.ORDER, "ratio") <= 0.6
+    """Surely. How much is ruled by a few noises that end in another picture, so the ratio itself is known to a third."""
+    assert recorded[findings.ORDER].quality["ratio"]["high"] < 1
 
 
-def test_a_few_steps_are_nearly_as_good_as_a_thousand():
+def test_a_twentieth_of_the_steps_is_nearly_as_good():
+    """The nearer a model is to real shapes, the narrower is a fifth of its distance, and the more pictures it would take."""
     found = recorded[findings.NO_WORSE]
-    assert found.nfe <= 20
+    assert found.nfe <= 50
     assert found.quality["speedup"]["low"] >= 0.8 * 1000 / found.nfe
 
 
