@@ -80,10 +80,19 @@ def asked(case: dict, grid: list[Level], at: list[int], seen: list[Tensor]) -> C
 def walked(impl: Callable, case: dict) -> dict:
     """The states of a sampler, and what it asked of the denoiser: the `run` of an exercise."""
     grid, at, seen = levels_of(case), [], []
-    states = iterable(impl(asked(case, grid, at, seen), case["x"], list(grid)))          # a list of its own: it may be used up
-    states = list(itertools.islice(states, 2 * len(grid) + 2))
+    lent = list(grid)
+    states = iterable(impl(asked(case, grid, at, seen), case["x"], lent))
+    states = unspent(list(itertools.islice(states, 2 * len(grid) + 2)), lent, grid)
     at, seen = joined(at, seen, len(case["x"]))
     return {"states": states, "at": at, "seen": seen}
+
+
+def unspent(states: list, lent: list[Level], grid: list[Level]) -> list:
+    """The states of a walk, if the grid that was lent for it is as it was."""
+    if lent != grid:
+        raise Unanswered("Your code changes the grid itself, as pop() does: it belongs to the caller, who walks it again. "
+                         "Go over zip(grid, grid[1:]) instead.")
+    return states
 
 
 def joined(at: list[int], seen: list[Tensor], batch: int) -> tuple[list[int], list[Tensor]]:

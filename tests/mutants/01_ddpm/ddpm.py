@@ -385,11 +385,11 @@ WRONG += [
 ]
 
 
-def right_pops(denoise, x, grid, variance="small", rng=None):
+def wrong_pops(denoise, x, grid, variance="small", rng=None):
     while len(grid) > 1:
         cur = grid.pop(0)
         x, = right_posterior(denoise, x, [cur, grid[0]], variance, rng)
         yield x
 
 
-RIGHT += [right_pops]
+WRONG += [(wrong_pops, [])]

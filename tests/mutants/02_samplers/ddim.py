@@ -402,7 +402,7 @@ WRONG += [
 ]
 
 
-def right_pops(denoise, x, grid):
+def wrong_pops(denoise, x, grid):
     while len(grid) > 1:
         cur = grid.pop(0)
         x0 = denoise(x, cur)
@@ -410,7 +410,7 @@ def right_pops(denoise, x, grid):
         yield x
 
 
-RIGHT += [right_pops]
+WRONG += [(wrong_pops, [])]
 
 
 # What another reader wrote who had not seen this bank, and what was not told then.

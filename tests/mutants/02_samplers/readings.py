@@ -10,6 +10,7 @@ READINGS = {
     "02-read-spread": ([0.75, 0.74, 0.765], [(0.0, ["the ODE gives one"]), (0.5625, ["this is the variance"]),
                                              (1.06, ["both coordinates"]), (0.25, ["one hill"]), (1.0, []), (0.5, [])]),
     "02-read-separable": (FOUND, [(1000, []), (-1, []), (0.5, []), (10, ["cannot tell"])]),
-    "02-read-no-worse": (SURE, [(1000, []), (0, ["there is one"]), (10, ["holds 0 is not enough"]), (15, ["not surely", "holds 0 is not enough"])]),
+    "02-read-no-worse": (SURE, [(1000, []), (0, ["there is one"]), (10, ["holds 0 is not enough"]),
+                                (15, ["not surely", "holds 0 is not enough"])]),
     "02-read-latency": (TIMES, [(0.01, ["upside down"]), (1, []), (1000, [])]),
 }

@@ -17,7 +17,7 @@ from ..common import drawn_anew, integer, repeated
 from ..gaussian import end_mean, far_case, guess, quiet_end, real
 from ..moments import CUT, noise_size, one_by_one
 from ..noise import unfit
-from ..walks import formed, iterable
+from ..walks import formed, iterable, unspent
 from .kept import MEAN, RESTART, kept_step, mean_slips, table
 from .posterior import Posterior
 
@@ -58,8 +58,10 @@ def ddpm_run(impl, case):
         return shown[-1].clone()
 
     def walk(rng, **named):
-        states = iterable(impl(denoise, case["x"], list(grid), rng=rng, **named))
-        return [x.clone() if isinstance(x, Tensor) else x for x in itertools.islice(states, len(grid) + 2)]
+        lent = list(grid)
+        states = iterable(impl(denoise, case["x"], lent, rng=rng, **named))
+        states = [x.clone() if isinstance(x, Tensor) else x for x in itertools.islice(states, len(grid) + 2)]
+        return unspent(states, lent, grid)
 
     out = repeated(lambda rng: walk(rng, variance=case["variance"]), case["seed"])
     guesses = len(out["out"]) > 1 and all(
