@@ -9,7 +9,7 @@ import numpy as np
 
 
 def order(errors: Sequence[float], counts: Sequence[float]) -> float:
-    """Minus the slope of log error over log count; errors, counts: as many positive numbers, two or more."""
+    """Minus the slope of log error over log count; errors, counts: as many positive numbers, at two counts or more."""
     counts, errors = np.asarray(counts, dtype=float), np.asarray(errors, dtype=float)
     fit = counts.shape == errors.shape and counts.ndim == 1 and len(set(counts.tolist())) > 1
     if not fit or not ((counts > 0) & (errors > 0) & np.isfinite(errors)).all():

@@ -11,7 +11,7 @@ Left out: time in milliseconds on an axis. It is a property of one machine, so `
 """
 import math
 from contextlib import AbstractContextManager
-from typing import Callable, Iterable, NamedTuple, Sequence
+from typing import Iterable, NamedTuple, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -112,19 +112,21 @@ def curve(ax: Axes, x: Sequence, y: Sequence, low: Sequence | None = None, high:
         ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
 
 
-def _time_ratio(records: Sequence) -> list[tuple[float, float, float]]:
+def _time_ratio(records: Sequence, field: str) -> list[tuple[float, float, float]]:
     if len({r.device for r in records}) > 1:
         raise ValueError("times from different devices do not compare: draw x='nfe', or the records of one run")
-    unit = max(r.ms["median"] for r in records)
-    return [(r.ms["median"] / unit, r.ms["low"] / unit, r.ms["high"] / unit) for r in records]
+    times = [getattr(r, field) for r in records]
+    unit = max(t["median"] for t in times)
+    return [tuple(t[key] / unit for key in ("median", "low", "high")) for t in times]
 
 
-def _field(name: str) -> Callable:
-    return lambda records: [(getattr(r, name),) * 3 for r in records]
+def _exact(records: Sequence, field: str) -> list[tuple[float, float, float]]:
+    return [(getattr(r, field),) * 3 for r in records]
 
 
-COSTS = {"nfe": ("network evaluations per image", _field("nfe")), "bytes": ("bytes of weights", _field("bytes")),
-         "macs": ("multiply-adds per image", _field("macs")), "time": ("time, slowest = 1", _time_ratio)}
+# cost -> label of its axis, the field of a record that holds it, and how (value, low, high) are had from that
+COSTS = {"nfe": ("network evaluations per image", "nfe", _exact), "bytes": ("bytes of weights", "bytes", _exact),
+         "macs": ("multiply-adds per image", "macs", _exact), "time": ("time, slowest = 1", "ms", _time_ratio)}
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:
@@ -145,10 +147,11 @@ def pareto(ax: Axes, records: Sequence, x: str = "nfe", y: str = "frechet", labe
     """
     if x not in COSTS:
         raise ValueError(f"unknown cost {x!r}: choose one of {', '.join(COSTS)}")
-    records = [r for r in records if y in r.quality and getattr(r, "ms" if x == "time" else x) is not None]
+    name, field, ends = COSTS[x]
+    records = [r for r in records if y in r.quality and getattr(r, field) is not None]
     if not records:
         raise ValueError(f"none of the records holds the quality {y!r} and the cost {x!r}")
-    costs, scores = COSTS[x][1](records), [r.quality[y] for r in records]
+    costs, scores = ends(records, field), [r.quality[y] for r in records]
     points = [(cost[0], score["value"]) for cost, score in zip(costs, scores)]
     best = front(points)
     ax.plot(*zip(*(points[i] for i in best)), color=MUTED, linestyle="-", linewidth=1, zorder=1, label="Pareto front")
@@ -156,7 +159,7 @@ def pareto(ax: Axes, records: Sequence, x: str = "nfe", y: str = "frechet", labe
         color, marker, _ = look(k)
         ax.errorbar(mid, score["value"], xerr=[[mid - left], [right - mid]], fmt=marker, color=color, capsize=2,
                     yerr=_arms(score), label=record.technique)
-    ax.set(xscale="log", xlabel=COSTS[x][0], ylabel=label or y)
+    ax.set(xscale="log", xlabel=name, ylabel=label or y)
     ax.legend()
 
 
