@@ -1,6 +1,6 @@
 # ---
 # jupyter:
-#   effml_lab: {title: "Samplers: the same picture in fewer steps", minutes: {reading: 75, coding: 190}}
+#   effml_lab: {title: "Samplers: the same picture in fewer steps", minutes: {reading: 80, coding: 215}}
 # ---
 
 # %% [markdown]
