@@ -45,18 +45,13 @@ SHAPES = {      # name -> settings of the UNet beside those of BASE; a number in
 HIGH = {"48-64, a quarter at high noise": 0.25}
 
 
-def skewed(share: float, border: float = 0.95) -> Callable[[Tensor], Tensor]:
-    """Shares of the range of t of which so many lie beyond `border`, where colour and ground are decided."""
-    return lambda u: torch.where(u < share, border + (1 - border) * u / share, (u - share) / (1 - share))
-
-
 def settings_of(name: str) -> dict:
     return BASE | SHAPES[name]
 
 
 def loss_of(name: str) -> Callable[[nn.Module, int], Tensor]:
     """The recipe's loss, on other times where the entry asks for it."""
-    times = skewed(HIGH[name]) if name in HIGH else None
+    times = shapes.skewed(HIGH[name]) if name in HIGH else None
     return lambda net, step: shapes.loss(net, step, times=times)
 
 

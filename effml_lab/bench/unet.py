@@ -18,7 +18,8 @@ from ..diffusion import levels
 from ..diffusion.denoise import loss
 from ..measure import cost, records
 from ..nets.norm import GROUPS
-from ..nets.unet import HEAD, UNet
+from ..nets.blocks import HEAD
+from ..nets.unet import UNet
 from ..recipes import shapes
 
 PLAIN = {"blocks": 2, "attention": (False, True), "dropout": 0.1}

@@ -5,7 +5,8 @@ distance is negative, the unit shape's distance scaled, turned and moved:
   d(p) = r d_unit(R(-angle) (p - centre) / r),          coverage of a pixel = clamp(1/2 - d / pixel width, 0, 1),
 so images at any resolution are anti-aliased, and masks and edges come from the same d. Polygons use the exact distance
 to their nearest edge, its sign from how often a ray crosses them. Attributes are drawn on the generator's device, the
-CPU in general, so that a seed means the same scenes everywhere; rendering happens on the device asked for.
+CPU in general, so that a seed means the same scenes everywhere; rendering happens on the device asked for. What is said of
+a scene is in `captions`.
 Left out: overlapping shapes, textures, shading.
 """
 import math
@@ -129,20 +130,6 @@ def render(scenes: Scenes, size: int = 32, device: torch.device | str | None = N
     ground = torch.tensor(list(GROUNDS.values()), device=cover.device)[scenes.ground.to(cover.device)]
     light = (cover * paint[..., None, None]).sum(1) + (1 - cover.sum(1)) * ground[..., None, None]
     return 2 * light.clamp(0, 1) - 1
-
-
-def captions(scenes: Scenes) -> list[str]:
-    """A phrase a scene, e.g. "a small red star at the top left and a large blue ring at the bottom left, on grey"."""
-    colors, sizes, kinds, grounds = (list(table) for table in (COLORS, SIZES, KINDS, GROUNDS))
-
-    def name(i: int, k: int) -> str:
-        words = f"a {sizes[scenes.size[i, k]]} {colors[scenes.color[i, k]]} {kinds[scenes.kind[i, k]]}"
-        return words if scenes.place[i, k] < 0 else f"{words} {PLACES[scenes.place[i, k]]}"
-    def sentence(i: int) -> str:
-        names = [name(i, k) for k in scenes.place[i].argsort() if scenes.shown[i, k]]             # in reading order
-        listed = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
-        return f"{listed}, on {grounds[scenes.ground[i]]}"
-    return [sentence(i) for i in range(len(scenes.shown))]
 
 
 def load(split: str = "train") -> tuple[Tensor, Scenes]:

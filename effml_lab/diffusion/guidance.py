@@ -1,13 +1,19 @@
-"""Classifier-free guidance (Ho and Salimans 2021): extrapolate from the unconditional guess to the conditional.
+"""Guidance: towards what was asked for, by a classifier or by the network's own two guesses.
 
-x0 = x0_uncond + w (x0_cond - x0_uncond). Here w = 1 is guidance off, as in diffusers; the paper's w is ours less 1.
-x0, eps and v differ by affine maps that do not depend on the condition, so guiding any of them is the same.
+  guided              classifier-free (Ho and Salimans 2021): from the unconditional guess past the conditional one,
+                      x0 = x0_uncond + w (x0_cond - x0_uncond)
+  classifier_guided   a classifier of noisy images pulls (Dhariwal and Nichol 2021, eq. 14, which says it of eps),
+                      x0 = x0_uncond + s sigma^2 / alpha grad_x log p(y | x)
+With exact guesses and an exact classifier both are one vector for s = w, by Bayes' rule. Here w = 1 is guidance off, as in
+diffusers; the paper's w is ours less 1. x0, eps and v differ by affine maps that do not depend on the condition, so guiding
+any of them is the same; clipping is no such map: clip what was guided (`clipped`), not what is to be.
 What a call costs is counted at the net: two rows an image, but one where w is 0 or 1. Two ways to have less of its harm:
   rescaled    Lin et al. 2024, eq. 15-16: the output o that was guided gets some of the spread of the conditional one,
               o_rescaled = o_guided std(o_cond) / std(o_guided),  o = phi o_rescaled + (1 - phi) o_guided
   within      Kynkaanniemi et al. 2024: guidance only where low < sigma / alpha <= high, asked at every call of the net
               (their own Heun asks once a step)
-All are denoisers (x, level) -> x0, so any sampler takes them. Left out: classifier guidance (lab 03).
+All are denoisers (x, level) -> x0, so any sampler takes them; `dropped` is what a net needs in training to have both guesses.
+Left out: guidance by other than classes and words (CLIP), and weights that change with the level otherwise.
 """
 import math
 from typing import Callable
@@ -16,7 +22,7 @@ import torch
 from torch import Tensor
 
 from .denoise import Condition, fitting
-from .levels import Level
+from .levels import Level, matched
 
 
 def each(fn: Callable, *conditions: Condition) -> Condition:
@@ -65,7 +71,11 @@ def _both(denoise: Callable, x: Tensor, level: Level, cond: Condition, null: Con
 
 
 def _number(w: float | Tensor) -> float | Tensor:
-    return w.item() if isinstance(w, Tensor) and w.numel() == 1 else w
+    """A weight that may be used: a finite number, or a tensor of several."""
+    w = w.item() if isinstance(w, Tensor) and w.numel() == 1 else w
+    if not (w.isfinite().all() if isinstance(w, Tensor) else math.isfinite(w)):
+        raise ValueError(f"the weight of guidance is a finite number (1 is guidance off), got {w}")
+    return w
 
 
 def _column(w: float | Tensor, x: Tensor) -> float | Tensor:
@@ -76,6 +86,18 @@ def _column(w: float | Tensor, x: Tensor) -> float | Tensor:
     if w.shape not in ((len(x),), rows):
         raise ValueError(f"w must be a number or one for each of the {len(x)} images, (B,), got {tuple(w.shape)}")
     return w.to(x).reshape(rows)
+
+
+def dropped(cond: Condition, null: Condition, p: float, rng: torch.Generator | None = None) -> Condition:
+    """The conditions of a batch (B, ...) with a share p of the rows replaced by null (1, ...); whole rows, each by chance."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"p is the share of conditions to drop, from 0 to 1, got {p:g}")
+    _alike(cond, null)
+    first = cond
+    while isinstance(first, dict):
+        first = next(iter(first.values()))
+    drop = torch.rand(len(first), generator=rng, device=rng.device if rng else first.device).to(first.device) < p
+    return each(lambda c, n: torch.where(drop.view(-1, *[1] * (c.ndim - 1)), n, c), cond, null)
 
 
 def guided(denoise: Callable, cond: Condition, null: Condition | None, w: float | Tensor) -> Callable:
@@ -91,6 +113,35 @@ def guided(denoise: Callable, cond: Condition, null: Condition | None, w: float 
         if not isinstance(w, Tensor) and w in (0, 1):
             return _told(denoise, x, level, cond if w else null)
         return torch.lerp(*_both(denoise, x, level, cond, null), _column(w, x))
+    return guide
+
+
+def timed(net: Callable) -> Callable:
+    """A classifier net (x, t) -> logits as (x, level) -> logits (B, classes)."""
+    def classify(x: Tensor, level: Level) -> Tensor:
+        t = torch.as_tensor(matched(level, x).t, dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
+        return net(x, t.reshape(-1).expand(len(x)))
+    return classify
+
+
+def classifier_guided(denoise: Callable, classify: Callable, y: Tensor, s: float | Tensor) -> Callable:
+    """A denoiser pulled towards classes y (B,) or (1,) by a classifier: B rows of the net, and a gradient of the classifier.
+
+    classify: (x, level) -> logits or log-probabilities (B, classes); it must be differentiable in x. s: the scale, a number or
+    (B,); 0 is no guidance. Gradients are taken here whatever the caller has set. At alpha = 0, where an image holds nothing
+    of its class, the guess is left as it is.
+    """
+    s = _number(s)
+
+    def guide(x: Tensor, level: Level) -> Tensor:
+        x0, level = denoise(x, level), matched(level, x)
+        if not isinstance(level.alpha, Tensor) and level.alpha == 0:
+            return x0
+        with torch.enable_grad():
+            seen = x.detach().requires_grad_()
+            chance = classify(seen, level).log_softmax(1)                                     # (B, classes)
+            pull = torch.autograd.grad(chance.gather(1, _rows(y, len(x))[:, None].to(x.device)).sum(), seen)[0]
+        return x0 + _column(s, x) * level.sigma**2 / level.alpha * pull
     return guide
 
 

@@ -56,9 +56,19 @@ class GaussianMixture:
         """p(component | x), (..., K)."""
         return self._joint(x, level)[0].softmax(-1)
 
-    def denoise(self, x: Tensor, level: Level) -> Tensor:
-        """E[x0 | x], exactly; x (..., D). Has the signature of a Denoiser."""
+    def log_posterior(self, x: Tensor, level: Level) -> Tensor:
+        """log p(component | x), (..., K): an exact classifier of noisy points."""
+        return self._joint(x, level)[0].log_softmax(-1)
+
+    def denoise(self, x: Tensor, level: Level, cond: Tensor | None = None) -> Tensor:
+        """E[x0 | x], exactly; x (..., D). Has the signature of a Denoiser.
+
+        cond: (B,) numbers of components, as classes, for x (B, D): E[x0 | x, component]. K is "no class", as None is for all.
+        """
         log, offset, v = self._joint(x, level)
+        if cond is not None:
+            classes = torch.arange(len(self.means), device=cond.device)
+            log = log.masked_fill((cond[:, None] != classes) & (cond[:, None] != len(classes)), -math.inf)
         guess = self.means.to(x) + (level.alpha * self.std.to(x) ** 2 / v)[..., None] * offset     # (..., K, D)
         return (log.softmax(-1)[..., None] * guess).sum(-2)
 

@@ -30,14 +30,20 @@ def laid_like(weight: Tensor, value: Tensor) -> Tensor:
 class Run:
     """A training in progress: the net, its EMA, the optimizer and the number of steps done.
 
-    rate: share of the steps done -> share of the learning rate. decay: of the EMA.
+    rate: share of the steps done -> share of the learning rate. decay: of the EMA. share: name of a weight -> its share of
+    the learning rate, for nets that begin with weights trained before. Frozen weights stay as they are.
     """
 
     def __init__(self, net: nn.Module, lr: float = 1e-3, decay: float = 0.999, weight_decay: float = 0.0,
-                 rate: Callable[[float], float] = cosine):
+                 rate: Callable[[float], float] = cosine, share: Callable[[str], float] = lambda name: 1.0):
         self.net, self.ema, self.done = net, copy.deepcopy(net).eval().requires_grad_(False), 0
         self.lr, self.decay, self.rate = lr, decay, rate
-        self.opt = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
+        groups: dict[float, list] = {}
+        for name, weight in net.named_parameters():
+            if weight.requires_grad:
+                groups.setdefault(share(name), []).append(weight)
+        self.opt = torch.optim.AdamW([{"params": weights, "share": part} for part, weights in groups.items()], lr=lr,
+                                     weight_decay=weight_decay, fused=True)
 
     def state(self) -> dict[str, Tensor]:
         """All of it as flat tensors, to be stored without pickle."""
@@ -52,7 +58,7 @@ class Run:
         part = lambda p: {k.removeprefix(p): v for k, v in tensors.items() if k.startswith(p)}
         self.net.load_state_dict(part("net."))
         self.ema.load_state_dict(part("ema."))
-        weights, slots = list(self.net.parameters()), {}
+        weights, slots = [weight for group in self.opt.param_groups for weight in group["params"]], {}
         for key, value in part("opt.").items():
             index, name = key.split(".", 1)
             slots.setdefault(int(index), {})[name] = laid_like(weights[int(index)], value) if value.dim() else value
@@ -70,7 +76,7 @@ def fit(run: Run, loss: Callable[[nn.Module, int], Tensor], steps: int, warmup: 
     while run.done < steps:
         ramp = min(1.0, (run.done + 1) / max(warmup, 1))
         for group in run.opt.param_groups:
-            group["lr"] = run.lr * ramp * run.rate(run.done / steps)
+            group["lr"] = run.lr * group["share"] * ramp * run.rate(run.done / steps)
         value = loss(run.net, run.done)
         run.opt.zero_grad(set_to_none=True)
         value.backward()

@@ -124,6 +124,12 @@ def proportion(hits: Tensor) -> Estimate:
     return Estimate(p, min(max(low, 0.0), p), max(min(high, 1.0), p), n)
 
 
+def overlap(a: Tensor, b: Tensor) -> Tensor:
+    """Of masks a and b (N, H, W) bool the area of both over that of either (intersection over union), (N,); 1 if both are empty."""
+    both, either = ((a & b).sum((1, 2)), (a | b).sum((1, 2)))
+    return (both / either.clamp(min=1)).where(either > 0, torch.ones(()))
+
+
 def paired_errors(images: Tensor, exact: Tensor, by: float = 0.2, rounds: int = 200, seed: int = 0) -> dict[str, Estimate]:
     """How far pictures (N, ...) are from the exact ones of the same noise, each by its root mean squared difference.
 

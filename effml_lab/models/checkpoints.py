@@ -8,11 +8,14 @@ from torch import nn
 
 from ..diffusion import levels
 from ..diffusion.denoise import Denoiser
-from ..nets.classifier import Classifier
+from ..nets.classifier import Classifier, NoisyClassifier
+from ..nets.control import Controlled
+from ..nets.text import Captioned
 from ..nets.unet import UNet
 from . import store
 
-NETS = {"unet": UNet, "classifier": Classifier}
+NETS = {"unet": UNet, "classifier": Classifier, "captioned": Captioned, "controlled": Controlled,
+        "noisy_classifier": NoisyClassifier}
 SCHEDULES = {"linear": levels.linear, "cosine": levels.cosine}
 
 

@@ -5,6 +5,7 @@ Left out: scenes of several shapes.
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from ..datasets import shapes
@@ -41,3 +42,23 @@ def truth(scenes: shapes.Scenes) -> Attributes:
     """What there is to read in scenes of one shape."""
     return Attributes(*(field[:, 0] for field in (scenes.kind, scenes.color, scenes.size)), scenes.ground,
                       scenes.centre[:, 0])
+
+
+ASKED = ("kind", "color", "size", "ground")
+
+
+def right(images: Tensor, asked: shapes.Scenes, folder: Path | str | None = None) -> dict[str, Tensor]:
+    """Which images (N, 3, 32, 32) show what scenes of one shape ask for, (N,) bool each: by attribute, and all together."""
+    read, want = attributes(images, folder), truth(asked)
+    hits = {name: getattr(read, name) == getattr(want, name) for name in ASKED}
+    return hits | {"all four": torch.stack(list(hits.values())).all(0)}
+
+
+def figure(images: Tensor) -> Tensor:
+    """Where the shape is in images (N, 3, H, W) of one shape: the pixels nearer to another color than to the ground, (N, H, W).
+
+    The ground is the middle color of the frame's border, and the other color that of the pixel farthest from it.
+    """
+    border = torch.cat([images[:, :, 0], images[:, :, -1], images[..., 0], images[..., -1]], 2)          # (N, 3, pixels)
+    far = (images - border.median(2).values[..., None, None]).square().sum(1).sqrt()                  # (N, H, W)
+    return far > far.amax((1, 2), keepdim=True) / 2

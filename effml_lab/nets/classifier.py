@@ -6,6 +6,8 @@ those, linearly, to the logits. Distances are measured on the features: few of t
 estimated from some hundred images. A stem of s > 1 trades s x s pixels for channels first, as in the UNet. The idea of
 judging with a small classifier of one's own, instead of Inception, is common in courses; what comes out is never called
 FID.
+A classifier that guides looks at images under noise and is told the time: the way down of a UNet, and the mean of what it
+leaves (Dhariwal and Nichol 2021, section 4.1, pool by attention).
 Left out: anything that a judge of 8x8 to 32x32 images does not need.
 """
 import torch
@@ -13,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .norm import Norm
+from .unet import UNet, trunk
 
 
 def layer(inner: int, outer: int, stride: int = 1) -> nn.Sequential:
@@ -41,3 +44,18 @@ class Classifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x))
+
+
+class NoisyClassifier(nn.Module):
+    """net(x, t) -> logits (B, classes) of images x (B, C, H, W) under the noise of time t (B,). unet: settings of its way down."""
+
+    def __init__(self, classes: int, unet: dict):
+        super().__init__()
+        self.trunk = trunk(UNet(**unet))
+        width = self.trunk.kept[-1]
+        self.head = nn.Sequential(Norm(width), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        emb = self.trunk.embed(t, None, x.dtype)
+        return self.head(self.trunk.encode(self.trunk.entered(x), emb)[-1])

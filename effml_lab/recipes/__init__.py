@@ -2,4 +2,4 @@
 
 `training` is what they share: the loop over as many sittings as it takes, and the card at its end.
 """
-NAMES = ("digits", "digits_judge", "shapes", "shapes_deep", "shapes_judge")
+NAMES = ("digits", "digits_judge", "shapes", "shapes_deep", "shapes_judge", "scenes", "control", "control_masks", "shapes_noisy")

@@ -12,8 +12,9 @@ down at the end; three times this rate learns faster at first and diverges after
 `bench shape_search` found best for the same time: no level below 8 x 8, one width, attention at the middle alone.
 Left out: captions and several shapes (labs 03 and 07).
 """
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Callable
+from typing import Callable, ContextManager
 
 import torch
 from torch import Tensor, nn
@@ -47,15 +48,27 @@ def products(device: str) -> torch.dtype:
     return torch.bfloat16 if torch.device(device).type != "cpu" or doctor.bfloat16() else torch.float32
 
 
-def loss(net: nn.Module, step: int, device: str = "cpu", times: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-    """The loss of one step, on a batch drawn from a seed made of its number; times: as of `denoise.loss`.
+def skewed(share: float, border: float = 0.95) -> Callable[[Tensor], Tensor]:
+    """Shares of the range of t of which so many lie beyond `border`, where colour and ground are decided."""
+    return lambda u: torch.where(u < share, border + (1 - border) * u / share, (u - share) / (1 - share))
+
+
+def autocast(device: str) -> ContextManager:
+    """Products in the type that suits the device.
 
     Attention is over 64 pixels at most: the plain product. The fused one is slow backwards in bfloat16 on a CPU.
     """
+    dtype, stack = products(device), ExitStack()
+    stack.enter_context(torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32))
+    stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+    return stack
+
+
+def loss(net: nn.Module, step: int, device: str = "cpu", times: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    """The loss of one step, on a batch drawn from a seed made of its number; times: as of `denoise.loss`."""
     rng = store.seeded(SEED, step)
     images, kinds = batch(BATCH, rng)
-    dtype = products(device)
-    with torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32), sdpa_kernel(SDPBackend.MATH):
+    with autocast(device):
         return diffusion_loss(net, images.to(device), SCHEDULE(), "v", rng, kinds.to(device), times)
 
 

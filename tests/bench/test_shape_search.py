@@ -4,6 +4,7 @@ import torch
 
 from effml_lab.bench import shape_search
 from effml_lab.measure import records
+from effml_lab.recipes import shapes
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -42,7 +43,7 @@ def test_a_step_is_timed_beside_the_first_entrys():
 
 def test_a_share_of_the_times_lies_at_high_noise():
     u = torch.linspace(0, 1, 4001)[:-1]
-    times = shape_search.skewed(0.25)(u)
+    times = shapes.skewed(0.25)(u)
     assert 0 <= times.min() and times.max() < 1
     # beyond the border: the quarter that is sent there, and its part of the rest
     assert (times >= 0.95).double().mean().item() == pytest.approx(0.25 + 0.75 * 0.05, abs=2e-3)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effml_lab import datasets
-from effml_lab.datasets import mnist, shapes
+from effml_lab.datasets import captions, mnist, shapes
 
 AREAS = {"circle": math.pi, "ring": math.pi * (1 - 0.64**2), "square": 2.0, "triangle": 3 * math.sqrt(3) / 4,
          "star": 5 * 0.45 * math.sin(math.pi / 5), "cross": 8 * 0.3 * math.sqrt(1 - 0.09) - 4 * 0.09}
@@ -49,13 +49,13 @@ def test_scenes_of_any_size(n, most, size, seed):
     assert masks.shape == (n, most, size, size) and edges.shape == (n, 1, size, size)
     assert masks.sum(1).max() <= 1 + 1e-5 and (masks[~scenes.shown] == 0).all()         # nothing overlaps
     assert torch.equal(images, shapes.render(shapes.draw(n, seeded(seed), most), size))
-    assert len(shapes.captions(scenes)) == n
+    assert len(captions.sentences(scenes)) == n
 
 
 def test_attributes_are_what_is_seen():
     """Mass, centre of mass and colour of each mask agree with the attributes; captions name them."""
     scenes, size = shapes.draw(40, seeded(1), 3), 96
-    masks, images, captions = shapes.masks(scenes, size), shapes.render(scenes, size), shapes.captions(scenes)
+    masks, images, said = shapes.masks(scenes, size), shapes.render(scenes, size), captions.sentences(scenes)
     axis, edges = (torch.arange(size) + 0.5) * 2 / size - 1, shapes.edges(scenes, size)
     for i, k in scenes.shown.nonzero().tolist():
         kind, color = list(shapes.KINDS)[scenes.kind[i, k]], list(shapes.COLORS)[scenes.color[i, k]]
@@ -66,10 +66,10 @@ def test_attributes_are_what_is_seen():
         assert torch.allclose(images[i, :, m == 1].mean(1) / 2 + 0.5, torch.tensor(shapes.COLORS[color]), atol=1e-5)
         name = list(shapes.SIZES)[scenes.size[i, k]]
         low, high = shapes.SIZES[name]
-        assert low <= scenes.radius[i, k] / room <= high and f"a {name} {color} {kind}" in captions[i]
+        assert low <= scenes.radius[i, k] / room <= high and f"a {name} {color} {kind}" in said[i]
         if room == 0.5:
             place = shapes.PLACES[scenes.place[i, k]]
-            assert place in captions[i] and ("left" in place) == (middle[0] < 0) and ("top" in place) == (middle[1] < 0)
+            assert place in said[i] and ("left" in place) == (middle[0] < 0) and ("top" in place) == (middle[1] < 0)
         assert (edges[i, 0][(m > 0.3) & (m < 0.7)] > 0.5).all()
     empty = masks.sum(1) == 0
     for i, ground in enumerate(scenes.ground.tolist()):

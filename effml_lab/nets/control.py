@@ -1,0 +1,49 @@
+"""ControlNet (Zhang et al. 2023): a trained net that is also told, pixel by pixel, where things are.
+
+The trained net stays as it is. A copy of its way down sees the hint c too, and what it finds is added to what the base's own
+way down leaves for the way up, through convolutions Z that begin at zero (their eq. 2 to 4):
+  y = decode(encode(x) + Z2(encode'(x + Z1(c))))
+So a fresh one is the base, bit for bit. At the first step only the Z2 have a gradient: the copy stands behind zeros, and its
+own and that of Z1 are exactly 0; from the second step on they are not.
+Left out: the paper's small net that encodes a hint; here Z1 sees its pixels themselves.
+"""
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .blocks import zero
+from .unet import UNet, trunk
+
+
+class Controlled(nn.Module):
+    """net(x, t, cond) -> a tensor like x. cond: {"hint": (B, hints, H, W)} and, if the base has classes, "class": (B,).
+
+    unet: the settings of the base. Only `own`, `seen` and `zeros` are trained.
+    """
+
+    def __init__(self, unet: dict, hints: int = 1):
+        super().__init__()
+        self.base, self.own, self.hints = UNet(**unet).requires_grad_(False), trunk(UNet(**unet)), hints
+        self.seen = zero(nn.Conv2d(hints * self.base.stem**2, self.own.enter.out_channels, 3, padding=1))
+        self.zeros = nn.ModuleList(zero(nn.Conv2d(width, width, 1)) for width in self.base.kept)
+        self.train()
+
+    def train(self, mode: bool = True) -> "Controlled":
+        super().train(mode)
+        self.base.eval()
+        return self
+
+    def copy(self) -> "Controlled":
+        """Begin as a copy of the base: to be called once its weights are loaded."""
+        theirs = self.base.state_dict()
+        self.own.load_state_dict({key: theirs[key] for key in self.own.state_dict()})
+        return self
+
+    def forward(self, x: Tensor, t: Tensor, cond: dict[str, Tensor]) -> Tensor:
+        hint, kind = cond["hint"], cond.get("class")
+        if hint.shape != (len(x), self.hints, *x.shape[2:]):
+            raise ValueError(f"a hint has the size of the picture, {(len(x), self.hints, *x.shape[2:])}, got {tuple(hint.shape)}")
+        emb, told = self.base.embed(t, kind, x.dtype), self.own.embed(t, kind, x.dtype)
+        mine = self.base.encode(self.base.entered(x), emb)
+        seen = self.own.entered(x) + self.seen(F.pixel_unshuffle(hint.to(x), self.base.stem))
+        theirs = self.own.encode(seen, told)
+        return self.base.decode([m + z(o) for m, z, o in zip(mine, self.zeros, theirs)], emb)
