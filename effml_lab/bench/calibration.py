@@ -31,7 +31,7 @@ WHOLE = ("enter", "leave", "time")      # stay as they are
 
 def asked(denoise: Denoiser, images: int) -> Callable:
     """The denoiser of a batch of so many, told the kinds in turn."""
-    return samples.conditioned(denoise, NAME, images)
+    return samples.conditioned(denoise, samples.Plan(NAME, "ddim", STEPS, samples.SPACING, images))
 
 
 def path(denoise: Denoiser, grid: list, images: int, seed: int) -> list[Visit]:

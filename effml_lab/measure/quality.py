@@ -124,6 +124,12 @@ def proportion(hits: Tensor) -> Estimate:
     return Estimate(p, min(max(low, 0.0), p), max(min(high, 1.0), p), n)
 
 
+def flips(before: Tensor, after: Tensor, want: Tensor) -> tuple[int, int]:
+    """Of pictures paired by their noise, read as classes (N,) before and after: how many became right, how many wrong."""
+    first, then = before == want, after == want
+    return int((~first & then).sum()), int((first & ~then).sum())
+
+
 def overlap(a: Tensor, b: Tensor) -> Tensor:
     """Of masks a and b (N, H, W) bool the area of both over that of either (intersection over union), (N,); 1 if both are empty."""
     both, either = ((a & b).sum((1, 2)), (a | b).sum((1, 2)))

@@ -2,13 +2,15 @@
 
 A batch is settled by its plan and its number. Its noise x_T comes from the seed and the number alone, so the sets of
 two samplers pair off picture by picture; samplers that draw more noise find the global generator at a state made of the
-same two. A model with classes is asked for them in turn, hence for equally many of each.
+same two. A model with classes is asked for them in turn, hence for equally many of each; one that reads captions for scenes of
+one shape that come from the number, too.
 Batches lie in $EFFML_HOME/samples in float16 (which errs by at most 5e-4 near 1): a stopped measurement goes on, at the
 cost of one batch a core. On a CPU there are as many processes as cores, one thread each: a small net keeps one core
 busy, and threads that wait for each other would keep two half idle.
 """
 import os
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
@@ -18,9 +20,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from .. import folders
+from ..datasets import captions, shapes
 from ..diffusion import samplers
 from ..diffusion.denoise import Denoiser
-from ..diffusion.guidance import guided
+from ..diffusion.guidance import classifier_guided, guided, timed, within
 from ..diffusion.levels import Level
 from . import checkpoints, store
 
@@ -30,7 +33,11 @@ SPACING = "karras"
 
 
 class Plan(NamedTuple):
-    """Which samples: everything about a batch but its number. size: of a batch. folder: of the checkpoint."""
+    """Which samples: everything about a batch but its number. size: of a batch. folder: of the checkpoint.
+
+    w: the weight of guidance, 1 for none. inside: where it is used, from low to high in sigma / alpha, or None for everywhere.
+    by: a key of GUIDES. asks: a key of ASKED, for what is asked of a model that reads captions.
+    """
     name: str
     sampler: str
     steps: int
@@ -38,6 +45,10 @@ class Plan(NamedTuple):
     size: int = 100
     seed: int = 0
     folder: str | None = None
+    w: float = 1.0
+    inside: tuple[float, float] | None = None
+    by: str = "itself"
+    asks: str = "seen"
 
 
 def kinds(name: str, n: int, first: int = 0, folder: Path | str | None = None) -> Tensor | None:
@@ -46,14 +57,48 @@ def kinds(name: str, n: int, first: int = 0, folder: Path | str | None = None) -
     return None if classes is None else (first + torch.arange(n)) % classes
 
 
-def conditioned(denoise: Denoiser, name: str, n: int, first: int = 0, folder: Path | str | None = None) -> Callable:
-    """A denoiser (x, level) -> x0 that asks for the classes in turn, without guidance; x must hold n images."""
-    wanted = kinds(name, n, first, folder)
-    if wanted is None:
+def held_out(n: int, rng: torch.Generator) -> shapes.Scenes:
+    """n scenes of one shape of a kind and a color that were never drawn together for training."""
+    scenes = shapes.draw(n, rng)
+    color = torch.tensor([color for _, color in captions.HELD])
+    return scenes._replace(color=color[scenes.kind])
+
+
+ASKED: dict[str, Callable[[int, torch.Generator], shapes.Scenes]] = {
+    "seen": partial(captions.draw, alone=1.0), "held out": held_out}            # what captions may ask for -> scenes of one shape
+
+
+def asked(plan: Plan, index: int = 0) -> shapes.Scenes:
+    """The scenes that a batch of a model that reads captions is asked for."""
+    return ASKED[plan.asks](plan.size, store.seeded(plan.seed + 1, index))
+
+
+def wanted(plan: Plan, index: int = 0) -> tuple[Tensor, Tensor] | None:
+    """What a batch is asked for, (size, ...), and what asks for nothing, (1, ...); None for a model that takes no condition."""
+    card = store.card(plan.name, plan.folder)
+    if card["net"]["kind"] == "captioned":
+        return captions.tokens(captions.sentences(asked(plan, index))), captions.nothing()
+    cond = kinds(plan.name, plan.size, index * plan.size, plan.folder)
+    return None if cond is None else (cond, torch.full((1,), card["classes"]))
+
+
+def by_classifier(denoise: Callable, cond: Tensor, null: Tensor, w: float) -> Callable:
+    """Guided by the classifier of noisy shapes, at the scale w, from guesses that know of no class."""
+    return classifier_guided(guided(denoise, cond, null, 0.0), timed(checkpoints.load("shapes_noisy")), cond, w)
+
+
+GUIDES: dict[str, Callable] = {"itself": guided, "a classifier": by_classifier}
+
+
+def conditioned(denoise: Denoiser, plan: Plan, index: int = 0) -> Callable:
+    """A denoiser (x, level) -> x0 that asks for what a batch of a plan asks for, guided as it says."""
+    told = wanted(plan, index)
+    if told is None:
         return denoise
-    null = torch.full((1,), store.card(name, folder)["classes"])
     device = next(denoise.net.parameters()).device
-    return guided(denoise, wanted.to(device), null.to(device), 1.0)
+    cond, null = (part.to(device) for part in told)
+    guide = GUIDES[plan.by](denoise, cond, null, plan.w)
+    return guide if plan.inside is None else within(guide, guided(denoise, cond, null, 1.0), *plan.inside)
 
 
 @contextmanager
@@ -71,7 +116,7 @@ def prepared(plan: Plan, index: int = 0, device: str = "cpu") -> tuple[Denoiser,
     grid = schedule.grid(plan.steps, plan.spacing)
     shape = (plan.size, *store.card(plan.name, plan.folder)["shape"])
     x = samplers.start(shape, grid, store.seeded(plan.seed, index), device)
-    return denoise, conditioned(denoise, plan.name, plan.size, index * plan.size, plan.folder), x, grid
+    return denoise, conditioned(denoise, plan, index), x, grid
 
 
 def batch(plan: Plan, index: int = 0, device: str = "cpu") -> Tensor:
@@ -83,7 +128,8 @@ def batch(plan: Plan, index: int = 0, device: str = "cpu") -> Tensor:
 
 def stem(plan: Plan) -> str:
     stamp = store.card(plan.name, plan.folder)["sha256"][:12]
-    return f"{plan.name}-{stamp}-{plan.sampler}-{plan.steps}-{plan.spacing}-{plan.seed}-{plan.size}"
+    parts = plan.name, stamp, *plan._replace(folder=None)[1:], *([store.card("shapes_noisy")["sha256"][:12]] if plan.by != "itself" else [])
+    return "-".join("".join(c for c in str(part) if c.isalnum() or c in "._") for part in parts)
 
 
 def path(plan: Plan, index: int) -> Path:

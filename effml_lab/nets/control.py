@@ -7,11 +7,20 @@ So a fresh one is the base, bit for bit. At the first step only the Z2 have a gr
 own and that of Z1 are exactly 0; from the second step on they are not.
 Left out: the paper's small net that encodes a hint; here Z1 sees its pixels themselves.
 """
+from typing import Callable, Iterable
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .blocks import zero
-from .unet import UNet, trunk
+from .unet import UNet, Ways, trunk
+
+
+def controlled(x: Tensor, hint: Tensor, base: Ways, own: Ways, seen: Callable, zeros: Iterable[Callable]) -> Tensor:
+    """The output of `base` at x, to whose way up `own`, a copy of its way down that sees the hint too, adds through zeros."""
+    mine = base.encode(base.entered(x))
+    theirs = own.encode(own.entered(x) + seen(hint))
+    return base.decode([m + z(o) for m, z, o in zip(mine, zeros, theirs)])
 
 
 class Controlled(nn.Module):
@@ -42,8 +51,5 @@ class Controlled(nn.Module):
         hint, kind = cond["hint"], cond.get("class")
         if hint.shape != (len(x), self.hints, *x.shape[2:]):
             raise ValueError(f"a hint has the size of the picture, {(len(x), self.hints, *x.shape[2:])}, got {tuple(hint.shape)}")
-        emb, told = self.base.embed(t, kind, x.dtype), self.own.embed(t, kind, x.dtype)
-        mine = self.base.encode(self.base.entered(x), emb)
-        seen = self.own.entered(x) + self.seen(F.pixel_unshuffle(hint.to(x), self.base.stem))
-        theirs = self.own.encode(seen, told)
-        return self.base.decode([m + z(o) for m, z, o in zip(mine, self.zeros, theirs)], emb)
+        hint = F.pixel_unshuffle(hint.to(x), self.base.stem)
+        return controlled(x, hint, self.base.ways(t, kind, x.dtype), self.own.ways(t, kind, x.dtype), self.seen, self.zeros)

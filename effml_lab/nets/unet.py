@@ -9,9 +9,10 @@ trades s x s pixels for channels (pixel unshuffle), so that all the work is done
 The last convolution of each block and of the net starts at zero: a fresh net predicts 0 and its blocks add nothing.
 Weights lie channels-last, which is how CPUs and GPUs convolve fastest.
 The blocks, and other ways to tell them something, are in `blocks`: the time may scale as well as shift (AdaGN), and stages may
-read words. A call runs in three parts, `embed`, `encode` and `decode`, between which a second net can step in (`control`).
+read words. A call runs in parts, its `ways`, between which a second net can step in (`control`).
 """
-from typing import NamedTuple
+from functools import partial
+from typing import Callable, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -87,6 +88,13 @@ def way_up(scales: list[Scale], skips: list[int], **same) -> nn.ModuleList:
     return stages
 
 
+class Ways(NamedTuple):
+    """The three parts of a call that was told its time and its condition: x -> h, h -> left, left -> the output."""
+    entered: Callable[[Tensor], Tensor]
+    encode: Callable[[Tensor], list[Tensor]]
+    decode: Callable[[list[Tensor]], Tensor]
+
+
 class UNet(nn.Module):
     """net(x, t, cond=None) -> a tensor like x. x: (B, C, H, W), t: (B,), cond: (B,) class numbers.
 
@@ -160,12 +168,16 @@ class UNet(nn.Module):
             h = stage(torch.cat([h, skips.pop()], 1), emb, told)
         return F.pixel_shuffle(self.leave(h), self.stem)
 
+    def ways(self, t: Tensor, cond: Tensor | None, dtype: torch.dtype, told: dict[str, Tensor] | None = None) -> Ways:
+        """The parts of a call at times t (B,); told: what readers of words read, as `text.Captioned.remember` gives it."""
+        rest = {"emb": self.embed(t, cond, dtype), "told": told}
+        return Ways(self.entered, partial(self.encode, **rest), partial(self.decode, **rest))
+
     def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None, told: dict[str, Tensor] | None = None) -> Tensor:
-        """told: what readers of words read, as `text.Captioned.remember` gives it."""
         if x.ndim == 4 and not len(x):
             return torch.empty_like(x)                  # torch's pixel_unshuffle leaves an empty batch at its old shape
-        emb = self.embed(t, cond, x.dtype)
-        return self.decode(self.encode(self.entered(x), emb, told), emb, told)
+        ways = self.ways(t, cond, x.dtype, told)
+        return ways.decode(ways.encode(ways.entered(x)))
 
 
 def trunk(net: UNet) -> UNet:

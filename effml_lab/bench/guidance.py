@@ -1,0 +1,135 @@
+"""`bench guidance`: what guidance buys, takes and costs, over eight weights: on the kinds of `shapes`, on the captions of `scenes`.
+
+All sets of a model start from the same noises and ask for the same things, so that two of them pair off, picture by picture.
+  kind, color, size, ground, all four   the share of pictures in which the judge reads what was asked for
+  small          the share that is read as small, which nobody asks of `shapes`: half of all real shapes are
+  area           the mean share of a picture that the shape covers
+  frechet        distance to fresh renders of what was asked for, in the judge's features
+  evenness       diversity: entropy of (color, size, ground) as read, over that of equal shares; of `shapes` alone
+  less w = 1     the paired difference to the same set without guidance
+  time           over that without guidance, in one run A B A B
+Rows of `shapes` also count the pictures whose kind became right, and wrong, as w rose from 1. Beside guidance everywhere stand
+guidance on an interval of levels, a classifier's, and captions whose kind and color were never drawn together for training.
+"""
+from functools import partial
+from pathlib import Path
+from typing import Callable, NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from .. import folders
+from ..datasets import shapes
+from ..measure import cost, quality, records
+from ..models import judges, reader, samples, store
+from ..models.samples import SPACING, Plan
+from . import real
+from .plan_cost import runner, sync
+
+WEIGHTS = (0.0, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 8.0)
+SCALES = (1.0, 2.0, 3.0, 5.0)               # of the classifier's guidance
+INSIDE = (0.3, 5.0)                         # of sigma / alpha
+N, STEPS = {"shapes": 1000, "scenes": 600}, 20
+KINDS = Plan("shapes", "dpmpp_2m", STEPS, SPACING)
+WORDS = Plan("scenes", "dpmpp_2m", STEPS, SPACING)
+LOOKS = len(shapes.COLORS) * len(shapes.SIZES) * len(shapes.GROUNDS)
+
+
+class Seen(NamedTuple):
+    """What a set of n pictures comes to."""
+    read: reader.Attributes
+    features: Tensor        # (n, D)
+    area: Tensor            # (n,)
+    hits: dict[str, Tensor]     # what was asked for -> whether it is there, (n,)
+
+
+def scenes_of(plan: Plan, n: int) -> shapes.Scenes:
+    """The scenes that the captions of n pictures ask for."""
+    parts = [samples.asked(plan, i) for i in range(-(-n // plan.size))]
+    return shapes.Scenes(*(torch.cat(fields)[:n] for fields in zip(*parts)))
+
+
+def seen(plan: Plan, n: int, device: str, workers: int | None) -> Seen:
+    images = samples.draw(plan, n, device, workers)
+    read = reader.attributes(images)
+    kinds = samples.kinds(plan.name, n, folder=plan.folder)
+    hits = reader.right(images, scenes_of(plan, n)) if kinds is None else {"kind": read.kind == kinds}
+    return Seen(read, judges.features("shapes", images), reader.figure(images).double().mean((1, 2)), hits)
+
+
+def held_against(plan: Plan, n: int) -> Tensor:
+    """Features of renders of what is asked for: the kinds in turn, or the very scenes."""
+    return judges.features("shapes", shapes.render(scenes_of(plan, n)) if plan.name == "scenes" else real.scenes(n)[0])
+
+
+def share(hits: Tensor) -> quality.Estimate:
+    return quality.proportion(hits)
+
+
+def mean(values: Tensor) -> quality.Estimate:
+    return quality.bootstrap(lambda v: v.mean().item(), values.double())
+
+
+def judged(mine: Seen, plain: Seen, held: Tensor) -> dict[str, quality.Estimate]:
+    """All that is said of a set, beside the same noises without guidance."""
+    small = mine.read.size == 0
+    look = (mine.read.color * len(shapes.SIZES) + mine.read.size) * len(shapes.GROUNDS) + mine.read.ground
+    found = {name: share(hits) for name, hits in mine.hits.items()}
+    found |= {"small": share(small), "area": mean(mine.area),
+              "frechet": quality.bootstrap(quality.frechet, mine.features, held)}
+    if len(mine.hits) == 1:
+        found["evenness"] = quality.bootstrap(partial(quality.evenness, classes=LOOKS), look)
+    return found | {
+        "frechet less w = 1": quality.paired(quality.frechet, mine.features, plain.features, held),
+        "small less w = 1": mean(small.double() - (plain.read.size == 0).double()),
+        "kind less w = 1": mean(mine.hits["kind"].double() - plain.hits["kind"].double())}
+
+
+@torch.no_grad()
+def costs(plan: Plan, device: str, rounds: int, size: int) -> tuple[dict, quality.Estimate]:
+    """nfe, macs and bytes for a Record, and the time over that of the same plan without guidance."""
+    small = plan._replace(size=size)
+    (run, net), (plain, _) = runner(small, device), runner(small._replace(w=1.0, inside=None, by="itself"), device)
+    run()
+    nfe = net.nfe(size)
+    x, (cond, _) = samples.prepared(small, 0, device)[2], samples.wanted(small)
+    macs = cost.macs(net.net, x[:1], torch.full((1,), 500.0, device=device), cond[:1].to(device))
+    ratio = cost.ratio(run, plain, rounds, warmup=1, sync=sync(device))[0]
+    return {"nfe": nfe, "macs": int(macs * nfe), "bytes": store.card(plan.name, plan.folder)["bytes"]}, \
+        quality.Estimate(*ratio, rounds)
+
+
+def table() -> dict[str, Plan]:
+    """The name of every row and its plan."""
+    rows = {f"shapes, w = {w:g}": KINDS._replace(w=w) for w in WEIGHTS}
+    rows |= {f"shapes, w = {w:g} inside": KINDS._replace(w=w, inside=INSIDE) for w in (2.0, 3.0, 5.0)}
+    rows |= {f"shapes, a classifier, s = {s:g}": KINDS._replace(w=s, by="a classifier") for s in SCALES}
+    rows |= {f"scenes, w = {w:g}": WORDS._replace(w=w) for w in WEIGHTS}
+    return rows | {f"scenes, held out, w = {w:g}": WORDS._replace(w=w, asks="held out") for w in (1.0, 2.0, 3.0)}
+
+
+def measure(out: Path | str | None = None, device: str = "cpu", n: dict[str, int] = N, rows: Callable[[], dict] = table,
+            workers: int | None = None, rounds: int = 5, size: int = 8) -> str:
+    """Draw, judge and time all rows, and append them to guidance.jsonl. Stopped, it goes on from the last batch."""
+    path, plans = folders.results(out) / "guidance.jsonl", rows()
+    for plan in plans.values():
+        samples.fill([plan], n[plan.name], device, workers)
+    stamps = {name: store.card(name)["sha256"][:12] for name in ("shapes", "scenes", "shapes_noisy", "shapes_judge")}
+    for technique, plan in tqdm(plans.items(), desc="judged", unit="row"):
+        count = n[plan.name]
+        free = plan._replace(w=1.0, inside=None, by="itself")
+        mine, plain = (seen(each, count, device, workers) for each in (plan, free))
+        cost_of, ratio = costs(plan, device, rounds, size)
+        found = judged(mine, plain, held_against(plan, count)) | {"time": ratio}
+        settings = {"model": plan.name, "w": plan.w, "inside": plan.inside, "by": plan.by, "asks": plan.asks,
+                    "sampler": plan.sampler, "steps": plan.steps, "spacing": plan.spacing, "checkpoints": stamps}
+        kinds = samples.kinds(plan.name, count)
+        if kinds is not None:
+            settings["became right, wrong"] = quality.flips(plain.read.kind, mine.read.kind, kinds)
+            settings["became large, small"] = quality.flips(plain.read.size, mine.read.size, torch.ones_like(kinds))
+        records.append(path, records.Record(technique, quality={k: v._asdict() for k, v in found.items()}, settings=settings,
+                                            device=records.device_name(device), **cost_of))
+    for plan in plans.values():
+        samples.forget(plan)
+    return f"recorded in {path}"

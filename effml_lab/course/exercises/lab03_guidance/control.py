@@ -1,0 +1,119 @@
+"""Lab 03: ControlNet (Zhang et al. 2023, eq. 2 to 4) on a toy of two ways: what is copied, what is added, and where zeros stand.
+
+Every part is another map, so that the answer tells what went through which. With zeros that are still zero the answer has to be
+the base's own output, to the last bit.
+"""
+import torch
+from torch import Tensor
+
+from ....nets.control import controlled
+from ....nets.unet import Ways
+from ...contract.exercise import Exercise, Property, Unanswered, close, same_form
+from ..common import tol
+
+FORM, FRESH, TOLD = "shape and dtype of x", "with zeros it is the base, to the last bit", "decode(encode(x) + Z2(encode'(x + Z1(c))))"
+ONCE = "each way down is gone once"
+C, KEPT = 4, 3
+
+
+def cases(rng):
+    out = []
+    for b, dtype in ((3, torch.float32), (1, torch.float64)):
+        draw = lambda *size: torch.randn(size, generator=rng, dtype=torch.float64).to(dtype)
+        out.append({"x": draw(b, C), "hint": draw(b, 2), "base": [draw(C, C) for _ in range(KEPT)], "copy": [draw(C, C) for _ in range(KEPT)],
+                    "up": [draw(C, C) for _ in range(KEPT)], "seen": draw(2, C), "zeros": [0.7 * draw(C, C) for _ in range(KEPT)]})
+    return out
+
+
+def ways(case, which: str, calls: list) -> Ways:
+    """The parts of the base or of the copy; a copy has no way up."""
+    enter, *maps = case[which]
+
+    def encode(h):
+        calls.append(which)
+        left = [h]
+        for m in maps:
+            left.append(torch.tanh(left[-1] @ m))
+        return left
+
+    def decode(left):
+        if which == "copy":
+            raise Unanswered("The copy has no way up: what it leaves is added to what the base leaves, and the base decodes.")
+        left = list(left)
+        if len(left) != KEPT:
+            raise Unanswered(f"decode takes the {KEPT} tensors that encode leaves, got {len(left)}.")
+        h = torch.zeros_like(left[0])
+        for m, part in zip(case["up"], reversed(left)):
+            h = torch.sin(h @ m + part)
+        return h
+    return Ways(lambda x: x @ enter, encode, decode)
+
+
+def layers(case, blank: bool) -> tuple:
+    made = lambda m: (lambda h: 0 * h @ m) if blank else (lambda h: h @ m)
+    return made(case["seen"]), [made(m) for m in case["zeros"]]
+
+
+def run(impl, case):
+    def call(blank):
+        calls = []
+        parts = ways(case, "base", calls), ways(case, "copy", calls), *layers(case, blank)
+        return impl(case["x"].clone(), case["hint"].clone(), *parts), sorted(calls)
+    (fresh, _), (out, calls) = call(True), call(False)
+    return {"fresh": fresh, "out": out, "calls": calls}
+
+
+def slips(case) -> dict:
+    x, hint = case["x"], case["hint"]
+    base, copy, (seen, zeros) = ways(case, "base", []), ways(case, "copy", []), layers(case, False)
+    mine, see = base.encode(base.entered(x)), seen(hint)
+    theirs = copy.encode(copy.entered(x) + see)
+    added = lambda m, t, z=zeros: [a + f(b) for a, f, b in zip(m, z, t)]
+    ours = lambda m, t: base.decode(added(m, t))
+    last = [*mine[:-1], mine[-1] + zeros[-1](theirs[-1])]
+    return {
+        "the hint is not used: the copy sees it, too": lambda: ours(mine, copy.encode(copy.entered(x))),
+        "the copy sees the hint alone: it sees x as well": lambda: ours(mine, copy.encode(see)),
+        "the copy goes in by the base's entrance: it has one of its own": lambda: ours(mine, copy.encode(base.entered(x) + see)),
+        "the base goes in by the copy's entrance": lambda: ours(base.encode(copy.entered(x)), theirs),
+        "the base sees the hint, too: it stays as it is": lambda: ours(base.encode(base.entered(x) + see), theirs),
+        "the copy is not asked: both ways down are the base's": lambda: ours(mine, base.encode(base.entered(x) + see)),
+        "the zeros are left out: what the copy finds goes through them": lambda: base.decode([m + t for m, t in zip(mine, theirs)]),
+        "only the last of what the copy finds is added: all of it is": lambda: base.decode(last),
+        "all but the last are added: the middle's, too": lambda: base.decode([*added(mine, theirs)[:-1], mine[-1]]),
+        "what the base left is gone: what the copy finds is added to it": lambda: base.decode([z(t) for z, t in zip(zeros, theirs)]),
+        "what the copy finds is added after the zeros alone: they take it, not the sum": lambda: base.decode(
+            [z(m + t) for z, m, t in zip(zeros, mine, theirs)]),
+        "the zeros take what the base left, too: they take the copy's": lambda: base.decode([t + z(m) for m, z, t in zip(mine, zeros, theirs)]),
+        "the zeros are taken from the other end": lambda: base.decode(added(mine, theirs, zeros[::-1])),
+        "what the copy left is added from the other end": lambda: ours(mine, theirs[::-1]),
+        "the hint is added behind the copy's first step: Z1 stands at its entrance": lambda: ours(mine, [
+            t + see for t in copy.encode(copy.entered(x))]),
+        "multiplied: what the copy finds is added": lambda: base.decode([m * z(t) for m, z, t in zip(mine, zeros, theirs)]),
+        "subtracted: what the copy finds is added": lambda: base.decode([m - z(t) for m, z, t in zip(mine, zeros, theirs)]),
+        "the copy is not used": lambda: base.decode(mine)}
+
+
+def verify(case, out):
+    x = case["x"]
+    base, copy, blank = ways(case, "base", []), ways(case, "copy", []), layers(case, True)
+    right = controlled(x, case["hint"], base, copy, *layers(case, False))
+    form = same_form(FORM, out["out"], right, x)
+    if not form.readable:
+        return [form]
+    mine = base.encode(base.entered(x))
+    theirs = copy.encode(copy.entered(x))
+    fresh = close(FRESH, out["fresh"], controlled(x, case["hint"], base, copy, *blank), {
+        "the zeros are left out: what the copy finds goes through them": lambda: base.decode([m + t for m, t in zip(mine, theirs)]),
+        "what the base left is gone: what the copy finds is added to it": lambda: base.decode([0 * m for m in mine]),
+        "multiplied: what the copy finds is added": lambda: base.decode([0 * m for m in mine]),
+        "what the copy finds is added after the zeros alone: they take it, not the sum": lambda: base.decode([0 * m for m in mine]),
+        "the zeros take what the base left, too: they take the copy's": lambda: base.decode(theirs),
+        "the base goes in by the copy's entrance": lambda: base.decode(base.encode(copy.entered(x)))}, 0.0)
+    good = out["calls"] == ["base", "copy"]
+    once = Property(ONCE, good, f"{', '.join(out['calls']) or 'none'}", "the base's and the copy's, once each")
+    return [form, fresh, close(TOLD, out["out"], right, slips(case), tol(x.dtype)), once]
+
+
+EXERCISES = (Exercise("03-control", "A copy behind zeros (ControlNet)", {FORM: 0, FRESH: 1, TOLD: 3, ONCE: 0.5}, cases, run, verify,
+                      own=(controlled,)),)

@@ -1,0 +1,114 @@
+"""Lab 03: classifier-free guidance (Ho and Salimans 2021, eq. 6) as a denoiser, in one batched call.
+
+The net is a table: each condition, "nothing" too, scales and shifts x in a way of its own, so that every mixture of guesses tells
+what went into it. Its calls are written down: rows, states, levels and conditions.
+"""
+import torch
+from torch import Tensor
+
+from ....diffusion.guidance import guided
+from ....diffusion.levels import Level
+from ...contract.exercise import Exercise, Property, close, known, same_form
+from ..common import integer, tol
+
+FORM, VALUE, ROWS = "shape and dtype of x", "x0 without + w (x0 with - x0 without)", "both guesses in one call of 2 B rows"
+ONE, SHOWN = "w = 1: the guess with the condition, for B rows", "both guesses are asked about x, at its level"
+SIZES = (((3, 1, 2, 2), torch.float32), ((1, 2, 3), torch.float64), ((4, 4, 4, 4), torch.float32))
+CLASSES = 5
+
+
+def cases(rng):
+    out = []
+    for shape, dtype in SIZES:
+        draw = lambda *size: torch.randn(size, generator=rng, dtype=torch.float64).to(dtype)
+        null = integer(rng, 1, CLASSES)             # not 0, so that "no condition = 0" shows
+        others = torch.tensor([k for k in range(CLASSES) if k != null])
+        cond = others[torch.randint(len(others), (shape[0],), generator=rng)]
+        out.append({"x": draw(*shape), "cond": cond, "null": torch.tensor([null]), "w": 1.5 + 2 * draw(1).abs().item(),
+                    "scale": 1 + draw(CLASSES), "shift": draw(CLASSES),
+                    "level": {"t": float(integer(rng, 1, 999)), "alpha": 0.6, "sigma": 0.8}})
+    return out
+
+
+def guess(case, x: Tensor, cond: Tensor) -> Tensor:
+    wide = lambda table: table[cond].view(-1, *[1] * (x.ndim - 1))
+    return wide(case["scale"]) * x + wide(case["shift"])
+
+
+def run(impl, case):
+    x, level, calls = case["x"], Level(**case["level"]), []
+
+    def denoise(x, level, cond=None):
+        cond = torch.zeros(len(x), dtype=torch.long) if cond is None else cond
+        calls.append({"x": x.clone(), "t": float(level.t), "cond": cond.clone()})
+        return guess(case, x, cond.expand(len(x)))
+
+    def at(w):
+        calls.clear()
+        out = impl(denoise, case["cond"].clone(), case["null"].clone(), w)(x.clone(), level)
+        return out, list(calls)
+    (out, seen), (one, seen_one), (low, _) = at(case["w"]), at(1.0), at(0.5)
+    return {"out": out, "calls": seen, "one": one, "calls_one": seen_one, "low": low}
+
+
+def slips(case, w: float) -> dict:
+    x = case["x"]
+    u, c = guess(case, x, case["null"].expand(len(x))), guess(case, x, case["cond"])
+    zero = guess(case, x, torch.zeros(len(x), dtype=torch.long))
+    clip = lambda v: v.clamp(-1, 1)
+    return {
+        "the paper's w, which starts from the guess with: (1 + w) with - w without. Here w = 1 is guidance off": lambda: (1 + w) * c - w * u,
+        "the two guesses are exchanged: the first half of the batch is what it was given first": lambda: c + w * (u - c),
+        "the guess without is added whole: its weight is 1 - w": lambda: u + w * c,
+        "w times the difference, and nothing it is added to": lambda: w * (c - u),
+        "(w - 1) where w belongs": lambda: u + (w - 1) * (c - u),
+        "the sign of the difference: from the guess without towards the one with": lambda: u - w * (c - u),
+        "the guesses are clipped before they are combined: clip what was guided": lambda: clip(u) + w * (clip(c) - clip(u)),
+        "the result is clipped: that is left to whoever wants it": lambda: clip(u + w * (c - u)),
+        "the guess with the condition alone: w does nothing": lambda: c,
+        "the guess without the condition alone: w does nothing": lambda: u,
+        "nothing to ask for was 0, which is a class: null is another": lambda: zero + w * (c - zero),
+        "the average of both guesses": lambda: (u + c) / 2}
+
+
+def verify(case, out):
+    x, w, cond, null = case["x"], case["w"], case["cond"], case["null"]
+    u, c = guess(case, x, null.expand(len(x))), guess(case, x, cond)
+    form = same_form(FORM, out["out"], u + w * (c - u), x)
+    if not form.readable:
+        return [form]
+    value = close(VALUE, out["out"], u + w * (c - u), slips(case, w), tol(x.dtype))
+    low = close(VALUE, out["low"], u + 0.5 * (c - u), slips(case, 0.5), tol(x.dtype))
+    return [form, value, low, batched(out["calls"], len(x)), shown(case, out["calls"]), off(case, out, c)]
+
+
+def batched(calls: list[dict], b: int) -> Property:
+    sizes = [len(call["x"]) for call in calls]
+    said = {(b, b): "two calls of B rows: put both into one batch, and cut what comes back in two",
+            (b,): "one guess only: the other is missing", (2 * b, 2 * b): "the batch of 2 B rows is sent twice: keep what comes back",
+            (): "the net was never asked"}
+    return Property(ROWS, sizes == [2 * b], f"calls of {sizes} rows", f"one of {2 * b}", known(said, tuple(sizes)))
+
+
+def shown(case, calls: list[dict]) -> Property:
+    x, level = case["x"], case["level"]
+    parts = [part for call in calls for part in call["x"].split(len(x))]
+    if not all(part.shape == x.shape and torch.equal(part, x) for part in parts):
+        return Property(SHOWN, False, "another state", "x for both guesses")
+    times = sorted({call["t"] for call in calls})
+    if times != [level["t"]]:
+        return Property(SHOWN, False, f"t = {times}", f"t = {level['t']:g}")
+    return Property(SHOWN, True, "as expected")
+
+
+def off(case, out: dict, c: Tensor) -> Property:
+    b, sizes = len(case["x"]), [len(call["x"]) for call in out["calls_one"]]
+    row = close(ONE, out["one"], c, slips(case, 1.0), tol(c.dtype))
+    if not row.passed:
+        return row
+    cause = ("w = 1 is guidance off: ask with the condition alone, for half the price",) if sum(sizes) == 2 * b else ()
+    return Property(ONE, sizes == [b], f"calls of {sizes} rows", f"one of {b}", () if sizes == [b] else cause)
+
+
+EXERCISES = (Exercise("03-guided", "Classifier-free guidance", {FORM: 0, VALUE: 3, ROWS: 1, SHOWN: 0.5, ONE: 1}, cases, run, verify,
+                      own=(guided,)),)

@@ -1,0 +1,86 @@
+"""Lab 03: guidance on an interval of noise (Kynkaanniemi et al. 2024), as a denoiser that chooses between two.
+
+Levels do not preserve the variance, so that sigma is told from sigma / alpha; two of them lie on the ends of the interval.
+"""
+import torch
+
+from ....diffusion.guidance import within
+from ....diffusion.levels import Level
+from ...contract.exercise import Exercise, Property, close, same_form
+from ..common import integer
+
+FORM, CHOICE = "shape and dtype of x", "guided inside of low < sigma / alpha <= high, plain outside"
+ENDS, ONE = "low itself is outside, high inside", "each call asks one of the two, about x and its level"
+LOW, HIGH = 0.5, 4.0
+
+
+def cases(rng):
+    alpha = [0.25 + 0.5 * torch.rand((), generator=rng, dtype=torch.float64).item() for _ in range(10)]
+    ratios = [0.05, 0.3, 0.45, 0.6, 1.1, 1.9, 3.0, 3.8, 5.0, 30.0]
+    times = [0.0, 1.0, 2.0, 30.0, 200.0, 400.0, 600.0, 800.0, 950.0, 999.0]
+    inner = [{"t": t, "alpha": a, "sigma": a * r} for t, a, r in zip(times, alpha, ratios)]
+    ends = [{"t": 5.0, "alpha": 0.5, "sigma": 0.5 * r} for r in (LOW, HIGH)]
+    xs = torch.randn(integer(rng, 2, 4), 3, generator=rng), torch.randn(1, 1, 2, 2, generator=rng, dtype=torch.float64)
+    return [{"x": x, "levels": [*inner, *ends], "low": LOW, "high": HIGH} for x in xs]
+
+
+def run(impl, case):
+    outs, asked = [], []
+
+    def named(name: str, factor: float):
+        def denoise(x, level):
+            asked[-1].append([name, x.clone(), float(level.t)])
+            return factor * x
+        return denoise
+    choose = impl(named("guided", 2.0), named("plain", -1.0), case["low"], case["high"])
+    for level in case["levels"]:
+        asked.append([])
+        outs.append(choose(case["x"].clone(), Level(**level)))
+    return {"out": outs, "asked": asked}
+
+
+RULES = {       # what else may be compared with low and high -> whether the level is inside
+    "sigma is compared: the interval is one of sigma / alpha": lambda l, low, high: low < l["sigma"] <= high,
+    "alpha / sigma is compared: it is sigma / alpha": lambda l, low, high: low < l["alpha"] / l["sigma"] <= high,
+    "lambda, or log(sigma / alpha), is compared: it is sigma / alpha itself": lambda l, low, high: (
+        low < torch.tensor(l["sigma"] / l["alpha"]).log().item() <= high),
+    "lambda = log(alpha / sigma) is compared: it is sigma / alpha": lambda l, low, high: (
+        low < torch.tensor(l["alpha"] / l["sigma"]).log().item() <= high),
+    "(sigma / alpha)² is compared: it is sigma / alpha": lambda l, low, high: low < (l["sigma"] / l["alpha"]) ** 2 <= high,
+    "t is compared: it is sigma / alpha": lambda l, low, high: low < l["t"] <= high,
+    "t / 1000 is compared: it is sigma / alpha": lambda l, low, high: low < l["t"] / 1000 <= high,
+    "guided outside and plain inside": lambda l, low, high: not low < l["sigma"] / l["alpha"] <= high,
+    "only low is looked at": lambda l, low, high: low < l["sigma"] / l["alpha"],
+    "only high is looked at": lambda l, low, high: l["sigma"] / l["alpha"] <= high,
+    "always guided": lambda l, low, high: True, "never guided": lambda l, low, high: False}
+
+
+def verify(case, out):
+    x, (low, high) = case["x"], (case["low"], case["high"])
+    *inner, _, _ = case["levels"]
+    value = lambda rule: torch.stack([2 * x if r else -x for r in rule])
+    forms = [same_form(FORM, part, 2 * x, x) for part in out["out"]]
+    form = min(forms, key=lambda row: (row.readable, row.passed))
+    if not form.readable:
+        return [form]
+    got, asked = torch.stack(out["out"]), one(out["asked"], case)
+    choice = close(CHOICE, got[:-2], value([low < l["sigma"] / l["alpha"] <= high for l in inner]), {
+        said: (lambda rule=rule: value([rule(l, low, high) for l in inner])) for said, rule in RULES.items()})
+    ends = close(ENDS, got[-2:], value([False, True]), {
+        "high itself is inside: <=": lambda: value([False, False]), "low itself is outside: <": lambda: value([True, True]),
+        "low is outside and high inside: here it is the other way round": lambda: value([True, False])})
+    return [form, choice, asked, ends] if choice.passed else [form, choice, asked]
+
+
+def one(asked: list, case) -> Property:
+    names = [[call[0] for call in calls] for calls in asked]
+    if any(len(calls) != 1 for calls in asked):
+        both = all(sorted(calls) == ["guided", "plain"] for calls in names)
+        cause = ("both are asked and one is thrown away: choose first, and ask one",) if both else ()
+        return Property(ONE, False, f"{max(map(len, asked))} calls at a level", "one", cause)
+    good = all(torch.equal(x, case["x"]) and t == level["t"] for ((_, x, t),), level in zip(asked, case["levels"]))
+    return Property(ONE, good, "as expected" if good else "something else is handed on", "x and its level")
+
+
+EXERCISES = (Exercise("03-within", "Guidance on an interval", {FORM: 0, CHOICE: 2, ENDS: 0.5, ONE: 1}, cases, run, verify,
+                      own=(within,)),)

@@ -1,0 +1,114 @@
+"""Lab 03: a prompt is encoded once, however many calls follow.
+
+The encoder is a table of made-up words that counts its calls; the net multiplies x by what it reads. Guidance asks it for both
+prompts, the one of nothing too. Two prompts come one after the other, so that what is kept for ever shows.
+"""
+import torch
+from torch import Tensor
+
+from ....diffusion.levels import Level
+from ...contract.exercise import Exercise, Property, Unanswered, close, same_form
+from ..common import integer, tol
+
+FORM, VALUE = "shape and dtype of x", "the guesses of guidance on both prompts"
+ONCE, ANEW = "each prompt is encoded once, before the calls", "another prompt is another picture"
+CALLS, WORDS, LENGTH = 5, 9, 4
+
+
+def cases(rng):
+    out = []
+    for b, dtype in ((3, torch.float32), (1, torch.float64)):
+        draw = lambda *size: torch.randn(size, generator=rng, dtype=torch.float64).to(dtype)
+        prompts = [torch.randint(2, WORDS, (1, LENGTH), generator=rng) for _ in range(2)]
+        prompts[1][0, 1] = 1 + prompts[0][0, 1] % (WORDS - 1)
+        out.append({"x": draw(b, 2, 2), "prompts": prompts, "null": torch.tensor([[1] + [0] * (LENGTH - 1)]), "w": 2.0 + integer(rng, 0, 3),
+                    "table": draw(WORDS)})
+    return out
+
+
+class Bed:
+    """The encoder and the denoiser of a case, and what they were asked."""
+
+    def __init__(self, case):
+        self.table, self.encoded, self.rows = case["table"], [], []
+
+    def encode(self, tokens: Tensor) -> dict[str, Tensor]:
+        self.encoded.append(tokens.clone())
+        return {"pad": tokens == 0, "read": self.table[tokens]}
+
+    def denoise(self, x: Tensor, level: Level, told: dict[str, Tensor] | None = None) -> Tensor:
+        if isinstance(told, Tensor):
+            raise Unanswered("denoise was handed tokens: hand it what encode made of them, so that it need not encode them again.")
+        self.rows.append(len(x))
+        factor = torch.ones(len(x), dtype=x.dtype) if told is None else read(told).expand(len(x))
+        return torch.tanh(x * factor.view(-1, 1, 1)) + level.sigma
+
+
+def read(told: dict[str, Tensor]) -> Tensor:
+    """What a prompt comes to: its words, weighed by their places, (B,)."""
+    weigh = torch.arange(1, LENGTH + 1, dtype=told["read"].dtype)
+    return (told["read"] * weigh * ~told["pad"]).sum(1)
+
+
+def levels() -> list[Level]:
+    return [Level(float(t), 0.6, 0.1 * (i + 1)) for i, t in enumerate(range(900, 0, -180))][:CALLS]
+
+
+def run(impl, case):
+    outs, encoded = [], []
+    bed = Bed(case)
+    for prompt in case["prompts"]:
+        bed.encoded.clear()
+        guide = impl(bed.encode, bed.denoise, prompt.clone(), case["null"].clone(), case["w"])
+        if not callable(guide):
+            raise Unanswered("Return a denoiser, to be called as (x, level): `guided` makes one.")
+        before = len(bed.encoded)
+        outs.append([guide(case["x"].clone(), level) for level in levels()])
+        encoded.append([before, len(bed.encoded), sum(len(tokens) for tokens in bed.encoded)])
+    return {"outs": outs, "encoded": encoded, "rows": bed.rows}
+
+
+def right(case, prompt: Tensor, null: Tensor | None, w: float) -> Tensor:
+    bed, x = Bed(case), case["x"]
+    told, nothing = bed.encode(prompt), None if null is None else bed.encode(null)
+    each = lambda level: bed.denoise(x, level, nothing) + w * (bed.denoise(x, level, told) - bed.denoise(x, level, nothing))
+    return torch.stack([each(level) for level in levels()])
+
+
+def verify(case, out):
+    x, w, (first, second), null = case["x"], case["w"], case["prompts"], case["null"]
+    stack = lambda parts: torch.stack(parts) if all(isinstance(p, Tensor) and p.shape == x.shape for p in parts) else parts[0]
+    got, other = (stack(parts) for parts in out["outs"])
+    want = right(case, first, null, w)
+    form = same_form(FORM, out["outs"][0][0], want[0], x)
+    if not form.readable:
+        return [form]
+    slips = {"nothing is asked for by leaving the prompt out: the prompt of nothing was trained, and is encoded too": lambda: right(
+                 case, first, None, w),
+             "the two prompts are exchanged": lambda: right(case, null, first, w),
+             "the prompt of nothing alone": lambda: right(case, first, null, 0.0),
+             "the guess with the prompt alone: w does nothing, or both halves are told the prompt": lambda: right(
+                 case, first, null, 1.0)}
+    value = close(VALUE, got, want, slips, tol(x.dtype))
+    anew = close(ANEW, other, right(case, second, null, w), {
+        "the first prompt is kept for ever: encode whenever a prompt comes": lambda: right(case, first, null, w)}, tol(x.dtype))
+    return [form, value, once(out["encoded"][0]), anew] if value.passed else [form, value, once(out["encoded"][0])]
+
+
+def once(encoded: list[int]) -> Property:
+    before, total, rows = encoded
+    good = rows <= 2 and before == total
+    cause = ()
+    if before == 0 and total == 2:
+        cause = ("encoded at the first call: a sampler may be timed from there, so do it before",)
+    elif before == 0 and total in (CALLS, 2 * CALLS):
+        cause = ("encode is called in every step: call it before, outside of the denoiser",)
+    elif total > before:
+        cause = ("encode is called in every step, too",)
+    elif rows > 2:
+        cause = ("a prompt is encoded more than once: keep what encode gives",)
+    return Property(ONCE, good, f"{before} times before, {total - before} times in {CALLS} steps", "twice before, never in a step", cause)
+
+
+EXERCISES = (Exercise("03-remember", "A prompt is read once", {FORM: 0, VALUE: 1.5, ONCE: 1.5, ANEW: 1}, cases, run, verify,
+                      own=()),)
