@@ -44,6 +44,11 @@ class Seen(NamedTuple):
     hits: dict[str, Tensor]     # what was asked for -> whether it is there, (n,)
 
 
+def free(plan: Plan) -> Plan:
+    """The same without guidance."""
+    return plan._replace(w=1.0, inside=None, by="itself")
+
+
 def scenes_of(plan: Plan, n: int) -> shapes.Scenes:
     """The scenes that the captions of n pictures ask for."""
     parts = [samples.asked(plan, i) for i in range(-(-n // plan.size))]
@@ -90,7 +95,7 @@ def judged(mine: Seen, plain: Seen, held: Tensor) -> dict[str, quality.Estimate]
 def costs(plan: Plan, device: str, rounds: int, size: int) -> tuple[dict, quality.Estimate]:
     """nfe, macs and bytes for a Record, and the time over that of the same plan without guidance."""
     small = plan._replace(size=size)
-    (run, net), (plain, _) = runner(small, device), runner(small._replace(w=1.0, inside=None, by="itself"), device)
+    (run, net), (plain, _) = runner(small, device), runner(free(small), device)
     run()
     nfe = net.nfe(size)
     x, (cond, _) = samples.prepared(small, 0, device)[2], samples.wanted(small)
@@ -109,27 +114,35 @@ def table() -> dict[str, Plan]:
     return rows | {f"scenes, held out, w = {w:g}": WORDS._replace(w=w, asks="held out") for w in (1.0, 2.0, 3.0)}
 
 
+def changes(plan: Plan, mine: Seen, plain: Seen) -> dict:
+    """How many pictures of kinds became right and wrong, large and small, beside those without guidance."""
+    kinds = samples.kinds(plan.name, len(plain.area), folder=plan.folder)
+    if kinds is None:
+        return {}
+    return {"became right, wrong": quality.flips(plain.read.kind, mine.read.kind, kinds),
+            "became large, small": quality.flips(plain.read.size, mine.read.size, torch.ones_like(kinds))}
+
+
+def record(technique: str, plan: Plan, n: int, device: str, workers: int | None, rounds: int, size: int) -> records.Record:
+    """The row of a plan."""
+    mine, plain = (seen(each, n, device, workers) for each in (plan, free(plan)))
+    cost_of, ratio = costs(plan, device, rounds, size)
+    found = judged(mine, plain, held_against(plan, n)) | {"time": ratio}
+    settings = {key: getattr(plan, key) for key in ("name", "w", "inside", "by", "asks", "sampler", "steps", "spacing")}
+    stamps = {name: store.card(name)["sha256"][:12] for name in (plan.name, "shapes_judge", *(["shapes_noisy"] * (plan.by != "itself")))}
+    return records.Record(technique, quality={name: each._asdict() for name, each in found.items()}, device=records.device_name(device),
+                          settings=settings | {"checkpoints": stamps} | changes(plan, mine, plain), **cost_of)
+
+
 def measure(out: Path | str | None = None, device: str = "cpu", n: dict[str, int] = N, rows: Callable[[], dict] = table,
             workers: int | None = None, rounds: int = 5, size: int = 8) -> str:
     """Draw, judge and time all rows, and append them to guidance.jsonl. Stopped, it goes on from the last batch."""
     path, plans = folders.results(out) / "guidance.jsonl", rows()
     for plan in plans.values():
-        samples.fill([plan], n[plan.name], device, workers)
-    stamps = {name: store.card(name)["sha256"][:12] for name in ("shapes", "scenes", "shapes_noisy", "shapes_judge")}
+        samples.fill([plan, free(plan)], n[plan.name], device, workers)
     for technique, plan in tqdm(plans.items(), desc="judged", unit="row"):
-        count = n[plan.name]
-        free = plan._replace(w=1.0, inside=None, by="itself")
-        mine, plain = (seen(each, count, device, workers) for each in (plan, free))
-        cost_of, ratio = costs(plan, device, rounds, size)
-        found = judged(mine, plain, held_against(plan, count)) | {"time": ratio}
-        settings = {"model": plan.name, "w": plan.w, "inside": plan.inside, "by": plan.by, "asks": plan.asks,
-                    "sampler": plan.sampler, "steps": plan.steps, "spacing": plan.spacing, "checkpoints": stamps}
-        kinds = samples.kinds(plan.name, count)
-        if kinds is not None:
-            settings["became right, wrong"] = quality.flips(plain.read.kind, mine.read.kind, kinds)
-            settings["became large, small"] = quality.flips(plain.read.size, mine.read.size, torch.ones_like(kinds))
-        records.append(path, records.Record(technique, quality={k: v._asdict() for k, v in found.items()}, settings=settings,
-                                            device=records.device_name(device), **cost_of))
+        records.append(path, record(technique, plan, n[plan.name], device, workers, rounds, size))
     for plan in plans.values():
         samples.forget(plan)
+        samples.forget(free(plan))
     return f"recorded in {path}"

@@ -8,6 +8,7 @@ from typing import Callable
 
 from .. import folders
 from ..diffusion import samplers
+from ..diffusion.guidance import guided
 from ..measure import cost, quality, records
 from ..models import judges, samples, store
 from . import real
@@ -16,20 +17,22 @@ SPACINGS = {"digits": "leading", "shapes": samples.SPACING}
 
 
 def measure(technique: str, sampler: Callable, steps: int, n: int = 360, data: str = "digits",
-            spacing: str | None = None, seed: int = 0) -> records.Record:
+            spacing: str | None = None, seed: int = 0, w: float = 1.0, guide: Callable = guided) -> records.Record:
     """The Record of a sampler, called as sampler(denoise, x, grid), on the course's model of a data set.
 
-    data: "digits" or "shapes". spacing: of the grid, by default the one that the plot's other points have.
+    data: "digits" or "shapes". spacing: of the grid, by default the one that the plot's other points have. w: the weight of
+    guidance, for a model with classes, by guide(denoise, cond, null, w).
     """
     if data not in SPACINGS:
         raise ValueError(f"there is no course model of {data!r}: choose one of {', '.join(SPACINGS)}")
     plan = samples.Plan(data, technique, steps, spacing or SPACINGS[data], n, seed)
     denoise, told, x, grid = samples.prepared(plan)
-    denoise.net = cost.Counted(denoise.net)
+    denoise.net, asked = cost.Counted(denoise.net), samples.wanted(plan)
+    told = told if asked is None else guide(denoise, *asked, w)
     with samples.global_seed(seed):
         images = samplers.last(sampler(told, x, grid))
     distance = quality.kid_interval(judges.features(data, images), judges.features(data, real.IMAGES[data]()))
-    settings = {"data": data, "steps": steps, "spacing": plan.spacing, "seed": seed}
+    settings = {"data": data, "steps": steps, "spacing": plan.spacing, "seed": seed, "w": w}
     return records.Record(technique, nfe=denoise.net.nfe(n), bytes=store.card(data)["bytes"],
                         quality={"kid": distance._asdict()}, settings=settings)
 

@@ -5,7 +5,8 @@ Notebooks import their helpers from here. They are loaded when asked for: the co
 from importlib import import_module
 
 HELPERS = {     # name -> the module of notebook/ that holds it
-    "begin": "start", "shortened": "start", "check": "check", "figure": "figures", "slider": "figures", "summary": "summary"}
+    "begin": "start", "shortened": "start", "check": "check", "figure": "figures", "panel": "figures", "slider": "figures",
+    "summary": "summary"}
 __all__ = list(HELPERS)
 
 

@@ -243,3 +243,12 @@ def test_the_order_of_an_exact_power_is_that_power():
 def test_an_order_needs_two_counts_or_more(counts, errors):
     with pytest.raises(ValueError, match="two counts or more, all positive and finite"):
         order(errors, counts)
+
+
+def test_overlaps_and_flips_are_counted_picture_by_picture():
+    a = torch.zeros(3, 4, 4, dtype=torch.bool)
+    b = a.clone()
+    a[0, :2], b[0, 1:3], a[1, 0] = True, True, True
+    assert quality.overlap(a, b).tolist() == pytest.approx([4 / 12, 0, 1])
+    before, after, want = torch.tensor([0, 1, 2, 2, 4]), torch.tensor([0, 0, 1, 3, 1]), torch.tensor([0, 0, 2, 3, 2])
+    assert quality.flips(before, after, want) == (2, 1)

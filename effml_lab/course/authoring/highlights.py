@@ -1,4 +1,4 @@
-"""The ten rows of the front page: the few numbers that a visitor should see, each from the rows of one benchmark.
+"""The dozen rows of the front page: the few numbers that a visitor should see, each from the rows of one benchmark.
 
 The whole is on the page of data/results. What was never recorded is left out here too.
 """
@@ -39,6 +39,19 @@ def speed(results: Path) -> Lines:
         f"{interval(point.quality['wanted'])} instead of {interval(full.quality['wanted'])}")
 
 
+def asked(results: Path) -> Lines:
+    """What guidance buys and takes on captions and kinds, from the same noises."""
+    recorded = latest(results, "guidance")
+    plain, strong, words = (recorded.get(name) for name in ("shapes, w = 1", "shapes, w = 2", "scenes, w = 2"))
+    if plain and strong:
+        yield "Guidance on the kind, w = 2 instead of none: share that shows the wanted kind, Fréchet distance", (
+            f"{interval(strong.quality['kind'])} instead of {interval(plain.quality['kind'])}, but "
+            f"{interval(strong.quality['frechet'])} instead of {interval(plain.quality['frechet'])}")
+    if words:
+        yield "Captions, w = 2: share of pictures with kind, color, size and ground right, all together", (
+            interval(words.quality["all four"]))
+
+
 def saved(record: records.Record) -> float:
     """The share of multiply-adds that a net of the course saves by its stem."""
     shape, net = record.settings["shape"], record.settings["net"]
@@ -75,7 +88,7 @@ def four_bits(results: Path) -> Lines:
 
 
 def lines(results: Path) -> Lines:
-    for source in (graders, labs, speed, peers, four_bits):
+    for source in (graders, labs, speed, asked, peers, four_bits):
         yield from source(results)
     if all("interpreted" in row.device for row in latest(results, "kernels").values()):
         yield "Speed of the fused 4-bit kernels", "not measured: no GPU has been at hand yet"

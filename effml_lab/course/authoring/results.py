@@ -122,6 +122,26 @@ def perhaps(recorded: dict[str, records.Record]) -> str:
                                    f"{interval(may.quality[findings.AGAINST])})")
 
 
+def guidance(results: Path) -> Lines:
+    """What weights of guidance buy and take, on the kinds of `shapes` and on the captions of `scenes`."""
+    recorded = latest(results, "guidance")
+    for name, row in recorded.items():
+        told = ["all four" if "all four" in row.quality else "kind", "small", "frechet"]
+        what = {"all four": "kind, color, size and ground right", "kind": "wanted kind", "small": "small", "frechet": "distance"}
+        yield f"{name[0].upper()}{name[1:]} ({row.nfe:g} evaluations, n = {row.quality['kind']['n']})", "; ".join(
+            f"{what[key]} {interval(row.quality[key])}" for key in told)
+
+
+def conditions(results: Path) -> Lines:
+    """AdaGN beside adding, masks of asked and drawn shapes, a prompt's keys made once."""
+    for name, row in latest(results, "conditions").items():
+        if "overlap" in row.quality:
+            yield f"Overlap of the shape asked for and the one drawn, {name}", (
+                f"{interval(row.quality['overlap'])}; wanted kind {interval(row.quality['kind'])}")
+        else:
+            yield name, interval(row.quality["ratio"])
+
+
 def beside(file: str, what: str) -> Callable[[Path], Lines]:
     """The ratios to diffusers' code that a file holds: a loop, a training step, the loss after equal time."""
     def lines(results: Path) -> Lines:

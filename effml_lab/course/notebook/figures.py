@@ -31,23 +31,51 @@ def figure(alt: str, width: float = 7.0, height: float = 3.0, rows: int = 1, col
 def slider(draw: Callable, low: int, high: int, value: int, label: str = "t", width: float = 7.0,
            height: float = 2.4) -> None:
     """An integer slider beside a picture: draw(ax, value) paints it, again at each move."""
+    panel(lambda ax, **values: draw(ax, values[label]), {label: (low, high, value)}, width, height)
+
+
+def panel(draw: Callable, knobs: dict[str, tuple | list | str], width: float = 7.0, height: float = 2.4) -> None:
+    """Knobs beside a picture: draw(ax, **values) paints it, again whenever one of them is moved.
+
+    knobs: name -> (low, high, value), whole numbers or not; a list of choices; or a text. What draw refuses with a ValueError
+    is told in its sentence, and the picture stays.
+    """
     import ipywidgets as widgets
 
-    def painted(now: int) -> bytes:
+    def painted() -> bytes:
         with plots.style():
             fig, ax = plt.subplots(figsize=(width, height))
-            draw(ax, now)
-            file = io.BytesIO()
-            fig.savefig(file, format="png")
-            plt.close(fig)
+            try:
+                draw(ax, **{name: each.value for name, each in moved.items()})
+                file = io.BytesIO()
+                fig.savefig(file, format="png")
+            finally:
+                plt.close(fig)
         return file.getvalue()
 
+    def repaint(_) -> None:
+        try:
+            picture.value, told.value = painted(), ""
+        except ValueError as error:
+            told.value = str(error)
+
+    moved, told = {name: knob(widgets, name, what) for name, what in knobs.items()}, widgets.Label()
     try:
-        picture = widgets.Image(value=painted(value), format="png")
+        picture = widgets.Image(value=painted(), format="png")
     except NotImplementedError:
-        plt.close("all")
-        print("Nothing to draw yet: this slider needs the function above, which is still a stub.")
+        print("Nothing to draw yet: this needs the function above, which is still a stub.")
         return
-    knob = widgets.IntSlider(value=value, min=low, max=high, description=label, continuous_update=False)
-    knob.observe(lambda change: setattr(picture, "value", painted(change["new"])), "value")
-    display(widgets.VBox([knob, picture]))
+    for each in moved.values():
+        each.observe(repaint, "value")
+    display(widgets.VBox([*moved.values(), told, picture]))
+
+
+def knob(widgets, name: str, what: tuple | list | str):
+    """The widget of one knob; a text and a slider speak when they are let go."""
+    if isinstance(what, str):
+        return widgets.Text(value=what, description=name, continuous_update=False, layout=widgets.Layout(width="40em"))
+    if isinstance(what, list):
+        return widgets.Dropdown(options=what, description=name)
+    low, high, value = what
+    kind = widgets.IntSlider if all(isinstance(n, int) for n in what) else widgets.FloatSlider
+    return kind(value=value, min=low, max=high, description=name, continuous_update=False)

@@ -80,7 +80,9 @@ def even(gone: Tensor, labels: Tensor, null: int) -> Property:
     gaps = [abs(float(part.double().mean() - overall)) / max(float(overall * (1 - overall)) / len(part), 1e-12) ** 0.5 for part in parts]
     first = bool(gone[:10].all()) and not gone[-10:].any() or bool(gone[-10:].all()) and not gone[:10].any()
     cause = ("the first ones, or the last, are dropped: each label has a chance of its own",) if first else ()
-    return Property(EVEN, max(gaps) < 6, "other shares here than there", "the same share in every part and class", cause)
+    if max(gaps) < 6:
+        return Property(EVEN, True, "as expected")
+    return Property(EVEN, False, "other shares here than there", "the same share in every part and class", cause)
 
 
 def chance(short: list[Tensor], null: int) -> Property:

@@ -1,0 +1,386 @@
+# ---
+# jupyter:
+#   effml_lab: {title: "Guidance: from something to what was asked for", minutes: {reading: 50}}
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# # Guidance: from something to what was asked for
+#
+# So far the models drew *something*. Nobody wants something. This lecture is about how a network is told what to draw, by a
+# number, a sentence or an outline, and about turning up how much it listens. That last part, *guidance*, made diffusion models
+# useful; it also doubles the number of evaluations, so it belongs into a course on efficiency.
+#
+# **You will see** how conditions get into a network without harm; two kinds of guidance derived from Bayes' rule, and that they
+# are one where everything is exact; what is sampled under guidance, and what is not; what guidance buys, takes and costs,
+# measured on pictures; and where half of its cost can be saved.
+#
+# **You need** lectures 01 and 02.
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ## Notation
+#
+# As before $x = \alpha\, x_0 + \sigma\, \epsilon$, and $D(x)$ is the guess of $x_0$. New is the condition.
+#
+# | here | in the package | meaning | elsewhere |
+# |---|---|---|---|
+# | $y$ | `cond` | what is asked for: a class, tokens, a picture | $c$ |
+# | $\varnothing$ | `null` | asked for nothing | a dropped label, an empty prompt |
+# | $D(x, y)$ | `denoise(x, level, cond)` | the guess, told $y$ | $x_\theta(x, c)$ |
+# | $w$ | `w` | weight of guidance, 1 is off | $1 + w$ (Ho and Salimans), $s$ (SnapFusion), `guidance_scale` (diffusers) |
+# | $s$ | `s` | scale of a classifier's guidance, 0 is off | $s$ (Dhariwal and Nichol) |
+
+# %% slideshow={"slide_type": "skip"}
+import math
+
+import torch
+
+from effml_lab import bench, models
+from effml_lab.datasets import captions, shapes
+from effml_lab.diffusion import levels, oracle, samplers
+from effml_lab.diffusion.guidance import classifier_guided, clipped, guided, rescaled, within
+from effml_lab.measure import planes, plots
+from effml_lab.models import reader
+from effml_lab.models.samples import SPACING
+from effml_lab.nets.control import Controlled
+
+torch.set_num_threads(1)
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def told(interval, form=".3f"):
+    """A recorded value with its 95% interval, in words."""
+    value, low, high = (format(interval[key], form) for key in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+recorded, conditions = bench.recorded("guidance"), bench.recorded("conditions")
+UNRECORDED = "Nothing is recorded here yet: `python -m effml_lab bench guidance` and `bench conditions` do that."
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Getting a condition in
+#
+# A network is told the time by a vector $e$, a row an image, in every block. A class can be added to it. What may a block do
+# with $e$?
+#
+# - **Add** it: $h + W e$ (Ho et al. 2020). It moves features.
+# - **Scale and shift**: $\text{norm}(h)\,(1 + \gamma) + \beta$ with $(\gamma, \beta) = W e$, *AdaGN* (Dhariwal and Nichol 2021, eq. 8). It
+#   can also turn features down, for this image alone.
+#
+# Two rules for any new condition. It **starts at zero**: $W = 0$ leaves the network as it was, to the last bit, so what was learned
+# before is kept. And the comparison is fair: a scale and a shift need twice the weights of a sum.
+
+# %%
+row = conditions.get("AdaGN, loss over that of adding")
+if row:
+    ratios = row.settings["ratios"]
+    with figure("Validation loss of AdaGN over that of adding, for three seeds, and all together with its interval", height=2.2) as ax:
+        ax.plot(range(len(ratios)), ratios, "o", color=plots.look(0).color, label="a seed")
+        ax.errorbar(len(ratios), row.quality["ratio"]["value"], fmt="s", color=plots.look(1).color, capsize=3, label="all",
+                    yerr=[[row.quality["ratio"]["value"] - row.quality["ratio"]["low"]],
+                          [row.quality["ratio"]["high"] - row.quality["ratio"]["value"]]])
+        ax.axhline(1, color=plots.MUTED, linestyle=":")
+        ax.set(xticks=range(len(ratios) + 1), xticklabels=[*row.settings["seeds"], "all"], xlabel="seed", ylabel="loss ratio")
+        ax.legend()
+    print(f"digits, {row.settings['steps']} steps, {' and '.join(f'{n:,}' for n in row.settings['parameters'].values())} weights:",
+          told(row.quality["ratio"]))
+else:
+    print(UNRECORDED)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Both guesses in one network
+#
+# Everything below needs two guesses: $D(x, y)$, and $D(x, \varnothing)$, which knows of no condition. One network learns both if,
+# in training, a share of the conditions (0.1 to 0.2) is replaced by $\varnothing$, a condition with an embedding of its own (Ho and
+# Salimans 2021).
+#
+# A common mistake is to take zeros for $\varnothing$ afterwards: the network was never trained on them.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Guidance by a classifier
+#
+# Let a classifier know $p(y \mid x)$ of *noisy* $x$, at every level. Bayes' rule, $p(x \mid y) \propto p(x)\, p(y \mid x)$, gives
+#
+# $$\nabla \log p(x \mid y) = \nabla \log p(x) + \nabla \log p(y \mid x) .$$
+#
+# A sampler wants $D$. With Tweedie's $\nabla \log p = (\alpha D - x) / \sigma^2$, and a scale $s$ in front of the new term:
+#
+# $$D_s(x) = D(x) + s\, \frac{\sigma^2}{\alpha}\, \nabla \log p(y \mid x), \qquad
+#   \hat\epsilon_s = \hat\epsilon - s\, \sigma\, \nabla \log p(y \mid x) .$$
+#
+# The second form is eq. 14 of Dhariwal and Nichol (2021), for $s = 1$. In DDPM's step the mean moves by $s\, \Sigma\, \nabla \log p(y \mid
+# x)$, $\Sigma$ being the step's variance (their algorithm 1); that holds for short steps.
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Guidance without one
+#
+# A network with both guesses *has* a classifier. Read Bayes' rule the other way:
+#
+# $$\nabla \log p(y \mid x) = \nabla \log p(x \mid y) - \nabla \log p(x)
+#   = \frac{\alpha}{\sigma^2} \big( D(x, y) - D(x, \varnothing) \big) .$$
+#
+# Put it in: the factors cancel, and
+#
+# $$D_w(x) = D(x, \varnothing) + w\, \big( D(x, y) - D(x, \varnothing) \big),$$
+#
+# **classifier-free guidance** (CFG), with $w = s$. The paper writes $(1 + w)\,\epsilon(x, y) - w\,\epsilon(x, \varnothing)$: the same, its $w$
+# being ours less 1. Since $\epsilon$, $v$ and $x_0$ differ by affine maps that know nothing of $y$, any of them may be guided.
+#
+# Below: the same two-dimensional mixture as in lecture 02, with fewer and wider blobs, as classes.
+
+# %%
+schedule, mixture = levels.linear(), oracle.ring(3, std=0.45)      # three overlapping classes
+points, none = planes.lattice(13), torch.tensor([3])
+level, first = schedule(300.0), torch.zeros(len(points), dtype=torch.long)
+free = guided(mixture.denoise, first, none, 2.0)(points, level)
+pulled = classifier_guided(mixture.denoise, mixture.log_posterior, first, 2.0)(points, level)
+print(f"largest difference of the two guidances, w = s = 2: {(free - pulled).abs().max():.1e}")
+shown = {"the guess without": mixture.denoise(points, level), "told class 0": mixture.denoise(points, level, first), "w = 2": free}
+with figure("Arrows from where a point is to the guess of where it came from: without a class to all three blobs, with a class to one, "
+            "guided past it", width=9, height=3, cols=3) as axes:
+    for ax, (title, guess) in zip(axes, shown.items()):
+        planes.shade(ax, lambda x: mixture.log_pdf(x, level))
+        planes.arrows(ax, points, guess - points, title)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## What is sampled, and what is not
+#
+# Along the way the guided score is that of $p_t(x \mid y)^w\, p_t(x)^{1 - w}$, at each level $t$. It is tempting to conclude that the
+# samples follow $p_0(x \mid y)^w\, p_0(x)^{1 - w}$, a sharpened class. They do not. A sampler needs the scores of *one* family, noised
+# from one density. But
+#
+# $$\text{noise}\big( p(x \mid y)^w\, p(x)^{1 - w} \big) \neq \text{noise}(p(x \mid y))^w\; \text{noise}(p(x))^{1 - w} .$$
+#
+# In one dimension both can be drawn exactly. Two classes, and guidance towards the right one:
+
+# %%
+two = oracle.GaussianMixture(torch.tensor([[-1.0], [1.0]], dtype=torch.float64), 0.6)
+grid, axis = schedule.grid(200, "trailing"), torch.linspace(-2, 5, 701, dtype=torch.float64)[:, None]
+noises = samplers.start((8000, 1), grid, seeded(0)).double()
+right, clean = torch.ones(1, dtype=torch.long), schedule(0.0)
+with figure("For w = 1, 2 and 4 the density of the class, the sharpened density, and a histogram of guided samples, which lies to the "
+            "right of both for w above 1", width=10, height=2.8, cols=3) as axes:
+    for ax, w in zip(axes, (1.0, 2.0, 4.0)):
+        x = samplers.last(samplers.ddim(guided(two.denoise, right, torch.tensor([2]), w), noises, grid))
+        log = two.log_pdf(axis, clean) + w * two.log_posterior(axis, clean)[:, 1]
+        one = two.log_pdf(axis, clean) + two.log_posterior(axis, clean)[:, 1]
+        ax.hist(x.flatten(), 60, range=(-2, 5), density=True, color=plots.MUTED, alpha=0.4, label="guided samples")
+        for k, (name, value) in enumerate((("the class", one), ("sharpened", log))):
+            density = value.softmax(0) / (axis[1] - axis[0])
+            ax.plot(axis, density, color=plots.look(k).color, linestyle=plots.look(k).line, label=name)
+        ax.set(title=f"w = {w:g}", yticks=[])
+    axes[0].legend(fontsize=8)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# At $w = 1$ all three agree. Beyond it the samples overshoot: they run past the class, away from the other one, and past what the
+# sharpened density allows. They also crowd: the spread falls.
+#
+# So guidance is not sampling from a target that one could write down. It is a way to move samples to where the classifier is sure,
+# which happens to be what people want. Judge it by what comes out.
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Two things in what order
+#
+# Implementations clip the guess to the range of pictures. Clip $D(x, y)$ and $D(x, \varnothing)$ *before* they are combined, and their
+# difference is another one; worse, the combination leaves the range again. So: **guide, then clip.**
+#
+# Strong guidance makes pictures too contrasty. Lin et al. (2024, eq. 15-16) give the guided output, $v$ say, some of the
+# standard deviation of the conditional one back, a share $\phi$ of it: `rescaled`. Six pictures at a weight that is far too large:
+
+# %%
+denoise, cosine = models.denoiser("shapes")
+course_grid, kinds, no_kind = cosine.grid(20, SPACING), torch.arange(6), torch.tensor([6])
+start = samplers.start((6, 3, 32, 32), course_grid, seeded(5))
+variants = {"w = 1": guided(denoise, kinds, no_kind, 1.0), "w = 10": guided(denoise, kinds, no_kind, 10.0),
+            "w = 10, clipped last": clipped(guided(denoise, kinds, no_kind, 10.0)),
+            "w = 10, rescaled": rescaled(denoise, kinds, no_kind, 10.0, phi=0.7)}
+with figure("The same six noises at w = 1, at w = 10, at w = 10 clipped after guiding, and rescaled", height=3.9, rows=4, width=5) as axes:
+    for ax, (title, guide) in zip(axes, variants.items()):
+        images = samplers.last(samplers.dpmpp_2m(guide, start, course_grid))
+        plots.images(ax, images, f"{title}: standard deviation {images.std():.2f}", cols=6)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## On pictures: what it buys and takes
+#
+# The course's model of `shapes` is told the kind of shape. A judge reads kind, colour, size and ground off each picture. From the same
+# noises, 20 steps of 2M, eight weights. Left, what was asked for. Middle, the Fréchet distance to real shapes in the judge's
+# features. Right, how evenly colours, sizes and grounds are spread (1: as evenly as can be).
+
+# %%
+rows = [row for name, row in recorded.items() if name.startswith("shapes, w") and "inside" not in name]
+if rows:
+    with figure("Over the weight: the share of the wanted kind rises and levels off, the Fréchet distance to real shapes grows, the "
+                "evenness of the other attributes falls", width=10, height=2.8, cols=3) as axes:
+        for k, (ax, (name, label)) in enumerate(zip(axes, {"kind": "wanted kind", "frechet": "Fréchet distance", "evenness": "evenness"}.items())):
+            values = [row.quality[name] for row in rows]
+            plots.curve(ax, [row.settings["w"] for row in rows], *([v[key] for v in values] for key in ("value", "low", "high")), k=k)
+            ax.set(xlabel="w", title=label)
+else:
+    print(UNRECORDED)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# The wanted kind is soon as good as it gets. The distance is worse with every bit of guidance. On large models it first falls, since
+# their unguided pictures are poor and guidance mends them; our small model's are good already, and only the price is left to see.
+#
+# Each picture may be fine and the *set* of them still be wrong: what nobody asked for shifts too. Guidance follows the implicit
+# classifier wherever this becomes surer. The lab finds out what shifts here.
+#
+# And a classifier of one's own? `shapes_noisy` reads the kind at every level; its share of right answers falls as noise rises:
+
+# %%
+card = models.card("shapes_noisy")["quality"]
+print("; ".join(f"{name} {share['value']:.3f}" for name, share in card.items()))
+for name, row in recorded.items():
+    if "classifier" in name:
+        print(f"{name}: kind {told(row.quality['kind'])}, distance {told(row.quality['frechet'], '.1f')}")
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### What it costs, and how to pay half
+#
+# Classifier-free guidance evaluates the network twice a step, whether in one batch of two rows or in two calls. (A classifier's
+# gradient costs a pass forward and back through the classifier.)
+#
+# Where is it needed? At very high noise the guesses hardly differ but for the mean; at low noise the kind is settled. Kynkäänniemi
+# et al. (2024) guide only where $\sigma / \alpha$ lies in an interval: `within`. It saves evaluations, and often it is *better*, since
+# the early pull is what shifts the set.
+
+# %%
+pairs = [(name, recorded[name]) for name in ("shapes, w = 1", "shapes, w = 5", "shapes, w = 5 inside") if name in recorded]
+for name, row in pairs:
+    print(f"{name:22} {row.nfe:3g} evaluations, {row.quality['time']['value']:.2f} times the time of w = 1; "
+          f"kind {told(row.quality['kind'])}, distance {told(row.quality['frechet'], '.1f')}")
+ratios = torch.tensor([level.sigma / level.alpha for level in course_grid[:-1]])
+with figure("The twenty levels of the grid over sigma / alpha on a logarithmic axis, those within 0.3 and 5 filled", height=1.5) as ax:
+    inside = (ratios > 0.3) & (ratios <= 5)
+    ax.plot(ratios[inside], torch.zeros(int(inside.sum())), "o", color=plots.look(0).color, label="guided")
+    ax.plot(ratios[~inside], torch.zeros(int((~inside).sum())), "o", markerfacecolor="none", color=plots.look(1).color, label="plain")
+    ax.set(xscale="log", xlabel="sigma / alpha", yticks=[])
+    ax.legend(ncols=2, fontsize=8)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## In words
+#
+# A sentence is a row of tokens, and most of its words concern some pixels and not others. **Cross-attention** lets the pixels ask
+# (Rombach et al. 2022): queries $q$ of the pixels, keys $k$ and values $v$ of the words,
+#
+# $$\text{read} = \text{softmax}\big( q k^\top / \sqrt d \big)\, v,$$
+#
+# a softmax over the words. Short sentences are padded; padding gets $-\infty$ before the softmax, hence no weight. A row of padding alone would
+# be $0 / 0$: our prompt of nothing is a start token, which was trained.
+#
+# `scenes` is the course's model with a two-layer encoder of words, trained from the weights of `shapes`.
+
+# %%
+text, _ = models.denoiser("scenes")
+lines = ["a small red star towards the top left, on grey", "a large purple ring towards the bottom right, on white",
+         "a large green circle at the top left and a small yellow cross at the bottom right, on black",
+         "a small blue square above a large red triangle, on white"]
+start = samplers.start((4, 3, 32, 32), course_grid, seeded(9))
+with figure("Pictures of four captions, from the same noises, told nothing and at the weights 1, 2 and 4", height=3.6, width=5) as ax:
+    tokens = captions.tokens(lines)
+    sets = [samplers.last(samplers.dpmpp_2m(guided(text, tokens, captions.nothing(), w), start, course_grid)) for w in (0.0, 1.0, 2.0, 4.0)]
+    plots.images(ax, torch.cat(sets), cols=4)
+    ax.set_yticks([33 * i + 16 for i in range(4)], ["nothing", "w = 1", "w = 2", "w = 4"])
+print(*(f"{k + 1}. {line}" for k, line in enumerate(lines)), sep="\n")
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Is it what was said?
+#
+# The judge reads scenes of one shape. Six pairs of kind and colour, one for each kind, were **never drawn together** in training, though
+# each half of them was. If the model had learned phrases by heart it would fail there; if it puts words together it does not.
+
+# %%
+told_right = {name: row for name, row in recorded.items() if name.startswith("scenes, ") and row.settings["w"] in (1, 2, 3)}
+names = [*reader.ASKED, "all four"]
+if told_right:
+    with figure("Shares of pictures that show the kind, colour, size and ground of their caption, and all four, for three weights, with usual "
+                "captions and with pairs that were held out", width=8, height=3) as ax:
+        for k, (name, row) in enumerate(told_right.items()):
+            values = [row.quality[what] for what in names]
+            ax.errorbar([i + 0.1 * (k - 2.5) for i in range(len(names))], [v["value"] for v in values], fmt=plots.look(k).marker,
+                        yerr=[[v["value"] - v["low"] for v in values], [v["high"] - v["value"] for v in values]],
+                        color=plots.look(k).color, capsize=2, label=name.removeprefix("scenes, "))
+        ax.set(xticks=range(len(names)), xticklabels=names, ylabel="share that is right")
+        ax.legend(fontsize=8)
+else:
+    print(UNRECORDED)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Once a prompt
+#
+# Keys and values depend on the words alone: neither on $t$ nor on $x$. Computed once, they serve all steps, exactly. What it saves is what the
+# encoder and these layers cost, less than a whole call; for large text encoders it is what everybody does.
+
+# %%
+kept = conditions.get("keys once a prompt, time over at every call")
+if kept:
+    print(f"{kept.settings['calls']} calls with {kept.settings['rows']} rows: {told(kept.quality['ratio'])} times the time; "
+          f"{kept.settings['multiply-adds saved']:.1%} of the multiply-adds saved; largest difference of the outputs "
+          f"{kept.settings['largest difference']:.1g}")
+else:
+    print(UNRECORDED)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## By an outline
+#
+# **ControlNet** (Zhang et al. 2023) tells a trained network where things are, pixel by pixel. The base is frozen. A trainable copy of its way
+# down sees the hint $c$ as well, and what it finds is added to what the base leaves for its way up:
+#
+# $$y = \text{decode}\big( \text{encode}(x) + Z_2(\text{encode}'(x + Z_1(c))) \big) .$$
+#
+# $Z_1$ and $Z_2$ are convolutions whose weights and biases **begin at zero**. So at first $y$ is the base's own output, to the last bit. How
+# does anything learn behind zeros? The gradient of a weight of $Z_2$ is what comes in times what comes back: not zero. What goes on to the
+# copy is multiplied by $Z_2 = 0$. After one step $Z_2 \ne 0$, and the copy moves too:
+
+# %%
+torch.manual_seed(0)
+base = {"channels_in": 3, "widths": [16, 16], "blocks": 1, "stem": 2}
+fresh = Controlled(base)
+for weight in fresh.base.parameters():
+    torch.nn.init.normal_(weight, 0, 0.1)
+fresh.copy()
+x, t, cond = torch.randn(2, 3, 16, 16), torch.tensor([100.0, 700.0]), {"hint": torch.rand(2, 1, 16, 16)}
+moved = torch.optim.SGD([w for w in fresh.parameters() if w.requires_grad], 0.1)
+size = lambda weights: max(w.grad.abs().max().item() for w in weights if w.grad is not None)
+for step in range(3):
+    moved.zero_grad()
+    (fresh(x, t, cond) - x).square().mean().backward()
+    print(f"step {step}: largest gradient of Z2 {size(fresh.zeros.parameters()):.2g}, of the copy {size(fresh.own.parameters()):.2g}, "
+          f"of Z1 {size(fresh.seen.parameters()):.2g}")
+    moved.step()
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# `control` was trained on edges, with the kind left out half of the time. Below, outlines, and what is drawn from them, the kind not
+# told. Overlap is the area of the shape asked for and the one drawn, of both over either.
+
+# %%
+control, _ = models.denoiser("control")
+wish = shapes.draw(6, seeded(31))
+told_where = {"hint": shapes.edges(wish), "class": no_kind.expand(6)}
+start = samplers.start((6, 3, 32, 32), course_grid, seeded(32))
+images = samplers.last(samplers.dpmpp_2m(lambda x, level: control(x, level, told_where), start, course_grid))
+with figure("Above six outlines, below what the controlled model draws from them", height=2.2, rows=2, width=5) as axes:
+    plots.images(axes[0], 2 * told_where["hint"] - 1, cols=6)
+    plots.images(axes[1], images, cols=6)
+for name, row in conditions.items():
+    if "overlap" in row.quality:
+        print(f"{name:24} overlap {told(row.quality['overlap'])}; shows the kind {told(row.quality['kind'])}")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## To take home
+#
+# - A condition starts at zero and changes nothing; then it may learn.
+# - Two guesses are a classifier. Guidance follows it: $D_\varnothing + w\,(D_y - D_\varnothing)$, $w = 1$ being off.
+# - Guided samples follow no density that one could name; they overshoot, and what nobody asked for shifts.
+# - It costs two evaluations. On an interval, fewer.
+# - Judge it by what was asked for *and* by a distance, on the same noises.
+#
+# **Read on**: Dhariwal and Nichol (2021), [Diffusion models beat GANs on image synthesis](https://arxiv.org/abs/2105.05233); Ho and Salimans
+# (2021), [Classifier-free diffusion guidance](https://arxiv.org/abs/2207.12598); Kynkäänniemi et al. (2024), [Applying guidance in a limited
+# interval](https://arxiv.org/abs/2404.07724); Lin et al. (2024), [Common diffusion noise schedules and sample steps are
+# flawed](https://arxiv.org/abs/2305.08891); Rombach et al. (2022), [Latent diffusion](https://arxiv.org/abs/2112.10752); Zhang et al. (2023),
+# [ControlNet](https://arxiv.org/abs/2302.05543).
+#
+# **Next**: the two evaluations of guidance become one, and twenty steps become four, by training.
