@@ -1,4 +1,4 @@
-"""`bench guidance`: what guidance buys, takes and costs, over eight weights: on the kinds of `shapes`, on the captions of `scenes`.
+"""`bench guidance`: what guidance buys, takes and costs over eight weights, on kinds of `shapes` and on captions of `scenes`.
 
 All sets of a model start from the same noises and ask for the same things, so that two of them pair off, picture by picture.
   kind, color, size, ground, all four   the share of pictures in which the judge reads what was asked for
@@ -129,9 +129,11 @@ def record(technique: str, plan: Plan, n: int, device: str, workers: int | None,
     cost_of, ratio = costs(plan, device, rounds, size)
     found = judged(mine, plain, held_against(plan, n)) | {"time": ratio}
     settings = {key: getattr(plan, key) for key in ("name", "w", "inside", "by", "asks", "sampler", "steps", "spacing")}
-    stamps = {name: store.card(name)["sha256"][:12] for name in (plan.name, "shapes_judge", *(["shapes_noisy"] * (plan.by != "itself")))}
-    return records.Record(technique, quality={name: each._asdict() for name, each in found.items()}, device=records.device_name(device),
-                          settings=settings | {"checkpoints": stamps} | changes(plan, mine, plain), **cost_of)
+    stamps = {name: store.card(name)["sha256"][:12]
+              for name in (plan.name, "shapes_judge", *(["shapes_noisy"] * (plan.by != "itself")))}
+    return records.Record(technique, quality={name: each._asdict() for name, each in found.items()},
+                          device=records.device_name(device), **cost_of,
+                          settings=settings | {"checkpoints": stamps} | changes(plan, mine, plain))
 
 
 def measure(out: Path | str | None = None, device: str = "cpu", n: dict[str, int] = N, rows: Callable[[], dict] = table,

@@ -131,7 +131,7 @@ def flips(before: Tensor, after: Tensor, want: Tensor) -> tuple[int, int]:
 
 
 def overlap(a: Tensor, b: Tensor) -> Tensor:
-    """Of masks a and b (N, H, W) bool the area of both over that of either (intersection over union), (N,); 1 if both are empty."""
+    """The area of both masks (N, H, W) bool over that of either, (N,): intersection over union; 1 if both are empty."""
     both, either = ((a & b).sum((1, 2)), (a | b).sum((1, 2)))
     return (both / either.clamp(min=1)).where(either > 0, torch.ones(()))
 

@@ -128,7 +128,8 @@ def batch(plan: Plan, index: int = 0, device: str = "cpu") -> Tensor:
 
 def stem(plan: Plan) -> str:
     stamp = store.card(plan.name, plan.folder)["sha256"][:12]
-    parts = plan.name, stamp, *plan._replace(folder=None)[1:], *([store.card("shapes_noisy")["sha256"][:12]] if plan.by != "itself" else [])
+    classifier = store.card("shapes_noisy")["sha256"][:12] if plan.by != "itself" else ""
+    parts = plan.name, stamp, *plan._replace(folder=classifier)[1:]
     return "-".join("".join(c for c in str(part) if c.isalnum() or c in "._") for part in parts)
 
 

@@ -47,7 +47,7 @@ class Classifier(nn.Module):
 
 
 class NoisyClassifier(nn.Module):
-    """net(x, t) -> logits (B, classes) of images x (B, C, H, W) under the noise of time t (B,). unet: settings of its way down."""
+    """net(x, t) -> logits (B, classes) of images x (B, C, H, W) under noise of times t (B,). unet: settings of its way down."""
 
     def __init__(self, classes: int, unet: dict):
         super().__init__()

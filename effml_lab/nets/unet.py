@@ -123,8 +123,8 @@ class UNet(nn.Module):
         self.label = None if classes is None else nn.Embedding(classes + 1, emb)
         self.enter = nn.Conv2d(pixel, first, 3, padding=1)
         self.down, skips = way_down(scales, **same)
-        self.middle = nn.ModuleList([Stage(last.width, last.width, attend=not i, reads=f"middle{i}" if last.reads else None, **same)
-                                     for i in range(2)])
+        self.middle = nn.ModuleList(
+            [Stage(last.width, last.width, attend=not i, reads=f"middle{i}" if last.reads else None, **same) for i in range(2)])
         self.kept = (*skips, last.width)                # channels of all that `encode` leaves
         self.up = way_up(scales, skips, **same)
         self.leave = nn.Sequential(Norm(first), nn.SiLU(), zero(nn.Conv2d(first, pixel, 3, padding=1)))

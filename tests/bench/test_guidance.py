@@ -1,4 +1,4 @@
-"""`bench guidance` and `bench conditions` on toy checkpoints: tables become rows, pictures pair off, hints and prompts are followed."""
+"""`bench guidance` and `bench conditions` on toy checkpoints: tables become rows, and pictures pair off."""
 from functools import partial
 
 import pytest
@@ -22,7 +22,8 @@ def told(toys):
     nets = {"scenes": ("captioned", Captioned, {**scenes.NET, "unet": {**SMALL, "reads": True}, "width": 16, "depth": 1}),
             "control": ("controlled", Controlled, {"unet": SMALL, "hints": 1}),
             "control_masks": ("controlled", Controlled, {"unet": SMALL, "hints": 1}),
-            "shapes_noisy": ("noisy_classifier", NoisyClassifier, {"classes": 6, "unet": {"channels_in": 3, "widths": [8], "stem": 2}})}
+            "shapes_noisy": ("noisy_classifier", NoisyClassifier,
+                             {"classes": 6, "unet": {"channels_in": 3, "widths": [8], "stem": 2}})}
     for name, (kind, cls, settings) in nets.items():
         net = cls(**settings)
         for weight in net.parameters():
@@ -40,7 +41,8 @@ def quick(monkeypatch):
 
 def rows():
     kinds, words = guidance.KINDS._replace(steps=2, size=4), guidance.WORDS._replace(steps=2, size=4)
-    return {"shapes, w = 1": kinds, "shapes, w = 3": kinds._replace(w=3.0), "shapes, w = 3 inside": kinds._replace(w=3.0, inside=(0.3, 5.0)),
+    return {"shapes, w = 1": kinds, "shapes, w = 3": kinds._replace(w=3.0),
+            "shapes, w = 3 inside": kinds._replace(w=3.0, inside=(0.3, 5.0)),
             "shapes, a classifier, s = 2": kinds._replace(w=2.0, by="a classifier"), "scenes, w = 2": words._replace(w=2.0),
             "scenes, held out, w = 1": words._replace(asks="held out")}
 
@@ -67,7 +69,8 @@ def test_captions_come_from_the_number_of_a_batch(told):
     from effml_lab.datasets import captions
     assert captions.held(held).all() and not (captions.held(samples.asked(plan)) & samples.asked(plan).shown).any()
     stems = {samples.stem(p) for p in (plan, plan._replace(w=2.0), plan._replace(w=2.0, inside=(0.3, 5.0)),
-                                       plan._replace(w=2.0, inside=(0.35, 5.0)), plan._replace(asks="held out"), plan._replace(seed=1))}
+                                       plan._replace(w=2.0, inside=(0.35,
+                                                                    5.0)), plan._replace(asks="held out"), plan._replace(seed=1))}
     assert len(stems) == 6
 
 

@@ -62,7 +62,8 @@ def test_tokens_are_words_and_never_all_padding():
 
 
 @pytest.mark.parametrize("said, word", [
-    ("a small mauve star, on grey", "no word 'mauve'"), ("", "empty caption"), ("  ", "empty caption"), ("<pad>", "no word '<pad>'"),
+    ("a small mauve star, on grey", "no word 'mauve'"), ("", "empty caption"), ("  ", "empty caption"), ("<pad>",
+                                                                                                         "no word '<pad>'"),
     ("a " * 40, "at most 39 words and commas, got 40")])
 def test_a_bad_caption_gets_one_sentence(said, word):
     with pytest.raises(ValueError) as error:

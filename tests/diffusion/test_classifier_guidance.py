@@ -57,7 +57,7 @@ def test_guided_samples_are_not_the_sharpened_density():
     axis = torch.linspace(-4, 6, 400, dtype=torch.float64)
     x = torch.cartesian_prod(axis, axis)
     clean, w = levels.Level(0.0, 1.0, 1e-9), 3.0
-    log = MIX.log_pdf(x, clean) + w * MIX.log_posterior(x, clean)[:, 0]            # p(x|c)^w p(x)^(1-w) = p(x) p(c|x)^w, up to a factor
+    log = MIX.log_pdf(x, clean) + w * MIX.log_posterior(x, clean)[:, 0]      # p(x|c)^w p(x)^(1-w) is p(x) p(c|x)^w
     mean = ((log.softmax(0)[:, None]) * x).sum(0)
     assert mean[0].item() < 1.25 and sampled(w).mean(0)[0].item() > 1.5
 
@@ -75,7 +75,8 @@ def test_the_gradient_is_taken_whatever_the_caller_has_set_and_leaves_nothing_be
 def test_pure_noise_holds_nothing_of_a_class():
     level = levels.Level(1.0, 0.0, 1.0)
     blank = lambda x, level: torch.zeros_like(x)
-    assert torch.equal(classifier_guided(blank, MIX.log_posterior, torch.tensor([1]), 2.0)(normal(2, 2), level), torch.zeros(2, 2))
+    assert torch.equal(classifier_guided(blank, MIX.log_posterior, torch.tensor([1]), 2.0)(normal(2, 2), level),
+                       torch.zeros(2, 2))
 
 
 def test_a_scale_for_each_image_and_a_net_that_is_told_the_time():

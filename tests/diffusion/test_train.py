@@ -37,4 +37,5 @@ def test_weights_take_their_share_of_the_rate_and_frozen_ones_none():
     again = Run(net, 1e-2, share=lambda name: 0.1 if name.startswith("0") else 1.0)
     again.load(run.state())
     for a, b in zip(run.opt.param_groups, again.opt.param_groups):
-        assert all(torch.equal(run.opt.state[p]["exp_avg"], again.opt.state[q]["exp_avg"]) for p, q in zip(a["params"], b["params"]))
+        assert all(torch.equal(run.opt.state[p]["exp_avg"], again.opt.state[q]["exp_avg"]) for p,
+                   q in zip(a["params"], b["params"]))

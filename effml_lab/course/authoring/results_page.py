@@ -22,8 +22,8 @@ from .results import (
 
 SECTIONS: dict[str, tuple[Callable[[Path], Lines], ...]] = {        # what was run -> the lines of its table
     "`bench graders`": (graders,), "`bench tests`": (tests,), "`bench labs`": (labs,), "`bench digits`": (digits, judge),
-    "`bench shape_search`": (shapes_tried,), "`bench samplers`": (few,), "`bench guidance`": (guidance,), "`bench conditions`": (conditions,),
-    "`bench loop`": (beside("loop", "Loop of 50 steps"),),
+    "`bench shape_search`": (shapes_tried,), "`bench samplers`": (few,),
+    "`bench guidance`": (guidance,), "`bench conditions`": (conditions,), "`bench loop`": (beside("loop", "Loop of 50 steps"),),
     "`bench unet` and `bench race`": (beside("unet", "UNet"),), "`bench quant`": (layers,),
     "`bench calibration`": (calibration,), "`bench instructions`": (instructions,),
 }

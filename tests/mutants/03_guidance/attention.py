@@ -42,7 +42,8 @@ def right_each(q, kv, pad, heads):
     return out
 
 
-def change(scale=lambda d, c, l: d**-0.5, dim=-1, mask=lambda s, pad: s.masked_fill(pad, -torch.inf), cut=lambda kv: kv.chunk(2, -1),
+def change(scale=lambda d, c, l: d**-0.5, dim=-1, mask=lambda s, pad: s.masked_fill(pad, -torch.inf),
+           cut=lambda kv: kv.chunk(2, -1),
            weigh=lambda w, pad: w):
     def answer(q, kv, pad, heads):
         k, v = cut(kv)

@@ -1,5 +1,4 @@
 """Answers to 03-flips: right ones, and wrong ones with the causes that a report may name for them."""
-import torch
 
 EXERCISE = "03-flips"
 

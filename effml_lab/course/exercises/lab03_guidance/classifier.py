@@ -148,8 +148,8 @@ def asked(looks: list[Tensor], x: Tensor) -> Property:
 
 
 def free(keeps: bool) -> Property:
-    cause = "a graph hangs on what is returned, and grows from step to step: take the gradient with torch.autograd.grad, and add it " \
-            "outside of enable_grad"
+    cause = ("a graph hangs on what is returned, and grows from step to step: take the gradient with torch.autograd.grad, and "
+             "add it outside of enable_grad")
     return Property(FREE, not keeps, "it requires a gradient" if keeps else "as expected", "none", (cause,) if keeps else ())
 
 

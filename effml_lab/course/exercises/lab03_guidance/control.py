@@ -4,15 +4,14 @@ Every part is another map, so that the answer tells what went through which. Wit
 the base's own output, to the last bit.
 """
 import torch
-from torch import Tensor
 
 from ....nets.control import controlled
 from ....nets.unet import Ways
 from ...contract.exercise import Exercise, Property, Unanswered, close, same_form
 from ..common import tol
 
-FORM, FRESH, TOLD = "shape and dtype of x", "with zeros it is the base, to the last bit", "decode(encode(x) + Z2(encode'(x + Z1(c))))"
-ONCE = "each way down is gone once"
+FORM, FRESH = "shape and dtype of x", "with zeros it is the base, to the last bit"
+TOLD, ONCE = "decode(encode(x) + Z2(encode'(x + Z1(c))))", "each way down is gone once"
 C, KEPT = 4, 3
 
 
@@ -20,8 +19,10 @@ def cases(rng):
     out = []
     for b, dtype in ((3, torch.float32), (1, torch.float64)):
         draw = lambda *size: torch.randn(size, generator=rng, dtype=torch.float64).to(dtype)
-        out.append({"x": draw(b, C), "hint": draw(b, 2), "base": [draw(C, C) for _ in range(KEPT)], "copy": [draw(C, C) for _ in range(KEPT)],
-                    "up": [draw(C, C) for _ in range(KEPT)], "seen": draw(2, C), "zeros": [0.7 * draw(C, C) for _ in range(KEPT)]})
+        out.append({"x": draw(b, C), "hint": draw(b, 2), "base": [draw(C, C) for _ in range(KEPT)],
+                    "copy": [draw(C, C) for _ in range(KEPT)],
+                    "up": [draw(C, C) for _ in range(KEPT)], "seen": draw(2, C),
+                    "zeros": [0.7 * draw(C, C) for _ in range(KEPT)]})
     return out
 
 
@@ -78,13 +79,16 @@ def slips(case) -> dict:
         "the base goes in by the copy's entrance": lambda: ours(base.encode(copy.entered(x)), theirs),
         "the base sees the hint, too: it stays as it is": lambda: ours(base.encode(base.entered(x) + see), theirs),
         "the copy is not asked: both ways down are the base's": lambda: ours(mine, base.encode(base.entered(x) + see)),
-        "the zeros are left out: what the copy finds goes through them": lambda: base.decode([m + t for m, t in zip(mine, theirs)]),
+        "the zeros are left out: what the copy finds goes through them": lambda: base.decode(
+            [m + t for m, t in zip(mine, theirs)]),
         "only the last of what the copy finds is added: all of it is": lambda: base.decode(last),
         "all but the last are added: the middle's, too": lambda: base.decode([*added(mine, theirs)[:-1], mine[-1]]),
-        "what the base left is gone: what the copy finds is added to it": lambda: base.decode([z(t) for z, t in zip(zeros, theirs)]),
+        "what the base left is gone: what the copy finds is added to it": lambda: base.decode(
+            [z(t) for z, t in zip(zeros, theirs)]),
         "what the copy finds is added after the zeros alone: they take it, not the sum": lambda: base.decode(
             [z(m + t) for z, m, t in zip(zeros, mine, theirs)]),
-        "the zeros take what the base left, too: they take the copy's": lambda: base.decode([t + z(m) for m, z, t in zip(mine, zeros, theirs)]),
+        "the zeros take what the base left, too: they take the copy's": lambda: base.decode(
+            [t + z(m) for m, z, t in zip(mine, zeros, theirs)]),
         "the zeros are taken from the other end": lambda: base.decode(added(mine, theirs, zeros[::-1])),
         "what the copy left is added from the other end": lambda: ours(mine, theirs[::-1]),
         "the hint is added behind the copy's first step: Z1 stands at its entrance": lambda: ours(mine, [
@@ -104,10 +108,12 @@ def verify(case, out):
     mine = base.encode(base.entered(x))
     theirs = copy.encode(copy.entered(x))
     fresh = close(FRESH, out["fresh"], controlled(x, case["hint"], base, copy, *blank), {
-        "the zeros are left out: what the copy finds goes through them": lambda: base.decode([m + t for m, t in zip(mine, theirs)]),
+        "the zeros are left out: what the copy finds goes through them": lambda: base.decode(
+            [m + t for m, t in zip(mine, theirs)]),
         "what the base left is gone: what the copy finds is added to it": lambda: base.decode([0 * m for m in mine]),
         "multiplied: what the copy finds is added": lambda: base.decode([0 * m for m in mine]),
-        "what the copy finds is added after the zeros alone: they take it, not the sum": lambda: base.decode([0 * m for m in mine]),
+        "what the copy finds is added after the zeros alone: they take it, not the sum": lambda: base.decode(
+            [0 * m for m in mine]),
         "the zeros take what the base left, too: they take the copy's": lambda: base.decode(theirs),
         "the base goes in by the copy's entrance": lambda: base.decode(base.encode(copy.entered(x)))}, 0.0)
     good = out["calls"] == ["base", "copy"]
@@ -115,5 +121,5 @@ def verify(case, out):
     return [form, fresh, close(TOLD, out["out"], right, slips(case), tol(x.dtype)), once]
 
 
-EXERCISES = (Exercise("03-control", "A copy behind zeros (ControlNet)", {FORM: 0, FRESH: 1, TOLD: 3, ONCE: 0.5}, cases, run, verify,
-                      own=(controlled,)),)
+EXERCISES = (Exercise("03-control", "A copy behind zeros (ControlNet)", {FORM: 0, FRESH: 1, TOLD: 3, ONCE: 0.5}, cases, run,
+                      verify, own=(controlled,)),)

@@ -41,8 +41,8 @@ def verify(case, out):
         return [form]
     gone, numbers = got == null, [out[key].double() for key in ("out", "again", "other")]
     whole = ends(out, null, labels)
-    rows = [form, kept(labels, null, got), share(gone, p, ALL in whole.causes), even(gone, labels, null), chance(out["short"], null),
-            whole, drawn(DRAWN, *numbers)]
+    rows = [form, kept(labels, null, got), share(gone, p, ALL in whole.causes), even(gone, labels, null),
+            chance(out["short"], null), whole, drawn(DRAWN, *numbers)]
     same = not rows[-1].passed and not rows[-1].causes and rows[3].passed and bool(gone.any() and not gone.all())
     return [*rows[:-1], rows[-1]._replace(causes=("the same ones for every rng: draw with generator=rng",))] if same else rows
 
@@ -57,8 +57,8 @@ def kept(labels: Tensor, null: int, got: Tensor) -> Property:
               frozenset({-1}): "what is dropped became -1: null is the number that is handed in",
               frozenset({1}): "this is the mask: labels where it is False, null where it is True"}
     moved = () if values <= {0, 1, -1} else ("the labels have moved: each stays where it is",)
-    return Property(KEPT, False, f"{number(int(got[i]))} in place of {number(int(labels[i]))}", f"{int(labels[i])}, or null ({null})",
-                    known(causes, frozenset(values)) or moved)
+    return Property(KEPT, False, f"{number(int(got[i]))} in place of {number(int(labels[i]))}",
+                    f"{int(labels[i])}, or null ({null})", known(causes, frozenset(values)) or moved)
 
 
 def share(gone: Tensor, p: float, everything: bool) -> Property:
@@ -77,7 +77,8 @@ def even(gone: Tensor, labels: Tensor, null: int) -> Property:
     """The share in each half of the row and in each class."""
     overall = gone.double().mean()
     parts = [gone[:LONG // 2], gone[LONG // 2:], gone[::2], *(gone[labels == k] for k in range(null))]
-    gaps = [abs(float(part.double().mean() - overall)) / max(float(overall * (1 - overall)) / len(part), 1e-12) ** 0.5 for part in parts]
+    gaps = [abs(float(part.double().mean() - overall)) / max(float(overall * (1 - overall)) / len(part), 1e-12) ** 0.5
+            for part in parts]
     first = bool(gone[:10].all()) and not gone[-10:].any() or bool(gone[-10:].all()) and not gone[:10].any()
     cause = ("the first ones, or the last, are dropped: each label has a chance of its own",) if first else ()
     if max(gaps) < 6:

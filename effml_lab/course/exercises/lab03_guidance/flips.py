@@ -13,7 +13,8 @@ def cases(rng):
     out = []
     for n in SIZES:
         want = torch.arange(n) % 6
-        wrong = lambda share: torch.where(torch.rand(n, generator=rng) < share, (want + 1 + torch.randint(5, (n,), generator=rng)) % 6, want)
+        wrong = lambda share: torch.where(torch.rand(n, generator=rng) < share,
+                                          (want + 1 + torch.randint(5, (n,), generator=rng)) % 6, want)
         before, after = wrong(0.6), wrong(0.3)
         stay = slice(0, n // 10)                    # wrong before, and wrong in the same way afterwards
         before[stay] = after[stay] = (want[stay] + 1) % 6
@@ -38,9 +39,11 @@ def slips(case) -> dict[str, tuple[float, float]]:
     return {
         "the two are exchanged": (lost, gained),
         "shares where counts were asked for": (gained / n, lost / n),
-        "all that are right afterwards, and all that are wrong: those that changed are asked for": (int(then.sum()), int((~then).sum())),
+        "all that are right afterwards, and all that are wrong: those that changed are asked for": (
+            int(then.sum()), int((~then).sum())),
         "all that are right before, and after": (int(first.sum()), int(then.sum())),
-        "all that changed, one way or the other: a wrong picture may become another wrong one": (int(moved.sum()), int(moved.sum())),
+        "all that changed, one way or the other: a wrong picture may become another wrong one": (
+            int(moved.sum()), int(moved.sum())),
         "became right, and changed without becoming right: a wrong picture may become another wrong one": (
             gained, int((moved & ~then).sum())),
         "the difference of the two: both are asked for": (gained - lost, lost - gained),
@@ -53,7 +56,8 @@ def slips(case) -> dict[str, tuple[float, float]]:
 def verify(case, out):
     right = flips(case["before"], case["after"], case["want"])
     whole = all(float(value).is_integer() for value in out)
-    said = [cause for cause, guess in slips(case).items() if all(abs(g - o) < 1e-6 for g, o in zip(guess, out)) and tuple(guess) != right]
+    said = [cause for cause, guess in slips(case).items()
+            if all(abs(g - o) < 1e-6 for g, o in zip(guess, out)) and tuple(guess) != right]
     form = Property(FORM, whole, f"{out[0]:g} and {out[1]:g}", "two whole numbers", () if whole else tuple(said))
     row = lambda name, got, want: Property(name, got == want, f"{got:g}", f"{want:g}", () if got == want else tuple(said))
     return [form, row(GAINED, out[0], right[0]), row(LOST, out[1], right[1])]

@@ -57,7 +57,8 @@ def slips(case, w: float) -> dict:
     zero = guess(case, x, torch.zeros(len(x), dtype=torch.long))
     clip = lambda v: v.clamp(-1, 1)
     return {
-        "the paper's w, which starts from the guess with: (1 + w) with - w without. Here w = 1 is guidance off": lambda: (1 + w) * c - w * u,
+        "the paper's w, which starts from the guess with: (1 + w) with - w without. Here w = 1 is guidance off": lambda: (
+            (1 + w) * c - w * u),
         "the two guesses are exchanged: the first half of the batch is what it was given first": lambda: c + w * (u - c),
         "the guess without is added whole: its weight is 1 - w": lambda: u + w * c,
         "w times the difference, and nothing it is added to": lambda: w * (c - u),
@@ -85,7 +86,8 @@ def verify(case, out):
 def batched(calls: list[dict], b: int) -> Property:
     sizes = [len(call["x"]) for call in calls]
     said = {(b, b): "two calls of B rows: put both into one batch, and cut what comes back in two",
-            (b,): "one guess only: the other is missing", (2 * b, 2 * b): "the batch of 2 B rows is sent twice: keep what comes back",
+            (b,): "one guess only: the other is missing",
+            (2 * b, 2 * b): "the batch of 2 B rows is sent twice: keep what comes back",
             (): "the net was never asked"}
     return Property(ROWS, sizes == [2 * b], f"calls of {sizes} rows", f"one of {2 * b}", known(said, tuple(sizes)))
 
@@ -110,5 +112,5 @@ def off(case, out: dict, c: Tensor) -> Property:
     return Property(ONE, sizes == [b], f"calls of {sizes} rows", f"one of {b}", () if sizes == [b] else cause)
 
 
-EXERCISES = (Exercise("03-guided", "Classifier-free guidance", {FORM: 0, VALUE: 3, ROWS: 1, SHOWN: 0.5, ONE: 1}, cases, run, verify,
-                      own=(guided,)),)
+EXERCISES = (Exercise("03-guided", "Classifier-free guidance", {FORM: 0, VALUE: 3, ROWS: 1, SHOWN: 0.5, ONE: 1}, cases, run,
+                      verify, own=(guided,)),)

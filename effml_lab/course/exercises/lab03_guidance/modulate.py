@@ -45,8 +45,8 @@ def run(impl, case):
     except RuntimeError as error:
         if "must match the size" not in str(error):
             raise
-        raise Unanswered("What linear(emb) gives has one number an image and channel, (B, 2 C), and is laid along other axes of h: "
-                         f"give scale and shift the shape (B, C, 1, 1){where(error)}.") from None
+        raise Unanswered("What linear(emb) gives has one number an image and channel, (B, 2 C), and is laid along other axes of "
+                         f"h: give scale and shift the shape (B, C, 1, 1){where(error)}.") from None
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ....nets.blocks import cross_attention
-from ...contract.exercise import Exercise, Property, close, same_form
+from ...contract.exercise import Exercise, close, same_form
 from ..common import tol
 
 FORM, WHOLE, PADDED = "shape and dtype of q", "softmax(q k / sqrt(d)) v, without padding", "padding gets no weight"
@@ -34,7 +34,7 @@ def run(impl, case):
 
 def attend(q: Tensor, kv: Tensor, pad: Tensor, heads: int, **slip) -> Tensor:
     """Cross-attention with at most one thing wrong."""
-    (b, n, c), l = q.shape, kv.shape[1]
+    b, n, c = q.shape
     k, v = (kv[..., ::2], kv[..., 1::2]) if slip.get("strided") else kv.chunk(2, 2)
     k, v = (v, k) if slip.get("exchanged") else (k, v)
     if slip.get("laid"):                            # (B, heads, N, d) by a view, without the transpose
@@ -89,7 +89,8 @@ def verify(case, out):
     row = close(PADDED, padded, right(pad), {
         "the mask is not used: padding is read like words": lambda: attend(q, kv, none, heads),
         INVERTED: lambda: attend(q, kv, ~pad, heads),
-        "scores at padding become 0, and exp(0) is 1: they must become minus infinity": lambda: attend(q, kv, pad, heads, fill=0.0),
+        "scores at padding become 0, and exp(0) is 1: they must become minus infinity": lambda: attend(
+            q, kv, pad, heads, fill=0.0),
         "the mask comes after the softmax: the weights that are left no longer add up to 1": lambda: attend(
             q, kv, pad, heads, masked=False, after=True),
         "scores at padding become -1: they must become minus infinity": lambda: attend(q, kv, pad, heads, fill=-1.0),

@@ -21,7 +21,8 @@ def cases(rng):
         draw = lambda *size: torch.randn(size, generator=rng, dtype=torch.float64).to(dtype)
         prompts = [torch.randint(2, WORDS, (1, LENGTH), generator=rng) for _ in range(2)]
         prompts[1][0, 1] = 1 + prompts[0][0, 1] % (WORDS - 1)
-        out.append({"x": draw(b, 2, 2), "prompts": prompts, "null": torch.tensor([[1] + [0] * (LENGTH - 1)]), "w": 2.0 + integer(rng, 0, 3),
+        out.append({"x": draw(b, 2, 2), "prompts": prompts, "null": torch.tensor([[1] + [0] * (LENGTH - 1)]),
+                    "w": 2.0 + integer(rng, 0, 3),
                     "table": draw(WORDS)})
     return out
 
@@ -38,7 +39,7 @@ class Bed:
 
     def denoise(self, x: Tensor, level: Level, told: dict[str, Tensor] | None = None) -> Tensor:
         if isinstance(told, Tensor):
-            raise Unanswered("denoise was handed tokens: hand it what encode made of them, so that it need not encode them again.")
+            raise Unanswered("denoise was handed tokens: hand it what encode made of them.")
         self.rows.append(len(x))
         factor = torch.ones(len(x), dtype=x.dtype) if told is None else read(told).expand(len(x))
         return torch.tanh(x * factor.view(-1, 1, 1)) + level.sigma
@@ -83,8 +84,8 @@ def verify(case, out):
     form = same_form(FORM, out["outs"][0][0], want[0], x)
     if not form.readable:
         return [form]
-    slips = {"nothing is asked for by leaving the prompt out: the prompt of nothing was trained, and is encoded too": lambda: right(
-                 case, first, None, w),
+    slips = {"nothing is asked for by leaving the prompt out: the prompt of nothing was trained, so encode it too": lambda: (
+                 right(case, first, None, w)),
              "the two prompts are exchanged": lambda: right(case, null, first, w),
              "the prompt of nothing alone": lambda: right(case, first, null, 0.0),
              "the guess with the prompt alone: w does nothing, or both halves are told the prompt": lambda: right(
@@ -107,7 +108,8 @@ def once(encoded: list[int]) -> Property:
         cause = ("encode is called in every step, too",)
     elif rows > 2:
         cause = ("a prompt is encoded more than once: keep what encode gives",)
-    return Property(ONCE, good, f"{before} times before, {total - before} times in {CALLS} steps", "twice before, never in a step", cause)
+    return Property(ONCE, good, f"{before} times before, {total - before} times in {CALLS} steps",
+                    "twice before, never in a step", cause)
 
 
 EXERCISES = (Exercise("03-remember", "A prompt is read once", {FORM: 0, VALUE: 1.5, ONCE: 1.5, ANEW: 1}, cases, run, verify,

@@ -48,5 +48,6 @@ EXERCISES: tuple[Exercise, ...] = (
     reading("03-read-overshoot", "Left behind by its own mean", lambda: around(3.0), lambda: {
         "this is the mean of the class itself, w = 1": around(1.0), "this is w = 2: w = 3 was asked for": around(2.0),
         "this is w = 4: is your w the paper's?": around(4.0)}),
-    reading("03-read-enough", "What it costs to get what was asked for", lambda: (fewest() - 0.01, fewest() + 0.01), fewest_slips),
+    reading("03-read-enough", "What it costs to get what was asked for", lambda: (fewest() - 0.01, fewest() + 0.01),
+            fewest_slips),
 )
