@@ -66,7 +66,7 @@ UNRECORDED = "Nothing is recorded here yet: `python -m effml_lab bench guidance`
 # with $e$?
 #
 # - **Add** it: $h + W e$ (Ho et al. 2020). It moves features.
-# - **Scale and shift**: $\text{norm}(h)\,(1 + \gamma) + \beta$ with $(\gamma, \beta) = W e$, *AdaGN* (Dhariwal and Nichol 2021, eq. 8). It
+# - **Scale and shift**: $\text{norm}(h)\,(1 + \gamma) + \beta$ with $(\gamma, \beta) = W e$, *AdaGN* (Dhariwal and Nichol 2021, section 3.1). It
 #   can also turn features down, for this image alone.
 #
 # Two rules for any new condition. It **starts at zero**: $W = 0$ leaves the network as it was, to the last bit, so what was learned
@@ -293,7 +293,7 @@ print(*(f"{k + 1}. {line}" for k, line in enumerate(lines)), sep="\n")
 
 # %%
 told_right = {name: row for name, row in recorded.items() if name.startswith("scenes, ") and row.settings["w"] in (1, 2, 3)}
-names = [*reader.ASKED, "all four"]
+names = [*reader.READ, "all four"]
 if told_right:
     with figure("Shares of pictures that show the kind, colour, size and ground of their caption, and all four, for three weights, with usual "
                 "captions and with pairs that were held out", width=8, height=3) as ax:

@@ -61,7 +61,7 @@ part = lambda estimate: f"{estimate['value']:.3f} ({estimate['low']:.3f} to {est
 # 2021 lets it **scale and shift** what a group norm has just made of size 1:
 #
 # $$\text{AdaGN}(h, \text{emb}) = \text{norm}(h)\,(1 + \gamma) + \beta, \qquad (\gamma, \beta) = \text{linear}(\text{emb}).
-# \tag{Dhariwal and Nichol 2021, eq. 8}$$
+# \tag{Dhariwal and Nichol 2021, section 3.1}$$
 #
 # A sum can only move a feature; a factor can also switch it off, for this image alone. The $1 +$ is there for the beginning: the
 # linear layer starts at zero, and a network that has just been given a condition must not be another network.
@@ -640,7 +640,7 @@ with figure("Four captions, a column each, at the weights 1, 2 and 5, a row each
 # %%
 for name, row in recorded.items():
     if name.startswith("scenes, ") and row.settings["w"] in (1, 2, 3):
-        print(f"{name:28}", ", ".join(f"{what} {row.quality[what]['value']:.3f}" for what in (*reader.ASKED, "all four")))
+        print(f"{name:28}", ", ".join(f"{what} {row.quality[what]['value']:.3f}" for what in (*reader.READ, "all four")))
 
 # %% [markdown]
 # Each line says which share of recorded pictures shows what the caption asked for. Rows of *held out* ask only for pairs of

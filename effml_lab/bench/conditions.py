@@ -1,10 +1,12 @@
 """`bench conditions`: what three ways of telling a net something are worth.
 
   AdaGN      validation loss of a digits net whose blocks are scaled and shifted, over one that adds, after equal steps with
-             equally many weights, over three seeds; the parts of the validation set are paired
+             equally many weights, from three seeds. The interval is that of the noise of validation, which all nets share; how
+             far seeds differ is told by their own ratios
   control    overlap (intersection over union) of the shape that a hint asks for and the one that is drawn, with a hint and
              without, from the same noises; and the share that shows the kind where it was given
-  keys once  time of a run of the text model whose prompt is encoded once, over one that encodes it at every call, A B A B
+  keys once  time of twenty calls of the text model, each on 16 images of one prompt, that is encoded once, over encoding it
+             row by row at every call, A B A B
 """
 from pathlib import Path
 
@@ -20,17 +22,16 @@ from ..diffusion.train import Run, cooled, fit
 from ..measure import cost, quality, records
 from ..models import checkpoints, reader, samples, store
 from ..nets.unet import UNet
-from ..recipes import control, control_masks
 
 SEEDS, STEPS, BATCH, LR = (0, 1, 2), 500, 64, 1e-3
 DIGITS = {"widths": [32, 64], "blocks": 1, "attention": [False, True], "classes": 10}
 NETS = {"added": {}, "adaptive": {"adaptive": True, "emb": 78}}             # emb: so that both have as many weights
 N, CALLS = 300, 20
-HINTS = {"edges": ("control", control.outlines), "masks": ("control_masks", control_masks.covered)}
+HINTS = {"edges": ("control", shapes.edges), "masks": ("control_masks", shapes.masks)}
 
 
 def learned(settings: dict, seed: int, steps: int) -> Tensor:
-    """The validation loss of a net after so many steps, part by part, the same noise for every net; (parts,)."""
+    """The validation loss of a net after so many steps, pass by pass, the same noise for every net; (passes,)."""
     images, kinds = datasets.load("digits", "train")
     held, classes = datasets.load("digits", "test")
     torch.manual_seed(seed)
@@ -51,7 +52,8 @@ def adagn(steps: int) -> records.Record:
              for name, settings in NETS.items()}
     ratio = quality.ratio(torch.cat(found["adaptive"]), torch.cat(found["added"]))
     return records.Record("AdaGN, loss over that of adding", quality={"ratio": ratio._asdict()}, settings={
-        "steps": steps, "seeds": SEEDS, "ratios": [(a.mean() / b.mean()).item() for a, b in zip(*reversed(found.values()))],
+        "steps": steps, "seeds": SEEDS, "ratios": [
+            (mine.mean() / other.mean()).item() for mine, other in zip(found["adaptive"], found["added"])],
         "parameters": {name: sum(p.numel() for p in UNet(**DIGITS, **settings).parameters()) for name, settings in NETS.items()}})
 
 
@@ -72,7 +74,7 @@ def followed(n: int):
     def row(technique: str, name: str, cond: dict | Tensor) -> records.Record:
         images = drawn(name, cond, n)
         hits = reader.attributes(images).kind == kinds
-        found = {"overlap": quality.bootstrap(lambda v: v.mean().item(), quality.overlap(reader.figure(images), wanted)),
+        found = {"overlap": quality.mean(quality.overlap(reader.figure(images), wanted)),
                  "kind": quality.proportion(hits)}
         return records.Record(technique, quality={k: v._asdict() for k, v in found.items()},
                               settings={"checkpoint": store.card(name)["sha256"][:12]})

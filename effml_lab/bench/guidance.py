@@ -5,11 +5,11 @@ All sets of a model start from the same noises and ask for the same things, so t
   small          the share that is read as small, which nobody asks of `shapes`: half of all real shapes are
   area           the mean share of a picture that the shape covers
   frechet        distance to fresh renders of what was asked for, in the judge's features
-  evenness       diversity: entropy of (color, size, ground) as read, over that of equal shares; of `shapes` alone
+  evenness       diversity: entropy of (color, size, ground) as read, over that of equal shares
   less w = 1     the paired difference to the same set without guidance
   time           over that without guidance, in one run A B A B
 Rows of `shapes` also count the pictures whose kind became right, and wrong, as w rose from 1. Beside guidance everywhere stand
-guidance on an interval of levels, a classifier's, and captions whose kind and color were never drawn together for training.
+guidance on an interval of levels, that of a classifier, and captions whose kind and color were never drawn together for training.
 """
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from ..measure import cost, quality, records
 from ..models import judges, reader, samples, store
 from ..models.samples import SPACING, Plan
 from . import real
-from .plan_cost import runner, sync
+from .plan_cost import cost_of, runner, sync
 
 WEIGHTS = (0.0, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 8.0)
 SCALES = (1.0, 2.0, 3.0, 5.0)               # of the classifier's guidance
@@ -65,44 +65,34 @@ def seen(plan: Plan, n: int, device: str, workers: int | None) -> Seen:
 
 def held_against(plan: Plan, n: int) -> Tensor:
     """Features of renders of what is asked for: the kinds in turn, or the very scenes."""
-    return judges.features("shapes", shapes.render(scenes_of(plan, n)) if plan.name == "scenes" else real.scenes(n)[0])
-
-
-def share(hits: Tensor) -> quality.Estimate:
-    return quality.proportion(hits)
-
-
-def mean(values: Tensor) -> quality.Estimate:
-    return quality.bootstrap(lambda v: v.mean().item(), values.double())
+    kinds = samples.kinds(plan.name, n, folder=plan.folder)
+    return judges.features("shapes", shapes.render(scenes_of(plan, n)) if kinds is None else real.scenes(n)[0])
 
 
 def judged(mine: Seen, plain: Seen, held: Tensor) -> dict[str, quality.Estimate]:
     """All that is said of a set, beside the same noises without guidance."""
     small = mine.read.size == 0
     look = (mine.read.color * len(shapes.SIZES) + mine.read.size) * len(shapes.GROUNDS) + mine.read.ground
-    found = {name: share(hits) for name, hits in mine.hits.items()}
-    found |= {"small": share(small), "area": mean(mine.area),
+    found = {name: quality.proportion(hits) for name, hits in mine.hits.items()}
+    found |= {"small": quality.proportion(small), "area": quality.mean(mine.area),
               "frechet": quality.bootstrap(quality.frechet, mine.features, held)}
-    if len(mine.hits) == 1:
-        found["evenness"] = quality.bootstrap(partial(quality.evenness, classes=LOOKS), look)
+    found["evenness"] = quality.bootstrap(partial(quality.evenness, classes=LOOKS), look)
     return found | {
         "frechet less w = 1": quality.paired(quality.frechet, mine.features, plain.features, held),
-        "small less w = 1": mean(small.double() - (plain.read.size == 0).double()),
-        "kind less w = 1": mean(mine.hits["kind"].double() - plain.hits["kind"].double())}
+        "small less w = 1": quality.mean(small.double() - (plain.read.size == 0).double()),
+        "kind less w = 1": quality.mean(mine.hits["kind"].double() - plain.hits["kind"].double())}
 
 
-@torch.no_grad()
 def costs(plan: Plan, device: str, rounds: int, size: int) -> tuple[dict, quality.Estimate]:
-    """nfe, macs and bytes for a Record, and the time over that of the same plan without guidance."""
+    """nfe, macs, ms and bytes for a Record, and the time over that of the same plan without guidance.
+
+    What a classifier's gradient takes is in the time and in the bytes, in neither of nfe and macs.
+    """
     small = plan._replace(size=size)
-    (run, net), (plain, _) = runner(small, device), runner(free(small), device)
-    run()
-    nfe = net.nfe(size)
-    x, (cond, _) = samples.prepared(small, 0, device)[2], samples.wanted(small)
-    macs = cost.macs(net.net, x[:1], torch.full((1,), 500.0, device=device), cond[:1].to(device))
-    ratio = cost.ratio(run, plain, rounds, warmup=1, sync=sync(device))[0]
-    return {"nfe": nfe, "macs": int(macs * nfe), "bytes": store.card(plan.name, plan.folder)["bytes"]}, \
-        quality.Estimate(*ratio, rounds)
+    found, _ = cost_of(small, device, rounds)
+    found["bytes"] += sum(store.card(name)["bytes"] for name in samples.NEEDS[plan.by])
+    ratio = cost.ratio(runner(small, device)[0], runner(free(small), device)[0], rounds, warmup=1, sync=sync(device))[0]
+    return found, quality.Estimate(*ratio, rounds)
 
 
 def table() -> dict[str, Plan]:
@@ -126,13 +116,12 @@ def changes(plan: Plan, mine: Seen, plain: Seen) -> dict:
 def record(technique: str, plan: Plan, n: int, device: str, workers: int | None, rounds: int, size: int) -> records.Record:
     """The row of a plan."""
     mine, plain = (seen(each, n, device, workers) for each in (plan, free(plan)))
-    cost_of, ratio = costs(plan, device, rounds, size)
+    spent, ratio = costs(plan, device, rounds, size)
     found = judged(mine, plain, held_against(plan, n)) | {"time": ratio}
     settings = {key: getattr(plan, key) for key in ("name", "w", "inside", "by", "asks", "sampler", "steps", "spacing")}
-    stamps = {name: store.card(name)["sha256"][:12]
-              for name in (plan.name, "shapes_judge", *(["shapes_noisy"] * (plan.by != "itself")))}
+    stamps = {name: store.card(name)["sha256"][:12] for name in (plan.name, "shapes_judge", *samples.NEEDS[plan.by])}
     return records.Record(technique, quality={name: each._asdict() for name, each in found.items()},
-                          device=records.device_name(device), **cost_of,
+                          device=records.device_name(device), **spent,
                           settings=settings | {"checkpoints": stamps} | changes(plan, mine, plain))
 
 

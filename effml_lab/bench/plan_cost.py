@@ -28,10 +28,10 @@ def cost_of(plan: samples.Plan, device: str = "cpu", rounds: int = 5) -> tuple[d
     run, net = runner(plan, device)
     run()
     nfe, calls = net.nfe(plan.size), net.calls
-    kinds = samples.kinds(plan.name, plan.size, folder=plan.folder)
+    asked = samples.wanted(plan)
     shape = store.card(plan.name, plan.folder)["shape"]
     given = [torch.randn(plan.size, *shape, device=device), torch.full((plan.size,), 500.0, device=device)]
-    given += [] if kinds is None else [kinds.to(device)]
+    given += [] if asked is None else [asked[0].to(device)]
     bare = lambda: [net.net(*given) for _ in range(calls)]
     over, mine, _ = cost.ratio(run, bare, rounds, warmup=1, sync=sync(device))
     macs = cost.macs(net.net, *(part[:1] for part in given))

@@ -8,7 +8,6 @@ from typing import Callable
 
 from .. import folders
 from ..diffusion import samplers
-from ..diffusion.guidance import guided
 from ..measure import cost, quality, records
 from ..models import judges, samples, store
 from . import real
@@ -17,18 +16,19 @@ SPACINGS = {"digits": "leading", "shapes": samples.SPACING}
 
 
 def measure(technique: str, sampler: Callable, steps: int, n: int = 360, data: str = "digits",
-            spacing: str | None = None, seed: int = 0, w: float = 1.0, guide: Callable = guided) -> records.Record:
+            spacing: str | None = None, seed: int = 0, w: float = 1.0, guide: Callable | None = None) -> records.Record:
     """The Record of a sampler, called as sampler(denoise, x, grid), on the course's model of a data set.
 
     data: "digits" or "shapes". spacing: of the grid, by default the one that the plot's other points have. w: the weight of
-    guidance, for a model with classes, by guide(denoise, cond, null, w).
+    guidance, for a model with classes; guide: (denoise, cond, null, w) -> a denoiser, by default the package's.
     """
     if data not in SPACINGS:
         raise ValueError(f"there is no course model of {data!r}: choose one of {', '.join(SPACINGS)}")
-    plan = samples.Plan(data, technique, steps, spacing or SPACINGS[data], n, seed)
+    plan = samples.Plan(data, technique, steps, spacing or SPACINGS[data], n, seed, w=w)
     denoise, told, x, grid = samples.prepared(plan)
-    denoise.net, asked = cost.Counted(denoise.net), samples.wanted(plan)
-    told = told if asked is None else guide(denoise, *asked, w)
+    denoise.net = cost.Counted(denoise.net)
+    if guide is not None:
+        told = guide(denoise, *samples.wanted(plan), w)
     with samples.global_seed(seed):
         images = samplers.last(sampler(told, x, grid))
     distance = quality.kid_interval(judges.features(data, images), judges.features(data, real.IMAGES[data]()))

@@ -15,9 +15,8 @@ from . import shapes
 
 PAD, START = "<pad>", "<start>"
 TOWARDS = tuple(place.replace("at", "towards") for place in shapes.PLACES)              # of the one shape of a scene
-RELATIONS = {(-1, 0): "left of", (1, 0): "right of", (0, -1): "above", (0, 1): "below",
-             (-1, -1): "above and left of", (1, -1): "above and right of", (-1, 1): "below and left of",
-             (1, 1): "below and right of"}              # (to the right, down) of the other -> in words
+RELATIONS = {(-1, 0): "left of", (0, -1): "above", (-1, -1): "above and left of", (1, -1): "above and right of"}
+# (right, down) of the other -> in words; shapes are named in reading order, so that the first is never below the other
 GRAMMAR = ("a", "and", ",", "on", *shapes.SIZES, *shapes.COLORS, *shapes.KINDS, *shapes.GROUNDS, *shapes.PLACES, *TOWARDS,
            *RELATIONS.values())
 VOCABULARY = (PAD, START, *dict.fromkeys(word for phrase in GRAMMAR for word in phrase.split()))
@@ -26,7 +25,10 @@ HELD = tuple((kind, (kind + 2) % len(shapes.COLORS)) for kind in range(len(shape
 
 
 def draw(n: int, rng: Generator, most: int = 4, alone: float = 0.5) -> shapes.Scenes:
-    """n scenes to train on: a share `alone` of one shape, the others of two to `most`; none with a pair of HELD."""
+    """n scenes to train on: a share `alone` of one shape, the others of one to `most`; none with a pair of HELD.
+
+    A shape of such a pair takes the next color in its place, which its kind has twice as often for it.
+    """
     one, more = shapes.draw(n, rng), shapes.draw(n, rng, most)
     single = torch.rand(n, generator=rng) < alone
     fields = [torch.where(single.view(-1, *[1] * (b.ndim - 1)), widened(a, b), b) for a, b in zip(one, more)]
@@ -42,6 +44,12 @@ def widened(field: Tensor, like: Tensor) -> Tensor:
     return torch.cat([field, torch.zeros_like(like)[:, 1:].to(field)], 1)
 
 
+def held_out(n: int, rng: Generator) -> shapes.Scenes:
+    """n scenes of one shape, all with a pair of HELD."""
+    scenes = shapes.draw(n, rng)
+    return scenes._replace(color=torch.tensor([color for _, color in HELD])[scenes.kind])
+
+
 def held(scenes: shapes.Scenes) -> Tensor:
     """Which shapes have a kind and a color that are held out together, (N, K) bool."""
     color = torch.tensor([color for _, color in HELD], device=scenes.kind.device)
@@ -53,7 +61,7 @@ def sentences(scenes: shapes.Scenes, related: Tensor | None = None) -> list[str]
     if related is None:
         related = torch.zeros(len(scenes.shown), dtype=torch.bool)
     fields = scenes.kind, scenes.color, scenes.size, scenes.place, scenes.shown, scenes.centre
-    rows = zip(*(field.tolist() for field in fields), scenes.ground.tolist(), related.tolist())
+    rows = zip(*(field.tolist() for field in fields), scenes.ground.tolist(), related.tolist(), strict=True)
     return [_sentence(*row) for row in rows]
 
 

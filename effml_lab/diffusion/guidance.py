@@ -19,7 +19,7 @@ import math
 from typing import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .denoise import Condition, fitting
 from .levels import Level, matched
@@ -74,7 +74,7 @@ def _number(w: float | Tensor) -> float | Tensor:
     """A weight that may be used: a finite number, or a tensor of several."""
     w = w.item() if isinstance(w, Tensor) and w.numel() == 1 else w
     if not (w.isfinite().all() if isinstance(w, Tensor) else math.isfinite(w)):
-        raise ValueError(f"the weight of guidance is a finite number (1 is guidance off), got {w}")
+        raise ValueError(f"a weight of guidance is a finite number, got {'NaN or infinity' if isinstance(w, Tensor) else w}")
     return w
 
 
@@ -93,10 +93,12 @@ def dropped(cond: Condition, null: Condition, p: float, rng: torch.Generator | N
     if not 0 <= p <= 1:
         raise ValueError(f"p is the share of conditions to drop, from 0 to 1, got {p:g}")
     _alike(cond, null)
-    first = cond
-    while isinstance(first, dict):
-        first = next(iter(first.values()))
-    drop = torch.rand(len(first), generator=rng, device=rng.device if rng else first.device).to(first.device) < p
+    sizes, nulls, kinds = set(), set(), set()
+    each(lambda c, n: (sizes.add((len(c), c.device)), nulls.add(len(n)), kinds.add((c.dtype, n.dtype))), cond, null)
+    if len(sizes) != 1 or nulls != {1} or any(a != b for a, b in kinds):
+        raise ValueError("conditions to drop have as many rows everywhere, null has one, of the same dtype")
+    (count, device), = sizes
+    drop = torch.rand(count, generator=rng, device=rng.device if rng else device).to(device) < p
     return each(lambda c, n: torch.where(drop.view(-1, *[1] * (c.ndim - 1)), n, c), cond, null)
 
 
@@ -116,11 +118,12 @@ def guided(denoise: Callable, cond: Condition, null: Condition | None, w: float 
     return guide
 
 
-def timed(net: Callable) -> Callable:
-    """A classifier net (x, t) -> logits as (x, level) -> logits (B, classes)."""
+def told_time(net: nn.Module) -> Callable:
+    """A classifier net (x, t) -> logits as (x, level) -> logits (B, classes) in the dtype of x."""
     def classify(x: Tensor, level: Level) -> Tensor:
-        t = torch.as_tensor(matched(level, x).t, dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
-        return net(x, t.reshape(-1).expand(len(x)))
+        dtype = next(net.parameters()).dtype
+        t = torch.as_tensor(matched(level, x).t, dtype=torch.promote_types(dtype, torch.float32), device=x.device)
+        return net(x.to(dtype), t.reshape(-1).expand(len(x))).to(x.dtype)
     return classify
 
 
@@ -128,21 +131,32 @@ def classifier_guided(denoise: Callable, classify: Callable, y: Tensor, s: float
     """A denoiser pulled towards classes y (B,) or (1,) by a classifier: B rows of the net, and a gradient of the classifier.
 
     classify: (x, level) -> logits or log-probabilities (B, classes); it must be differentiable in x. s: the scale, a number or
-    (B,); 0 is no guidance. Gradients are taken here whatever the caller has set. At alpha = 0, where an image holds nothing
-    of its class, the guess is left as it is.
+    (B,); 0 is no guidance, and asks no classifier. Gradients are taken here whatever the caller has set. At alpha = 0, where an
+    image holds nothing of its class, the guess is left as it is.
     """
     s = _number(s)
+    if not isinstance(y, Tensor) or y.ndim != 1:
+        got = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
+        raise ValueError(f"y holds class numbers, (B,) or (1,), got {got}")
 
     def guide(x: Tensor, level: Level) -> Tensor:
         x0, level = denoise(x, level), matched(level, x)
-        if not isinstance(level.alpha, Tensor) and level.alpha == 0:
+        if not isinstance(s, Tensor) and s == 0:
             return x0
-        with torch.enable_grad():
-            seen = x.detach().requires_grad_()
-            chance = classify(seen, level).log_softmax(1)                                     # (B, classes)
-            pull = torch.autograd.grad(chance.gather(1, _rows(y, len(x))[:, None].to(x.device)).sum(), seen)[0]
-        return x0 + _column(s, x) * level.sigma**2 / level.alpha * pull
+        alpha = torch.as_tensor(level.alpha, dtype=x.dtype, device=x.device)
+        pull = _pull(classify, x, level, _rows(y, len(x)).to(x.device))
+        return torch.where(alpha == 0, x0, x0 + _column(s, x) * level.sigma**2 / alpha * pull)
     return guide
+
+
+def _pull(classify: Callable, x: Tensor, level: Level, y: Tensor) -> Tensor:
+    """The gradient of log p(y | x) in x, like x."""
+    with torch.inference_mode(False), torch.enable_grad():
+        seen = x.clone().detach().requires_grad_()
+        chance = classify(seen, level).log_softmax(1)                                         # (B, classes)
+        if len(y) and not 0 <= int(y.min()) <= int(y.max()) < chance.shape[1]:
+            raise ValueError(f"the classifier knows classes 0 to {chance.shape[1] - 1}, got {int(y.min())} to {int(y.max())}")
+        return torch.autograd.grad(chance.gather(1, y[:, None]).sum(), seen)[0]
 
 
 def rescaled(denoise: Callable, cond: Condition, null: Condition | None, w: float | Tensor, phi: float = 0.7,

@@ -68,6 +68,9 @@ class GaussianMixture:
         log, offset, v = self._joint(x, level)
         if cond is not None:
             classes = torch.arange(len(self.means), device=cond.device)
+            if len(cond) and not 0 <= int(cond.min()) <= int(cond.max()) <= len(classes):
+                raise ValueError(f"components are numbered from 0 to {len(classes) - 1}, and {len(classes)} is \"no class\", got "
+                                 f"{int(cond.min())} to {int(cond.max())}")
             log = log.masked_fill((cond[:, None] != classes) & (cond[:, None] != len(classes)), -math.inf)
         guess = self.means.to(x) + (level.alpha * self.std.to(x) ** 2 / v)[..., None] * offset     # (..., K, D)
         return (log.softmax(-1)[..., None] * guess).sum(-2)

@@ -92,6 +92,11 @@ def bootstrap(statistic: Callable[..., float], *sets: Tensor, rounds: int = 200,
     return _estimate(float(statistic(*sets)), torch.tensor(draws, dtype=torch.float64), len(sets[0]))
 
 
+def mean(values: Tensor) -> Estimate:
+    """The mean of values (N,) with its interval."""
+    return bootstrap(lambda v: v.mean().item(), values.double())
+
+
 def ratio(a: Tensor, b: Tensor) -> Estimate:
     """The mean of a (N,) over that of b (N,), pairs resampled together."""
     return bootstrap(lambda pair: (pair[:, 0].mean() / pair[:, 1].mean()).item(), torch.stack([a, b], 1))

@@ -44,13 +44,13 @@ def truth(scenes: shapes.Scenes) -> Attributes:
                       scenes.centre[:, 0])
 
 
-ASKED = ("kind", "color", "size", "ground")
+READ = ("kind", "color", "size", "ground")
 
 
 def right(images: Tensor, asked: shapes.Scenes, folder: Path | str | None = None) -> dict[str, Tensor]:
     """Which images (N, 3, 32, 32) show what scenes of one shape ask for, (N,) bool each: by attribute, and all together."""
     read, want = attributes(images, folder), truth(asked)
-    hits = {name: getattr(read, name) == getattr(want, name) for name in ASKED}
+    hits = {name: getattr(read, name) == getattr(want, name) for name in READ}
     return hits | {"all four": torch.stack(list(hits.values())).all(0)}
 
 

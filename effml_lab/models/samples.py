@@ -2,8 +2,8 @@
 
 A batch is settled by its plan and its number. Its noise x_T comes from the seed and the number alone, so the sets of
 two samplers pair off picture by picture; samplers that draw more noise find the global generator at a state made of the
-same two. A model with classes is asked for them in turn, hence for equally many of each; one that reads captions for scenes of
-one shape that come from the number, too.
+same two. A model with classes is asked for them in turn, hence for equally many of each. One that reads captions is asked for
+scenes of one shape, which come from the number of the batch too.
 Batches lie in $EFFML_HOME/samples in float16 (which errs by at most 5e-4 near 1): a stopped measurement goes on, at the
 cost of one batch a core. On a CPU there are as many processes as cores, one thread each: a small net keeps one core
 busy, and threads that wait for each other would keep two half idle.
@@ -11,6 +11,7 @@ busy, and threads that wait for each other would keep two half idle.
 import os
 from contextlib import contextmanager
 from functools import partial
+from hashlib import sha256
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
@@ -23,20 +24,22 @@ from .. import folders
 from ..datasets import captions, shapes
 from ..diffusion import samplers
 from ..diffusion.denoise import Denoiser
-from ..diffusion.guidance import classifier_guided, guided, timed, within
+from ..diffusion.guidance import classifier_guided, guided, told_time, within
 from ..diffusion.levels import Level
 from . import checkpoints, store
 
 # Of the course model's grids. Its last level has lam = -9.9: ten "trailing" steps would go from there to lam = -1.9 at
 # once, past all that settles ground and colour, whatever the solver.
 SPACING = "karras"
+CLASSIFIER = "shapes_noisy"
 
 
 class Plan(NamedTuple):
     """Which samples: everything about a batch but its number. size: of a batch. folder: of the checkpoint.
 
-    w: the weight of guidance, 1 for none. inside: where it is used, from low to high in sigma / alpha, or None for everywhere.
-    by: a key of GUIDES. asks: a key of ASKED, for what is asked of a model that reads captions.
+    w: the weight of guidance, 1 for none, or the scale of a classifier's, 0 for none. inside: where it is used, from low to
+    high in sigma / alpha, or None for everywhere; outside the guess is the conditional one. by: a key of GUIDES. asks: a key of
+    SCENES, for what is asked of a model that reads captions.
     """
     name: str
     sampler: str
@@ -57,37 +60,43 @@ def kinds(name: str, n: int, first: int = 0, folder: Path | str | None = None) -
     return None if classes is None else (first + torch.arange(n)) % classes
 
 
-def held_out(n: int, rng: torch.Generator) -> shapes.Scenes:
-    """n scenes of one shape of a kind and a color that were never drawn together for training."""
-    scenes = shapes.draw(n, rng)
-    color = torch.tensor([color for _, color in captions.HELD])
-    return scenes._replace(color=color[scenes.kind])
-
-
-ASKED: dict[str, Callable[[int, torch.Generator], shapes.Scenes]] = {
-    "seen": partial(captions.draw, alone=1.0), "held out": held_out}            # what captions may ask for -> scenes of one shape
+SCENES: dict[str, Callable[[int, torch.Generator], shapes.Scenes]] = {
+    "seen": partial(captions.draw, alone=1.0), "held out": captions.held_out}   # what captions may ask for -> scenes of one shape
 
 
 def asked(plan: Plan, index: int = 0) -> shapes.Scenes:
     """The scenes that a batch of a model that reads captions is asked for."""
-    return ASKED[plan.asks](plan.size, store.seeded(plan.seed + 1, index))
+    return SCENES[plan.asks](plan.size, store.seeded(plan.seed + 1, index))
+
+
+def by_kind(plan: Plan, index: int) -> tuple[Tensor, Tensor] | None:
+    cond = kinds(plan.name, plan.size, index * plan.size, plan.folder)
+    return None if cond is None else (cond, torch.full((1,), store.card(plan.name, plan.folder)["classes"]))
+
+
+def by_caption(plan: Plan, index: int) -> tuple[Tensor, Tensor]:
+    return captions.tokens(captions.sentences(asked(plan, index))), captions.nothing()
+
+
+WISHES: dict[str, Callable] = {"unet": by_kind, "captioned": by_caption}       # kind of net -> what a batch asks of it
 
 
 def wanted(plan: Plan, index: int = 0) -> tuple[Tensor, Tensor] | None:
     """What a batch is asked for, (size, ...), and what asks for nothing, (1, ...); None for a model that takes no condition."""
-    card = store.card(plan.name, plan.folder)
-    if card["net"]["kind"] == "captioned":
-        return captions.tokens(captions.sentences(asked(plan, index))), captions.nothing()
-    cond = kinds(plan.name, plan.size, index * plan.size, plan.folder)
-    return None if cond is None else (cond, torch.full((1,), card["classes"]))
+    kind = store.card(plan.name, plan.folder)["net"]["kind"]
+    if kind not in WISHES:
+        raise ValueError(f"samples are drawn from nets of the kinds {', '.join(WISHES)}; {plan.name!r} is {kind}")
+    return WISHES[kind](plan, index)
 
 
 def by_classifier(denoise: Callable, cond: Tensor, null: Tensor, w: float) -> Callable:
-    """Guided by the classifier of noisy shapes, at the scale w, from guesses that know of no class."""
-    return classifier_guided(guided(denoise, cond, null, 0.0), timed(checkpoints.load("shapes_noisy")), cond, w)
+    """Guided by the classifier of noisy shapes, at the scale w, from guesses that know of no class; cond: kinds (B,)."""
+    classifier = checkpoints.load(CLASSIFIER).to(cond.device)
+    return classifier_guided(guided(denoise, cond, null, 0.0), told_time(classifier), cond, w)
 
 
 GUIDES: dict[str, Callable] = {"itself": guided, "a classifier": by_classifier}
+NEEDS: dict[str, tuple[str, ...]] = {"itself": (), "a classifier": (CLASSIFIER,)}       # the other checkpoints that it takes
 
 
 def conditioned(denoise: Denoiser, plan: Plan, index: int = 0) -> Callable:
@@ -128,9 +137,8 @@ def batch(plan: Plan, index: int = 0, device: str = "cpu") -> Tensor:
 
 def stem(plan: Plan) -> str:
     stamp = store.card(plan.name, plan.folder)["sha256"][:12]
-    classifier = store.card("shapes_noisy")["sha256"][:12] if plan.by != "itself" else ""
-    parts = plan.name, stamp, *plan._replace(folder=classifier)[1:]
-    return "-".join("".join(c for c in str(part) if c.isalnum() or c in "._") for part in parts)
+    rest = repr(plan._replace(folder=None)), *(store.card(name)["sha256"] for name in NEEDS[plan.by])
+    return f"{plan.name}-{stamp}-{plan.sampler}-{plan.steps}-{sha256(' '.join(rest).encode()).hexdigest()[:16]}"
 
 
 def path(plan: Plan, index: int) -> Path:

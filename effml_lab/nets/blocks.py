@@ -2,12 +2,12 @@
 
 The time, and what is added to it, reach every residual block as one vector emb (B, E), in one of two ways:
   added     h = h + linear(emb)                                               Ho et al. 2020
-  adaptive  h = norm(h) (1 + scale) + shift, (scale, shift) = linear(emb)     AdaGN, Dhariwal and Nichol 2021, eq. 8
-Words reach the pixels by cross-attention: queries of the pixels, keys and values of the words (Rombach et al. 2022, eq. 4),
+  adaptive  h = norm(h) (1 + scale) + shift, (scale, shift) = linear(emb)     AdaGN, Dhariwal and Nichol 2021, section 3.1
+Words reach the pixels by cross-attention: queries of the pixels, keys and values of the words (Rombach et al. 2022, section 3.3),
   out = softmax(q k^T / sqrt(d)) v,   a softmax over the words that are there: padding gets no weight.
 Keys and values depend on the words alone, neither on the time nor on the image: a prompt needs them once.
 What a new condition adds starts at zero, so that a fresh one changes no bit of what the net gave without it.
-Left out: attention over several images, and time embeddings that are learned.
+Left out: frequencies of the time that are learned.
 """
 import torch
 import torch.nn.functional as F
@@ -112,5 +112,6 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, told: dict[str, Tensor]) -> Tensor:
         pixels = self.norm(x).flatten(2).transpose(1, 2)                     # (B, HW, C)
-        read = self.out(cross_attention(self.q(pixels), told[self.name], told["pad"], self.heads))
+        q = self.q(pixels)
+        read = self.out(cross_attention(q, told[self.name].to(q.dtype), told["pad"], self.heads))
         return x + read.transpose(1, 2).view(x.shape)

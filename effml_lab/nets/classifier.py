@@ -7,7 +7,7 @@ estimated from some hundred images. A stem of s > 1 trades s x s pixels for chan
 judging with a small classifier of one's own, instead of Inception, is common in courses; what comes out is never called
 FID.
 A classifier that guides looks at images under noise and is told the time: the way down of a UNet, and the mean of what it
-leaves (Dhariwal and Nichol 2021, section 4.1, pool by attention).
+leaves (Dhariwal and Nichol 2021, section 4.3, pool by attention).
 Left out: anything that a judge of 8x8 to 32x32 images does not need.
 """
 import torch
@@ -57,5 +57,7 @@ class NoisyClassifier(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        if not len(x):
+            return x.new_empty(0, self.head[-1].out_features)
         emb = self.trunk.embed(t, None, x.dtype)
         return self.head(self.trunk.encode(self.trunk.entered(x), emb)[-1])

@@ -1,14 +1,15 @@
 """ControlNet (Zhang et al. 2023): a trained net that is also told, pixel by pixel, where things are.
 
 The trained net stays as it is. A copy of its way down sees the hint c too, and what it finds is added to what the base's own
-way down leaves for the way up, through convolutions Z that begin at zero (their eq. 2 to 4):
+way down leaves for the way up, through convolutions Z that begin at zero (their eq. 2 and 3):
   y = decode(encode(x) + Z2(encode'(x + Z1(c))))
 So a fresh one is the base, bit for bit. At the first step only the Z2 have a gradient: the copy stands behind zeros, and its
 own and that of Z1 are exactly 0; from the second step on they are not.
-Left out: the paper's small net that encodes a hint; here Z1 sees its pixels themselves.
+Left out: the paper's small net that encodes a hint; here Z1 sees its pixels themselves. Bases that read words.
 """
 from typing import Callable, Iterable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -16,11 +17,11 @@ from .blocks import zero
 from .unet import UNet, Ways, trunk
 
 
-def controlled(x: Tensor, hint: Tensor, base: Ways, own: Ways, seen: Callable, zeros: Iterable[Callable]) -> Tensor:
-    """The output of `base` at x, to whose way up `own`, a copy of its way down that sees the hint too, adds through zeros."""
+def controlled(x: Tensor, hint: Tensor, base: Ways, copy: Ways, seen: Callable, zeros: Iterable[Callable]) -> Tensor:
+    """The output of `base` at x, to whose way up a copy of its way down, which sees the hint too, adds through zeros."""
     mine = base.encode(base.entered(x))
-    theirs = own.encode(own.entered(x) + seen(hint))
-    return base.decode([m + z(o) for m, z, o in zip(mine, zeros, theirs)])
+    theirs = copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs, strict=True)])
 
 
 class Controlled(nn.Module):
@@ -41,13 +42,17 @@ class Controlled(nn.Module):
         self.base.eval()
         return self
 
-    def copy(self) -> "Controlled":
+    def begin_as_base(self) -> "Controlled":
         """Begin as a copy of the base: to be called once its weights are loaded."""
         theirs = self.base.state_dict()
         self.own.load_state_dict({key: theirs[key] for key in self.own.state_dict()})
         return self
 
-    def forward(self, x: Tensor, t: Tensor, cond: dict[str, Tensor]) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, cond: dict[str, Tensor] | None = None) -> Tensor:
+        if not len(x):
+            return torch.empty_like(x)
+        if not isinstance(cond, dict) or "hint" not in cond or not cond.keys() <= {"hint", "class"}:
+            raise ValueError("a controlled net is told {\"hint\": (B, C, H, W)} and, if it has classes, \"class\": (B,) too")
         hint, kind = cond["hint"], cond.get("class")
         if hint.shape != (len(x), self.hints, *x.shape[2:]):
             raise ValueError(f"a hint has the size of the picture, {(len(x), self.hints, *x.shape[2:])}, got {tuple(hint.shape)}")

@@ -38,6 +38,8 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor, emb: Tensor, told: dict[str, Tensor] | None = None) -> Tensor:
         h = self.attend(self.block(x, emb))
+        if self.read is not None and told is None:
+            raise ValueError("this net reads words: call it through text.Captioned, or hand it what `remember` gives as told")
         return self.then(h if self.read is None else self.read(h, told))
 
 
@@ -115,6 +117,8 @@ class UNet(nn.Module):
         if any(len(values) != len(widths) for values in each) or any(w % GROUPS for w in widths):
             raise ValueError(f"widths must be multiples of {GROUPS}, with one attention flag and one number of blocks each, and "
                              f"one flag of reading, got {tuple(widths)}, {each[1]}, {each[0]} and {each[2]}")
+        if any(each[2]) and not words:
+            raise ValueError("a net that reads words is told their width: words=...")
         scales = [Scale(*values) for values in zip(widths, *each)]
         first, last, pixel, emb = widths[0], scales[-1], channels_in * stem**2, emb or 4 * widths[0]
         self.stem, self.classes, self.levels = stem, classes, len(widths)
@@ -163,6 +167,8 @@ class UNet(nn.Module):
 
     def decode(self, left: list[Tensor], emb: Tensor, told: dict[str, Tensor] | None = None) -> Tensor:
         """The output, from what `encode` left."""
+        if not self.up:
+            raise ValueError("this net is a way down alone: it can encode, and not decode")
         *skips, h = left
         for stage in self.up:
             h = stage(torch.cat([h, skips.pop()], 1), emb, told)
@@ -181,6 +187,6 @@ class UNet(nn.Module):
 
 
 def trunk(net: UNet) -> UNet:
-    """The net without its way up: it can `encode`, and no more."""
+    """The net after its way up was taken away: it can `encode`, and no more."""
     net.up, net.leave = nn.ModuleList(), nn.Identity()
     return net

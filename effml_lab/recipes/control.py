@@ -9,9 +9,10 @@ from typing import Callable
 import torch
 from torch import Tensor, nn
 
-from ..datasets import shapes as scenes
+from ..datasets import shapes as data
 from ..diffusion import samplers
 from ..diffusion.denoise import loss as diffusion_loss
+from ..diffusion.guidance import dropped
 from ..diffusion.train import Run, cooled
 from ..measure import quality
 from ..models import checkpoints, reader, samples, store
@@ -22,31 +23,30 @@ NET = {"unet": shapes.NET, "hints": 1}
 SEED, BATCH, STEPS, LR, DROPPED = 0, 24, 8000, 1e-3, 0.5
 
 
-def outlines(drawn: scenes.Scenes) -> Tensor:
-    """The hint: edges (N, 1, 32, 32), 0 to 1."""
-    return scenes.edges(drawn)
-
-
-def loss(net: nn.Module, step: int, device: str = "cpu", hint: Callable[[scenes.Scenes], Tensor] = outlines) -> Tensor:
+def loss(net: nn.Module, step: int, device: str = "cpu", hint: Callable[[data.Scenes], Tensor] = data.edges) -> Tensor:
     """The loss of one step, on a batch drawn from a seed made of its number."""
     rng = store.seeded(SEED, step)
-    drawn = scenes.draw(BATCH, rng)
-    kind = drawn.kind[:, 0].where(torch.rand(BATCH, generator=rng) >= DROPPED, shapes.CLASSES)
+    drawn = data.draw(BATCH, rng)
+    kind = dropped(drawn.kind[:, 0], torch.tensor([shapes.CLASSES]), DROPPED, rng)
     cond = {"hint": hint(drawn).to(device), "class": kind.to(device)}
-    with shapes.autocast(device):
-        return diffusion_loss(net, scenes.render(drawn).to(device), shapes.SCHEDULE(), "v", rng, cond)
+    with shapes.products_in(device):
+        return diffusion_loss(net, data.render(drawn).to(device), shapes.SCHEDULE(), "v", rng, cond)
 
 
 def fresh() -> Controlled:
     """The controlled model before its first step: bit for bit the course model."""
     net = Controlled(**NET)
     net.base.load_state_dict(store.weights("shapes"))
-    return net.copy()
+    return net.begin_as_base()
 
 
 def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None, minutes: float | None = None,
-          name: str = "control", hint: Callable[[scenes.Scenes], Tensor] = outlines) -> Path | None:
-    """Train the copy, store the model as `name` and return its path; None if `minutes` ran out before the end."""
+          name: str = "control", hint: Callable[[data.Scenes], Tensor] = data.edges,
+          look: Callable[[Path], dict] | None = None) -> Path | None:
+    """Train the copy, store the model as `name` and return its path; None if `minutes` ran out before the end.
+
+    hint: scenes -> (N, 1, 32, 32), 0 to 1. look: what examines the stored weights, by default `examine`.
+    """
     torch.manual_seed(SEED)
     run = Run(fresh().to(device), LR, rate=cooled)
     recipe = {"seed": SEED, "steps": steps or STEPS, "batch": BATCH, "lr": LR, "rate": run.rate.__name__, "net": NET,
@@ -56,17 +56,17 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
              "schedule": "cosine", "classes": shapes.CLASSES, "shape": [3, reader.SIZE, reader.SIZE],
              "data": "shapes, one a scene, rendered anew"}
     return training.make(name, run, lambda net, step: loss(net, step, device, hint), recipe, about,
-                         lambda folder: examine(folder, name, hint), out, minutes)
+                         look or examine, out, minutes)
 
 
-def examine(folder: Path, name: str = "control", hint: Callable[[scenes.Scenes], Tensor] = outlines, n: int = 240,
+def examine(folder: Path, name: str = "control", hint: Callable[[data.Scenes], Tensor] = data.edges, n: int = 240,
             steps: int = 20) -> dict:
     """A quick look at the stored weights: overlap of the shapes asked for and drawn, the kind left out."""
     denoise, schedule = checkpoints.denoiser(name, folder)
     rng, grid = store.seeded(SEED, -1), schedule.grid(steps, samples.SPACING)
-    asked = scenes.draw(n, rng)
+    asked = data.draw(n, rng)
     x = samplers.start((n, 3, reader.SIZE, reader.SIZE), grid, rng)
     cond = {"hint": hint(asked), "class": torch.full((n,), shapes.CLASSES)}
     images = samplers.last(samplers.dpmpp_2m(lambda x, level: denoise(x, level, cond), x, grid))
-    share = quality.overlap(reader.figure(images), scenes.masks(asked)[:, 0] > 0.5).mean().item()
+    share = quality.overlap(reader.figure(images), data.masks(asked)[:, 0] > 0.5).mean().item()
     return {"quality": {f"overlap of masks, dpmpp_2m {steps}": {"value": share, "n": n}}}

@@ -12,9 +12,9 @@ down at the end; three times this rate learns faster at first and diverges after
 `bench shape_search` found best for the same time: no level below 8 x 8, one width, attention at the middle alone.
 Left out: captions and several shapes (labs 03 and 07).
 """
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, ContextManager
+from typing import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ from .. import doctor
 from ..datasets import shapes
 from ..diffusion import levels, samplers
 from ..diffusion.denoise import loss as diffusion_loss
-from ..diffusion.guidance import guided
+from ..diffusion.guidance import dropped, guided
 from ..diffusion.train import Run, cooled
 from ..models import checkpoints, reader, store
 from ..nets.unet import UNet
@@ -39,8 +39,7 @@ SEED, BATCH, STEPS, LR, DROPPED = 0, 24, 90000, 1e-3, 0.1
 def batch(size: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Fresh scenes (size, 3, 32, 32) and their kinds (size,), of which a share is dropped: CLASSES means "no class"."""
     scenes = shapes.draw(size, rng)
-    dropped = torch.rand(size, generator=rng) < DROPPED
-    return shapes.render(scenes), scenes.kind[:, 0].where(~dropped, CLASSES)
+    return shapes.render(scenes), dropped(scenes.kind[:, 0], torch.tensor([CLASSES]), DROPPED, rng)
 
 
 def products(device: str) -> torch.dtype:
@@ -53,22 +52,22 @@ def skewed(share: float, border: float = 0.95) -> Callable[[Tensor], Tensor]:
     return lambda u: torch.where(u < share, border + (1 - border) * u / share, (u - share) / (1 - share))
 
 
-def autocast(device: str) -> ContextManager:
-    """Products in the type that suits the device.
+@contextmanager
+def products_in(device: str) -> Iterator[None]:
+    """Products in the type that suits the device, attention as plain products.
 
-    Attention is over 64 pixels at most: the plain product. The fused one is slow backwards in bfloat16 on a CPU.
+    It is over 256 pixels at most, and the fused one is slow backwards in bfloat16 on a CPU.
     """
-    dtype, stack = products(device), ExitStack()
-    stack.enter_context(torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32))
-    stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-    return stack
+    dtype = products(device)
+    with torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32), sdpa_kernel(SDPBackend.MATH):
+        yield
 
 
 def loss(net: nn.Module, step: int, device: str = "cpu", times: Callable[[Tensor], Tensor] | None = None) -> Tensor:
     """The loss of one step, on a batch drawn from a seed made of its number; times: as of `denoise.loss`."""
     rng = store.seeded(SEED, step)
     images, kinds = batch(BATCH, rng)
-    with autocast(device):
+    with products_in(device):
         return diffusion_loss(net, images.to(device), SCHEDULE(), "v", rng, kinds.to(device), times)
 
 

@@ -1,7 +1,7 @@
 """A classifier of noisy shapes: it reads the kind at every level of noise, for classifier guidance; lab 03.
 
 It sees alpha x0 + sigma eps at uniform times of the course model's schedule and is told the time (Dhariwal and Nichol 2021,
-section 4.1). Where there is nothing but noise it can only guess, so its accuracy is given by the time.
+section 4.3). Where there is nothing but noise it can only guess, so its accuracy is given by the time.
 """
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..datasets import shapes as scenes
+from ..datasets import shapes as data
 from ..diffusion.denoise import noised
 from ..diffusion.train import Run, cooled
 from ..models import checkpoints, reader, store
@@ -22,9 +22,9 @@ SEED, BATCH, STEPS, LR, DECAY = 0, 48, 6000, 1e-3, 0.02
 
 def seen(n: int, rng: torch.Generator, t: float | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """n noisy scenes (n, 3, 32, 32), their times (n,), uniform or all t, and their kinds (n,)."""
-    drawn, schedule = scenes.draw(n, rng), shapes.SCHEDULE()
+    drawn, schedule = data.draw(n, rng), shapes.SCHEDULE()
     times = (torch.rand(n, generator=rng) * schedule.steps).floor() if t is None else torch.full((n,), float(t))
-    x0 = scenes.render(drawn)
+    x0 = data.render(drawn)
     eps = torch.randn(x0.shape, generator=rng)
     return noised(x0, schedule(times.view(-1, 1, 1, 1), like=x0), eps), times, drawn.kind[:, 0]
 
@@ -32,7 +32,7 @@ def seen(n: int, rng: torch.Generator, t: float | None = None) -> tuple[Tensor, 
 def loss(net: nn.Module, step: int, device: str = "cpu") -> Tensor:
     """The cross-entropy of one step, on a batch drawn from a seed made of its number."""
     x, t, kind = (part.to(device) for part in seen(BATCH, store.seeded(SEED, step)))
-    with shapes.autocast(device):
+    with shapes.products_in(device):
         return F.cross_entropy(net(x, t), kind)
 
 

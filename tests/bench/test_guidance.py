@@ -40,7 +40,7 @@ def quick(monkeypatch):
 
 
 def rows():
-    kinds, words = guidance.KINDS._replace(steps=2, size=4), guidance.WORDS._replace(steps=2, size=4)
+    kinds, words = guidance.KINDS._replace(steps=3, size=4), guidance.WORDS._replace(steps=3, size=4)
     return {"shapes, w = 1": kinds, "shapes, w = 3": kinds._replace(w=3.0),
             "shapes, w = 3 inside": kinds._replace(w=3.0, inside=(0.3, 5.0)),
             "shapes, a classifier, s = 2": kinds._replace(w=2.0, by="a classifier"), "scenes, w = 2": words._replace(w=2.0),
@@ -51,11 +51,12 @@ def test_weights_become_rows_that_pair_off(told, quick):
     guidance.measure(told, n={"shapes": 10, "scenes": 6}, rows=rows, workers=1, rounds=1, size=2)
     found = records.latest(told / "guidance.jsonl")
     assert list(found) == list(rows())
-    assert [found[name].nfe for name in found] == [2, 4, 2, 2, 4, 2]           # two steps: neither level lies inside
+    assert [found[name].nfe for name in found] == [3, 6, 4, 3, 6, 3]           # of three steps one lies inside
     plain, strong = found["shapes, w = 1"], found["shapes, w = 3"]
     assert plain.quality["frechet less w = 1"]["value"] == 0 and plain.settings["became right, wrong"] == [0, 0]
-    assert strong.quality["kind"]["n"] == 10 and "evenness" in strong.quality and "all four" not in strong.quality
-    assert found["shapes, w = 3 inside"].quality["frechet"] == plain.quality["frechet"]
+    assert strong.quality["kind"]["n"] == 10 and "all four" not in strong.quality
+    some = {found[name].quality["frechet"]["value"] for name in list(found)[:3]}
+    assert len(some) == 3 and found["shapes, a classifier, s = 2"].bytes > plain.bytes
     assert set(found["scenes, w = 2"].quality) >= {"kind", "color", "size", "ground", "all four", "area", "time"}
     assert not list((folders.home() / "samples").iterdir())
 
@@ -70,8 +71,11 @@ def test_captions_come_from_the_number_of_a_batch(told):
     assert captions.held(held).all() and not (captions.held(samples.asked(plan)) & samples.asked(plan).shown).any()
     stems = {samples.stem(p) for p in (plan, plan._replace(w=2.0), plan._replace(w=2.0, inside=(0.3, 5.0)),
                                        plan._replace(w=2.0, inside=(0.35,
-                                                                    5.0)), plan._replace(asks="held out"), plan._replace(seed=1))}
-    assert len(stems) == 6
+                                                                    5.0)), plan._replace(asks="held out"), plan._replace(seed=1),
+                                       plan._replace(w=-1.0))}
+    assert len(stems) == 7
+    with pytest.raises(ValueError, match="'control' is controlled"):
+        samples.wanted(plan._replace(name="control"))
 
 
 def test_conditions_become_rows(told, quick, monkeypatch):

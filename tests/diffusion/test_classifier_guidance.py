@@ -5,7 +5,7 @@ from beds import LINEAR, normal, seeded
 
 from effml_lab.diffusion import levels, oracle, samplers
 from effml_lab.diffusion.denoise import clipped
-from effml_lab.diffusion.guidance import classifier_guided, dropped, guided, timed
+from effml_lab.diffusion.guidance import classifier_guided, dropped, guided, told_time
 
 MIX, NONE = oracle.ring(4, 0.5), torch.tensor([4])
 UNEVEN = oracle.GaussianMixture(torch.tensor([[0.0, 1], [1, 0], [-1, -1]], dtype=torch.float64), torch.tensor([0.3, 0.5, 0.2]),
@@ -21,7 +21,7 @@ def test_both_guidances_are_one_vector_where_everything_is_exact(schedule, s):
         free = guided(UNEVEN.denoise, y, torch.tensor([3]), s)(x, level)
         pulled = classifier_guided(UNEVEN.denoise, UNEVEN.log_posterior, y, s)(x, level)
         assert (free - pulled).abs().max() < 1e-8
-        assert (free - UNEVEN.denoise(x, level, y)).abs().max() < 1e-12 or s != 1
+        assert (guided(UNEVEN.denoise, y, torch.tensor([3]), 1.0)(x, level) - UNEVEN.denoise(x, level, y)).abs().max() < 1e-12
 
 
 def test_the_gradient_of_a_posterior_by_finite_differences():
@@ -68,29 +68,42 @@ def test_the_gradient_is_taken_whatever_the_caller_has_set_and_leaves_nothing_be
     with torch.no_grad():
         inside = guide(x, level)
     assert torch.equal(inside, guide(x, level)) and not inside.requires_grad and not x.requires_grad
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode():
+        assert torch.equal(guide(x, level), inside)
+    with torch.enable_grad():
         assert not guide(x, level).requires_grad
 
 
 def test_pure_noise_holds_nothing_of_a_class():
     level = levels.Level(1.0, 0.0, 1.0)
     blank = lambda x, level: torch.zeros_like(x)
-    assert torch.equal(classifier_guided(blank, MIX.log_posterior, torch.tensor([1]), 2.0)(normal(2, 2), level),
-                       torch.zeros(2, 2))
+    guide = classifier_guided(blank, MIX.log_posterior, torch.tensor([1]), 2.0)
+    assert torch.equal(guide(normal(2, 2), level), torch.zeros(2, 2))
+    each = levels.Level(*(torch.tensor(f).view(2, 1) for f in ((1.0, 0.5), (0.0, 0.6), (1.0, 0.8))))
+    out = guide(normal(2, 2), each)
+    assert not out[0].any() and out[1].any() and out.isfinite().all()
 
 
 def test_a_scale_for_each_image_and_a_net_that_is_told_the_time():
     x, level = normal(3, 2).double(), LINEAR(300)
     y, times = torch.tensor([0, 1, 2]), []
 
-    def net(x, t):
-        times.append(t)
-        return MIX.log_posterior(x, level) + 5                      # logits, up to a constant
-    whole = classifier_guided(MIX.denoise, timed(net), y, torch.tensor([0.0, 1.0, 3.0]))(x, level)
+    class Net(torch.nn.Linear):
+        def forward(self, x, t):
+            times.append(t)
+            return MIX.log_posterior(x, level) + 5                  # logits, up to a constant
+    whole = classifier_guided(MIX.denoise, told_time(Net(1, 1).double()), y, torch.tensor([0.0, 1.0, 3.0]))(x, level)
     for i, s in enumerate((0.0, 1.0, 3.0)):
         one = classifier_guided(MIX.denoise, MIX.log_posterior, y[i:i + 1], s)(x[i:i + 1], level)
         assert (whole[i:i + 1] - one).abs().max() < 1e-12
     assert times[0].tolist() == [300.0] * 3
+    half = told_time(Half(2, 4).half())(x, level)
+    assert half.shape == (3, 4) and half.dtype == torch.float64
+
+
+class Half(torch.nn.Linear):
+    def forward(self, x, t):
+        return super().forward(x)
 
 
 def test_clipping_and_guidance_do_not_commute():
@@ -123,6 +136,11 @@ def test_dropped_conditions_are_whole_rows_by_chance():
     (lambda: dropped(NONE, {"a": NONE}, 0.5), "of one form"),
     (lambda: classifier_guided(MIX.denoise, MIX.log_posterior, torch.tensor([0, 1]), 1.0)(normal(3, 2), LINEAR(5)),
      "for each of the 3 images, or one for all, got 2"),
+    (lambda: classifier_guided(MIX.denoise, MIX.log_posterior, torch.tensor([4]), 1.0)(normal(3, 2), LINEAR(5)), "classes 0 to 3"),
+    (lambda: classifier_guided(MIX.denoise, MIX.log_posterior, [1], 1.0), "(B,) or (1,), got list"),
+    (lambda: MIX.denoise(normal(2, 2), LINEAR(5), torch.tensor([5])), "numbered from 0 to 3"),
+    (lambda: dropped(NONE, torch.tensor([1, 2]), 0.5), "null has one"),
+    (lambda: dropped(NONE, torch.tensor([1.0]), 0.5), "of the same dtype"),
 ])
 def test_bad_input_gets_one_sentence(call, says):
     with pytest.raises(ValueError) as error:

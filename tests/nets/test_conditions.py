@@ -48,8 +48,8 @@ def test_an_adaptive_unet_learns_from_what_it_is_told():
     assert torch.equal(fresh(x, t, torch.tensor([0, 1, 2])), fresh(x, t, torch.tensor([2, 0, 1])))      # zero: no class yet
     net = stirred(fresh)
     assert not torch.allclose(net(x, t, torch.tensor([0, 1, 2])), net(x, t, torch.tensor([2, 0, 1])), atol=1e-3)
-    same = UNet(**BASE, adaptive=True, emb=40)
-    assert same.time.mlp[2].out_features == 40 and not same(x, t).any()
+    same = stirred(UNet(**BASE, adaptive=True, emb=40))
+    assert same.time.mlp[2].out_features == 40 and same(x, t).shape == x.shape
 
 
 def attended(q, kv, pad, heads):
@@ -101,26 +101,28 @@ def test_words_matter_rows_do_not_mix_and_nothing_is_its_own_prompt():
 
 def test_a_prompt_that_is_remembered_gives_the_same_bits_for_less_work():
     net, (x, t) = stirred(captioned()), given()
-    told, calls = net.remember(TOKENS), []
+    told, calls = net.remember(TOKENS[:1]), []
     net.encoder.register_forward_hook(lambda *_: calls.append(1))
-    assert torch.equal(net(x, t, told), net(x, t, TOKENS)) and calls == [1]
-    assert told["pad"].shape == (3, 7) and told["up3"].shape == (3, 7, 32)
+    spread = {key: part.expand(3, *part.shape[1:]) for key, part in told.items()}
+    assert torch.equal(net(x, t, spread), net(x, t, TOKENS[:1].expand(3, 7))) and calls == [1]
+    assert told["pad"].shape == (1, 7) and told["up3"].shape == (1, 7, 32)
+    assert net.half()(x.half(), t.half(), spread).dtype == torch.float16            # what is remembered follows the net
 
 
 def test_padding_is_seen_by_no_word():
     encoder = stirred(Encoder(11, 7, 16))
     words, pad = encoder(TOKENS)
-    filled = torch.where(TOKENS == 0, 0, TOKENS)
     with torch.no_grad():
         encoder.word.weight[0] = 50 * torch.randn(16)
-    other, _ = encoder(filled)
-    assert torch.allclose(words[~pad], other[~pad], atol=1e-5) and torch.equal(pad, TOKENS == 0)
+    other, _ = encoder(TOKENS)
+    assert torch.allclose(words[~pad], other[~pad], atol=1e-5) and not torch.allclose(words[pad], other[pad], atol=1)
+    assert not torch.equal(encoder.layers[0].qkv.weight, encoder.layers[1].qkv.weight)
 
 
 def controlled():
     net = Controlled(BASE)
     stirred(net.base, 3).requires_grad_(False)
-    return net.copy()
+    return net.begin_as_base()
 
 
 def hinted(n=3):
@@ -153,6 +155,12 @@ def test_gradients_stand_behind_zeros_and_the_base_never_moves():
     assert not torch.allclose(net(x, t, cond), net.base(x, t, cond["class"]), atol=1e-4)
 
 
+def test_an_empty_batch_stays_empty():
+    none = torch.zeros(0, 3, 16, 16), torch.zeros(0)
+    assert controlled()(*none, {"hint": torch.zeros(0, 1, 16, 16)}).shape == (0, 3, 16, 16)
+    assert NoisyClassifier(5, {"channels_in": 3, "widths": [16], "stem": 2})(*none).shape == (0, 5)
+
+
 def test_a_hint_of_another_size_is_told():
     net, (x, t) = controlled(), given()
     with pytest.raises(ValueError, match=r"a hint has the size of the picture, \(3, 1, 16, 16\), got \(3, 1, 8, 8\)"):
@@ -171,6 +179,12 @@ def test_a_noisy_classifier_reads_images_and_times():
     (lambda: UNet(**BASE)(*given(), torch.tensor([0, 4, 1])), "numbered from 0 to 2, and 3 is \"no class\", got 0 to 4"),
     (lambda: UNet(**BASE)(*given(), torch.tensor([0, -1, 1])), "got -1 to 1"),
     (lambda: captioned()(*given(), TOKENS[:, :5]), "tokens come in rows of 7"),
+    (lambda: captioned()(*given(), TOKENS + 5), "numbered from 0 to 10, got 5 to 15"),
+    (lambda: captioned().unet(*given()), "call it through text.Captioned"),
+    (lambda: UNet(**BASE, reads=True), "told their width"),
+    (lambda: controlled()(*given()), "is told {\"hint\""),
+    (lambda: controlled()(*given(), hinted() | {"kind": torch.zeros(3)}), "is told {\"hint\""),
+    (lambda: controlled().own(*given()), "a way down alone"),
 ])
 def test_bad_input_gets_one_sentence(call, word):
     with pytest.raises(ValueError) as error:

@@ -14,10 +14,10 @@ from ..common import integer, tol
 
 FORM, PULL, ALONE = "shape and dtype of x", "x0 + s sigma² / alpha grad log p(y | x)", "an image is pulled by its own class alone"
 OFF, ASKED = "s = 0 leaves the guess as it is", "the net is asked once, about x and its level"
-FREE = "no gradient is left on what is returned"
+FREE, AGAIN = "no gradient is left behind", "asked again about the same x, it says the same"
 BATCHES = ((7, 2, torch.float64), (3, 3, torch.float32), (1, 2, torch.float64))
-NO_GRADIENT = ("Samplers run without gradients (torch.no_grad). Switch them on for the classifier alone: `with "
-               "torch.enable_grad():`, and in it `x = x.detach().requires_grad_()`.")
+NO_GRADIENT = ("There is no gradient to take. Samplers switch them off (torch.no_grad), so the classifier needs both: `with "
+               "torch.enable_grad():`, and in it a copy of x that asks for one, `x.detach().requires_grad_()`.")
 
 
 def cases(rng):
@@ -39,16 +39,19 @@ def bed(case) -> tuple[GaussianMixture, Level]:
 
 def run(impl, case):
     mixture, level = bed(case)
-    looks = []
+    looks, traces = [], []
 
     def denoise(x, level):
         looks.append(x.detach().clone())
         return mixture.denoise(x, level)
 
-    def guess(x, y, s):
+    def guess(x, y, s, times=1):
         with torch.no_grad():
             try:
-                return impl(denoise, mixture.log_posterior, y.clone(), s)(x.clone(), level)
+                guide, given = impl(denoise, mixture.log_posterior, y.clone(), s), x.clone()
+                outs = [plain(guide(given, level)) for _ in range(times)] if times > 1 else guide(given, level)
+                traces.append([given.requires_grad, torch.is_grad_enabled()])
+                return outs
             except RuntimeError as error:
                 if "does not require grad" in str(error) or "not have been used in the graph" in str(error):
                     raise Unanswered(NO_GRADIENT) from None
@@ -57,8 +60,9 @@ def run(impl, case):
     out = guess(x, y, case["s"])
     asked, looks[:] = list(looks), []
     keeps = isinstance(out, Tensor) and out.requires_grad
-    return {"out": out.detach() if keeps else out, "keeps": keeps, "asked": asked, "off": plain(guess(x, y, 0.0)),
-            "alone": plain(guess(x[:1], y[:1], case["s"]))}
+    traces = [keeps, *(any(trace) for trace in zip(*traces))]
+    return {"out": out.detach() if keeps else out, "traces": traces, "asked": asked, "off": plain(guess(x, y, 0.0)),
+            "alone": plain(guess(x[:1], y[:1], case["s"])), "again": guess(x, y, case["s"], 2)[1]}
 
 
 def plain(value):
@@ -75,12 +79,21 @@ def gradient(case, x: Tensor, y: Tensor, log: bool = True, all_of: bool = False)
         return torch.autograd.grad(value, seen)[0]
 
 
+def through(case, x: Tensor, y: Tensor) -> Tensor:
+    """The gradient of log p(y | x0(x)) in x."""
+    mixture, level = bed(case)
+    with torch.enable_grad():
+        seen = x.detach().requires_grad_()
+        return torch.autograd.grad(mixture.log_posterior(mixture.denoise(seen, level), level).gather(1, y[:, None]).sum(), seen)[0]
+
+
 def slips(case) -> dict:
     mixture, level = bed(case)
     x, y, s, a, sigma = case["x"], case["y"], case["s"], level.alpha, level.sigma
     x0, g = mixture.denoise(x, level), gradient(case, x, y)
     right = s * sigma**2 / a * g
-    there = gradient(case, x0, y)
+    there, likely = gradient(case, x0, y), gradient(case, x, mixture.log_posterior(x, level).argmax(1))
+    own = mixture.log_posterior(x, level).gather(1, y[:, None])
     of = lambda factor, pull=g: lambda: x0 + s * factor * pull
     return {
         "the sign: the gradient leads towards the class": lambda: x0 - right,
@@ -101,6 +114,10 @@ def slips(case) -> dict:
         "added to x: it is the guess of x0 that moves": lambda: x + right,
         "the gradient of p: log p belongs there": of(sigma**2 / a, gradient(case, x, y, log=False)),
         "the gradient is taken at the guess of x0: the classifier was asked about x": of(sigma**2 / a, there),
+        "the gradient goes through the denoiser as well: the classifier is asked about x itself": of(
+            sigma**2 / a, through(case, x, y)),
+        "pulled to the likeliest class: y says which": of(sigma**2 / a, likely),
+        "the logarithm is taken twice: log_prob gives logarithms": of(sigma**2 / a, g / own),
         "averaged over the batch: sum, and each image keeps the gradient of its own": of(sigma**2 / a, g / len(x)),
         "every image is pulled to all the classes of the batch: take for each its own (gather)": of(
             sigma**2 / a, gradient(case, x, y, all_of=True)),
@@ -120,9 +137,11 @@ def verify(case, out):
     if not form.readable:
         return [form]
     pull = close(PULL, out["out"], right, slips(case), tol(x.dtype))
-    rows = [form, pull, asked(out["asked"], x), off(case, out["off"], x0), free(out["keeps"])]
+    rows = [form, pull, asked(out["asked"], x), off(case, out["off"], x0), free(*out["traces"])]
     if pull.passed:
-        rows.append(close(ALONE, out["alone"], right[:1], None, tol(x.dtype)))
+        rows += [close(ALONE, out["alone"], right[:1], None, tol(x.dtype)), close(AGAIN, out["again"], right, {
+            "gradients add up in x.grad from call to call: torch.autograd.grad starts afresh": lambda: right + right - x0},
+            tol(x.dtype))]
     return rows
 
 
@@ -147,11 +166,15 @@ def asked(looks: list[Tensor], x: Tensor) -> Property:
     return Property(ASKED, len(looks) == 1, f"{len(looks)} times", "once")
 
 
-def free(keeps: bool) -> Property:
-    cause = ("a graph hangs on what is returned, and grows from step to step: take the gradient with torch.autograd.grad, and "
-             "add it outside of enable_grad")
-    return Property(FREE, not keeps, "it requires a gradient" if keeps else "as expected", "none", (cause,) if keeps else ())
+def free(keeps: bool, marks: bool, leaves_on: bool) -> Property:
+    said = {"a graph hangs on what is returned, and grows from step to step: take the gradient with torch.autograd.grad, and add "
+            "it outside of enable_grad": keeps,
+            "the x that was handed in asks for a gradient from now on: take a copy, x.detach()": marks,
+            "gradients stay switched on: use torch.enable_grad() in a `with`": leaves_on}
+    causes = tuple(cause for cause, seen in said.items() if seen)
+    return Property(FREE, not causes, "as expected" if not causes else "a gradient is left behind", "none", causes[:1])
 
 
-EXERCISES = (Exercise("03-classifier", "Pulled by a classifier", {FORM: 0, PULL: 4, ASKED: 0.5, OFF: 0.5, FREE: 0.5, ALONE: 0.5},
+EXERCISES = (Exercise("03-classifier", "Pulled by a classifier", {FORM: 0, PULL: 4, ASKED: 0.5, OFF: 0.5, FREE: 0.5, ALONE: 0.5,
+                                                                     AGAIN: 0.5},
                       cases, run, verify, own=(classifier_guided, guided)),)

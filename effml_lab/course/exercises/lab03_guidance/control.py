@@ -1,9 +1,10 @@
-"""Lab 03: ControlNet (Zhang et al. 2023, eq. 2 to 4) on a toy of two ways: what is copied, what is added, and where zeros stand.
+"""Lab 03: ControlNet (Zhang et al. 2023, eq. 2 and 3) on a toy of two ways: what is copied, what is added, and where zeros stand.
 
 Every part is another map, so that the answer tells what went through which. With zeros that are still zero the answer has to be
 the base's own output, to the last bit.
 """
 import torch
+from torch import Tensor
 
 from ....nets.control import controlled
 from ....nets.unet import Ways
@@ -12,6 +13,7 @@ from ..common import tol
 
 FORM, FRESH = "shape and dtype of x", "with zeros it is the base, to the last bit"
 TOLD, ONCE = "decode(encode(x) + Z2(encode'(x + Z1(c))))", "each way down is gone once"
+LEARNS = "a gradient reaches the zeros and the copy"
 C, KEPT = 4, 3
 
 
@@ -61,7 +63,20 @@ def run(impl, case):
         parts = ways(case, "base", calls), ways(case, "copy", calls), *layers(case, blank)
         return impl(case["x"].clone(), case["hint"].clone(), *parts), sorted(calls)
     (fresh, _), (out, calls) = call(True), call(False)
-    return {"fresh": fresh, "out": out, "calls": calls}
+    return {"fresh": fresh, "out": out, "calls": calls, "moved": moved(impl, case)}
+
+
+def moved(impl, case) -> list[bool]:
+    """Whether a loss would move the zeros, the copy and the layer of the hint."""
+    with torch.enable_grad():
+        asks = lambda value: [asks(part) for part in value] if isinstance(value, list) else value.clone().requires_grad_()
+        taught = case | {key: asks(case[key]) for key in ("zeros", "copy", "seen")}
+        out = impl(case["x"].clone(), case["hint"].clone(), ways(case, "base", []), ways(taught, "copy", []), *layers(taught, False))
+        if not isinstance(out, Tensor) or not out.requires_grad:
+            return [False] * 3
+        out.square().sum().backward()
+    some = lambda values: any(v.grad is not None and bool(v.grad.any()) for v in values)
+    return [some(taught["zeros"]), some(taught["copy"]), some([taught["seen"]])]
 
 
 def slips(case) -> dict:
@@ -95,7 +110,19 @@ def slips(case) -> dict:
             t + see for t in copy.encode(copy.entered(x))]),
         "multiplied: what the copy finds is added": lambda: base.decode([m * z(t) for m, z, t in zip(mine, zeros, theirs)]),
         "subtracted: what the copy finds is added": lambda: base.decode([m - z(t) for m, z, t in zip(mine, zeros, theirs)]),
-        "the copy is not used": lambda: base.decode(mine)}
+        "the copy is not used": lambda: base.decode(mine),
+        "the hint is added before the entrance: seen(hint) is added to what copy.entered(x) gives": lambda: ours(mine, copy.encode(
+            copy.entered(x + see))),
+        "the copy's entrance sees the hint alone: it sees x": lambda: ours(mine, copy.encode(copy.entered(see))),
+        "the base's entrance is left out: encode takes what entered gives": lambda: ours(base.encode(x), theirs),
+        "the copy's entrance is left out: encode takes what entered gives": lambda: ours(mine, copy.encode(x + see)),
+        "zeros and findings are both taken from the other end: all three lists run alike": lambda: base.decode(
+            added(mine, theirs[::-1], zeros[::-1])),
+        "the zeros take what the base left: they take what the copy left": lambda: base.decode([m + z(m) for m, z in zip(mine, zeros)]),
+        "the first of the zeros is used for all: each has its own": lambda: base.decode(added(mine, theirs, zeros[:1] * KEPT)),
+        "the last of the zeros is used for all: each has its own": lambda: base.decode(added(mine, theirs, zeros[-1:] * KEPT)),
+        "decoded twice, and added: what the copy finds is added before the base decodes": lambda: (
+            base.decode(mine) + base.decode([z(t) for z, t in zip(zeros, theirs)]))}
 
 
 def verify(case, out):
@@ -118,8 +145,18 @@ def verify(case, out):
         "the base goes in by the copy's entrance": lambda: base.decode(base.encode(copy.entered(x)))}, 0.0)
     good = out["calls"] == ["base", "copy"]
     once = Property(ONCE, good, f"{', '.join(out['calls']) or 'none'}", "the base's and the copy's, once each")
-    return [form, fresh, close(TOLD, out["out"], right, slips(case), tol(x.dtype)), once]
+    told = close(TOLD, out["out"], right, slips(case), tol(x.dtype))
+    return [form, fresh, told, once, *([learns(out["moved"])] if told.passed else [])]
 
 
-EXERCISES = (Exercise("03-control", "A copy behind zeros (ControlNet)", {FORM: 0, FRESH: 1, TOLD: 3, ONCE: 0.5}, cases, run,
+def learns(moved: list[bool]) -> Property:
+    zeros, copy, seen = moved
+    cause = "nothing gets a gradient: the base is frozen by its weights, not by no_grad or detach" if not zeros else \
+        "what the copy finds is cut off (detach, no_grad): it could never learn" if not copy else \
+        "what the hint's layer gives is cut off: it could never learn"
+    good = all(moved)
+    return Property(LEARNS, good, "as expected" if good else "none", "one", () if good else (cause,))
+
+
+EXERCISES = (Exercise("03-control", "A copy behind zeros (ControlNet)", {FORM: 0, FRESH: 1, TOLD: 3, ONCE: 0.5, LEARNS: 0.5}, cases, run,
                       verify, own=(controlled,)),)

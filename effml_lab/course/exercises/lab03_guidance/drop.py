@@ -12,7 +12,7 @@ from ..common import drawn, integer, repeated
 FORM, KEPT, SHARE = "whole numbers, as many as there are labels", "a label is kept as it is, or null", "a share p is null"
 EVEN, CHANCE, ENDS = "whatever the label and its place", "each by a chance of its own", "none at p = 0, all at p = 1"
 DRAWN = "all that is random comes from rng"
-NOTHING, ALL = "nothing is dropped", "everything is dropped, whatever p is"
+NOTHING, ALL, COIN = "nothing is dropped", "everything is dropped, whatever p is", "all, or none: one draw for the whole batch"
 LONG, SHORT, TIMES = 400_000, 4, 200
 
 
@@ -41,13 +41,13 @@ def verify(case, out):
         return [form]
     gone, numbers = got == null, [out[key].double() for key in ("out", "again", "other")]
     whole = ends(out, null, labels)
-    rows = [form, kept(labels, null, got), share(gone, p, ALL in whole.causes), even(gone, labels, null),
-            chance(out["short"], null), whole, drawn(DRAWN, *numbers)]
+    rows = [form, kept(labels, null, got, p), share(gone, p, whole.causes), even(gone, labels, null),
+            chance(out["short"], labels[:SHORT], null), whole, drawn(DRAWN, *numbers)]
     same = not rows[-1].passed and not rows[-1].causes and rows[3].passed and bool(gone.any() and not gone.all())
     return [*rows[:-1], rows[-1]._replace(causes=("the same ones for every rng: draw with generator=rng",))] if same else rows
 
 
-def kept(labels: Tensor, null: int, got: Tensor) -> Property:
+def kept(labels: Tensor, null: int, got: Tensor, p: float) -> Property:
     strange = (got != null) & (got != labels)
     if not strange.any():
         return Property(KEPT, True, "as expected")
@@ -56,18 +56,28 @@ def kept(labels: Tensor, null: int, got: Tensor) -> Property:
     causes = {frozenset({0}): "what is dropped became 0, which is a class: null is another number",
               frozenset({-1}): "what is dropped became -1: null is the number that is handed in",
               frozenset({1}): "this is the mask: labels where it is False, null where it is True"}
-    moved = () if values <= {0, 1, -1} else ("the labels have moved: each stays where it is",)
+    scaled = (labels.double() / (1 - p)).to(labels.dtype)
+    if values <= {0, 1, -1}:
+        moved = ()
+    elif ((got == 0) | (got == scaled)).all():
+        moved = ("dropout sets numbers to 0 and scales the others: a label is kept as it is, or becomes null",)
+    elif strange.double().mean() < 2 * p:
+        moved = ("what is dropped became another class: it becomes null, the number that is handed in",)
+    else:
+        moved = ("the labels have moved: each stays where it is",)
     return Property(KEPT, False, f"{number(int(got[i]))} in place of {number(int(labels[i]))}",
                     f"{int(labels[i])}, or null ({null})", known(causes, frozenset(values)) or moved)
 
 
-def share(gone: Tensor, p: float, everything: bool) -> Property:
+def share(gone: Tensor, p: float, ends: tuple[str, ...]) -> Property:
+    """ends: what is wrong at p = 0 and at p = 1, which tells a row that was spared by chance from one that always is."""
     slack = 5.5 * (p * (1 - p) / len(gone)) ** 0.5
     around = lambda q: (q - slack, q + slack)
     return within(SHARE, gone.double().mean().item(), *around(p), {
         "kept and dropped are exchanged: p is the share that is dropped": around(1 - p),
-        NOTHING: (0.0, 1e-6), "half of them, whatever p is": around(0.5),
-        ALL if everything else "all, or none: one draw for the whole batch": (1 - 1e-6, 1.0),
+        NOTHING if NOTHING in ends else COIN: (0.0, 1e-6),
+        "0.1, whatever p is": around(0.1) if p != 0.1 else (2.0, 2.0), "half of them, whatever p is": around(0.5),
+        ALL if ALL in ends else COIN: (1 - 1e-6, 1.0),
         "compared with a normal number (randn): a uniform one (rand) lies below p with chance p": around(
             0.5 * (1 + torch.erf(torch.tensor(p / 2**0.5)).item())),
         "dropped where two draws agree: one draw for each label": around(p * p)})
@@ -86,8 +96,12 @@ def even(gone: Tensor, labels: Tensor, null: int) -> Property:
     return Property(EVEN, False, "other shares here than there", "the same share in every part and class", cause)
 
 
-def chance(short: list[Tensor], null: int) -> Property:
+def chance(short: list[Tensor], labels: Tensor, null: int) -> Property:
     """Of four labels at p = 1/2 any number from 0 to 4 is dropped: all of them, in 200 rows, but by a chance of 1 in 200,000."""
+    strange = [int(value) for row in short for value, label in zip(row, labels) if value not in (null, label)]
+    if strange:
+        return Property(CHANCE, False, f"{strange[0]} among {SHORT} labels", f"the label, or null ({null})", (
+            "null is the number that is handed in, whatever labels there are",))
     counts = sorted({int((row == null).sum()) for row in short})
     causes = {(2,): "always as many: each label has a chance of its own", (0, 4): "all, or none: one draw for each label",
               (0,): NOTHING, (SHORT,): ALL}

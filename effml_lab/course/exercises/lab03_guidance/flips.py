@@ -2,7 +2,8 @@
 import torch
 
 from ....measure.quality import flips
-from ...contract.exercise import Exercise, Property
+from ...contract.attempt import where
+from ...contract.exercise import Exercise, Property, Unanswered
 from ..common import integer, one_number, several
 
 FORM, GAINED, LOST = "two whole numbers", "became right", "became wrong"
@@ -26,41 +27,54 @@ def cases(rng):
 
 
 def run(impl, case):
-    gained, lost = several(impl(*(case[key].clone() for key in ("before", "after", "want"))), "gained, lost")
+    try:
+        gained, lost = several(impl(*(case[key].clone() for key in ("before", "after", "want"))), "gained, lost")
+    except RuntimeError as error:
+        if "ambiguous" not in str(error):
+            raise
+        raise Unanswered("A whole row is asked for one truth value: `and`, `or` and chains like a != b & c == d do that. Put each "
+                         f"comparison in brackets and & between them{where(error)}.") from None
     return [one_number(gained, "number of pictures that became right"), one_number(lost, "number of pictures that became wrong")]
 
 
-def slips(case) -> dict[str, tuple[float, float]]:
+def counts(case) -> dict[str, dict[str, float]]:
+    """For each of the two numbers: what else may have been counted -> how many that is."""
     before, after, want = (case[key] for key in ("before", "after", "want"))
-    first, then = before == want, after == want
-    gained, lost = flips(before, after, want)
-    n = len(want)
-    moved = before != after
-    return {
-        "the two are exchanged": (lost, gained),
-        "shares where counts were asked for": (gained / n, lost / n),
-        "all that are right afterwards, and all that are wrong: those that changed are asked for": (
-            int(then.sum()), int((~then).sum())),
-        "all that are right before, and after": (int(first.sum()), int(then.sum())),
-        "all that changed, one way or the other: a wrong picture may become another wrong one": (
-            int(moved.sum()), int(moved.sum())),
-        "became right, and changed without becoming right: a wrong picture may become another wrong one": (
-            gained, int((moved & ~then).sum())),
-        "the difference of the two: both are asked for": (gained - lost, lost - gained),
-        "the difference of the two, cut at 0: both are asked for": (max(gained - lost, 0), max(lost - gained, 0)),
-        "lost counts all that are wrong afterwards: those that were wrong before were not lost": (gained, int((~then).sum())),
-        "gained counts all that are right afterwards: those that were right before were not gained": (int(then.sum()), lost),
-        "lost as a negative number: it is a count": (gained, -lost)}
+    f, t, n = before == want, after == want, len(want)
+    moved, count = before != after, lambda mask: int(mask.sum())
+    net = count(t) - count(f)
+    shared = {
+        "all that are right afterwards: those that changed are asked for": count(t),
+        "all that are wrong afterwards: those that changed are asked for": count(~t),
+        "all that were right before: those that changed are asked for": count(f),
+        "all that were wrong before: those that changed are asked for": count(~f),
+        "all that changed: a wrong picture may become another wrong one": count(moved),
+        "all that changed without becoming right: a wrong picture may become another wrong one": count(moved & ~t),
+        "all that changed and are not yet right before: a wrong picture may become another wrong one": count(moved & ~f),
+        "those that were right and stayed so": count(f & t), "those that were wrong and stayed so": count(~f & ~t),
+        "~ and & work on the bits of class numbers: compare them with want first": count(~before & after),
+        "the difference of the two: both are asked for": net, "the difference of the two, turned round: both are asked for": -net,
+        ".any() says whether there is one: .sum() counts them": 1}
+    both = lambda name, mask, other, wide: shared | {
+        "the two are exchanged, or one of them stands twice": count(other), "| means or: both must hold, which is &": count(wide),
+        f"all the rest: those that {name} are asked for": n - count(other),
+        "a share where a count was asked for": count(mask) / n, "a percentage where a count was asked for": 100 * count(mask) / n,
+        "a negative number: it is a count": -count(mask)}
+    return {GAINED: both(GAINED, ~f & t, f & ~t, ~f | t), LOST: both(LOST, f & ~t, ~f & t, f | ~t)}
 
 
 def verify(case, out):
-    right = flips(case["before"], case["after"], case["want"])
+    right, told = flips(case["before"], case["after"], case["want"]), counts(case)
+
+    def row(name: str, got: float, want: float) -> Property:
+        causes = () if got == want else tuple(cause for cause, value in told[name].items()
+                                              if abs(value - got) < 1e-3 and value != want)
+        if not got and want:
+            causes = ("nothing is ever counted: are the labels compared picture by picture, with == ?",)
+        return Property(name, got == want, f"{got:g}", f"{want:g}", causes)
+    rows = [row(name, got, want) for name, got, want in zip((GAINED, LOST), out, right)]
     whole = all(float(value).is_integer() for value in out)
-    said = [cause for cause, guess in slips(case).items()
-            if all(abs(g - o) < 1e-6 for g, o in zip(guess, out)) and tuple(guess) != right]
-    form = Property(FORM, whole, f"{out[0]:g} and {out[1]:g}", "two whole numbers", () if whole else tuple(said))
-    row = lambda name, got, want: Property(name, got == want, f"{got:g}", f"{want:g}", () if got == want else tuple(said))
-    return [form, row(GAINED, out[0], right[0]), row(LOST, out[1], right[1])]
+    return [Property(FORM, whole, f"{out[0]:g} and {out[1]:g}", "two whole numbers"), *rows]
 
 
 EXERCISES = (Exercise("03-flips", "Won and lost", {FORM: 0, GAINED: 1, LOST: 1}, cases, run, verify, own=(flips,)),)

@@ -6,7 +6,7 @@ import torch
 
 from ....diffusion.guidance import within
 from ....diffusion.levels import Level
-from ...contract.exercise import Exercise, Property, close, same_form
+from ...contract.exercise import Exercise, Property, Unanswered, close, same_form
 from ..common import integer
 
 FORM, CHOICE = "shape and dtype of x", "guided inside of low < sigma / alpha <= high, plain outside"
@@ -36,6 +36,8 @@ def run(impl, case):
     for level in case["levels"]:
         asked.append([])
         outs.append(choose(case["x"].clone(), Level(**level)))
+        if callable(outs[-1]):
+            raise Unanswered("For (x, level) a denoiser is returned where its guess belongs: call it, guide(x, level).")
     return {"out": outs, "asked": asked}
 
 
@@ -49,6 +51,10 @@ RULES = {       # what else may be compared with low and high -> whether the lev
     "(sigma / alpha)² is compared: it is sigma / alpha": lambda l, low, high: low < (l["sigma"] / l["alpha"]) ** 2 <= high,
     "t is compared: it is sigma / alpha": lambda l, low, high: low < l["t"] <= high,
     "t / 1000 is compared: it is sigma / alpha": lambda l, low, high: low < l["t"] / 1000 <= high,
+    "sigma / (alpha + sigma) is compared: it is sigma / alpha": lambda l, low, high: low < l["sigma"] / (l["alpha"] + l["sigma"]) <= high,
+    "sigma // alpha is rounded down to a whole number: use /": lambda l, low, high: low < l["sigma"] // l["alpha"] <= high,
+    "sigma itself is compared with high: it is sigma / alpha": lambda l, low, high: low < l["sigma"] / l["alpha"] and l["sigma"] <= high,
+    "sigma itself is compared with low: it is sigma / alpha": lambda l, low, high: low < l["sigma"] and l["sigma"] / l["alpha"] <= high,
     "guided outside and plain inside": lambda l, low, high: not low < l["sigma"] / l["alpha"] <= high,
     "only low is looked at": lambda l, low, high: low < l["sigma"] / l["alpha"],
     "only high is looked at": lambda l, low, high: l["sigma"] / l["alpha"] <= high,
@@ -65,7 +71,9 @@ def verify(case, out):
         return [form]
     got, asked = torch.stack(out["out"]), one(out["asked"], case)
     choice = close(CHOICE, got[:-2], value([low < l["sigma"] / l["alpha"] <= high for l in inner]), {
-        said: (lambda rule=rule: value([rule(l, low, high) for l in inner])) for said, rule in RULES.items()})
+        said: (lambda rule=rule: value([rule(l, low, high) for l in inner])) for said, rule in RULES.items()} | {
+        "inside it is the difference of both: return what guide says": lambda: torch.stack(
+            [3 * x if low < l["sigma"] / l["alpha"] <= high else -x for l in inner])})
     ends = close(ENDS, got[-2:], value([False, True]), {
         "high itself is inside: <=": lambda: value([False, False]), "low itself is outside: <": lambda: value([True, True]),
         "low is outside and high inside: here it is the other way round": lambda: value([True, False])})
@@ -77,7 +85,8 @@ def one(asked: list, case) -> Property:
     if any(len(calls) != 1 for calls in asked):
         both = all(sorted(calls) == ["guided", "plain"] for calls in names)
         cause = ("both are asked and one is thrown away: choose first, and ask one",) if both else ()
-        return Property(ONE, False, f"{max(map(len, asked))} calls at a level", "one", cause)
+        numbers = sorted({len(calls) for calls in asked})
+        return Property(ONE, False, f"{' or '.join(map(str, numbers))} calls at a level", "one", cause)
     good = all(torch.equal(x, case["x"]) and t == level["t"] for ((_, x, t),), level in zip(asked, case["levels"]))
     return Property(ONE, good, "as expected" if good else "something else is handed on", "x and its level")
 

@@ -1,4 +1,4 @@
-"""Lab 03: AdaGN, a group norm whose output each image scales and shifts by what it is told (Dhariwal and Nichol 2021, eq. 8).
+"""Lab 03: AdaGN, a group norm whose output is scaled and shifted by what each image is told (Dhariwal and Nichol 2021, 3.1).
 
 A linear layer of zeros has to leave the norm as it is, to the last bit. One case is as long as it is wide and as it has channels,
 so that a condition laid along another axis is not saved by an error of shapes.
@@ -45,8 +45,8 @@ def run(impl, case):
     except RuntimeError as error:
         if "must match the size" not in str(error):
             raise
-        raise Unanswered("What linear(emb) gives has one number an image and channel, (B, 2 C), and is laid along other axes of "
-                         f"h: give scale and shift the shape (B, C, 1, 1){where(error)}.") from None
+        raise Unanswered("The sizes do not fit: of what linear(emb) gives, (B, 2 C), scale is the first half along dim 1 and shift "
+                         f"the second, and each needs the shape (B, C, 1, 1) to be laid along h{where(error)}.") from None
 
 
 @torch.no_grad()
@@ -59,7 +59,7 @@ def slips(case) -> dict:
     odd, even = wide(given[:, ::2]), wide(given[:, 1::2])
     silent = [wide(part) for part in linear(F.silu(emb)).chunk(2, 1)]
     along = lambda values: values[:, :, 0, 0] if h.shape[2:] == values.shape[:2] else torch.full_like(h, torch.nan)
-    plain = F.group_norm(h, case["groups"])
+    plain, own = F.group_norm(h, case["groups"]), lambda *dims: (h - h.mean(dims, keepdim=True)) / h.std(dims, keepdim=True)
     return {
         "the 1 + is missing: norm(h) (1 + scale) + shift": lambda: n * scale + shift,
         "scaled and shifted first, and normalised afterwards: that takes most of it away again": lambda: norm(
@@ -74,6 +74,14 @@ def slips(case) -> dict:
         "exp(scale): it is 1 + scale": lambda: n * scale.exp() + shift,
         "the 1 is added to the shift: it belongs to the scale": lambda: n * scale + 1 + shift,
         "1 + shift: only the scale has a 1": lambda: n * (1 + scale) + 1 + shift,
+        "the brackets are missing: norm(h) times (1 + scale)": lambda: n + scale + shift,
+        "the first half is used twice: shift is the second": lambda: n * (1 + scale) + scale,
+        "the second half is used twice: scale is the first": lambda: n * (1 + shift) + shift,
+        "the plain way, added to the channels: here it scales and shifts": lambda: h + scale + shift,
+        "h is added once more": lambda: h + n * (1 + scale) + shift,
+        "normalised by hand: call norm, which has groups and weights of its own": lambda: own(2, 3) * (1 + scale) + shift,
+        "normalised by hand, over the whole image: call norm, which has groups and weights of its own": lambda: (
+            own(1, 2, 3) * (1 + scale) + shift),
         "every second number of linear(emb) was taken: scale is the first half, shift the second": lambda: n * (1 + odd) + even,
         "emb went through SiLU once more: it comes as it should be": lambda: n * (1 + silent[0]) + silent[1],
         "laid along height and width: give scale and shift the shape (B, C, 1, 1)": lambda: n * (1 + along(scale)) + along(shift),
@@ -100,12 +108,11 @@ def verify(case, out):
 
 def unchanged(fresh, normed: Tensor, h: Tensor) -> Property:
     """To the last bit, which an answer written another way keeps too: x 1 and + 0 are exact."""
-    row = close(FRESH, fresh, normed, {
+    return close(FRESH, fresh, normed, {
         "the 1 + is missing: with a scale of 0 nothing is left of h": lambda: torch.zeros_like(h),
         "h is not normalised": lambda: h,
         "the 1 is added to the shift: it belongs to the scale": lambda: torch.ones_like(h),
         "1 + shift: only the scale has a 1": lambda: normed + 1}, 0.0)
-    return row
 
 
 EXERCISES = (Exercise("03-modulate", "Told by scale and shift (AdaGN)", {FORM: 0, FRESH: 1, TOLD: 3, PAIRED: 0.5}, cases, run,

@@ -30,7 +30,7 @@ def around(w: float, slack: float = 0.05) -> tuple[float, float]:
 
 def fewest(metric: str = "kind", enough: float = ENOUGH) -> float:
     """The fewest evaluations a picture of `shapes` whose share, as recorded, is enough; 0 if there are none."""
-    rows = [row for name, row in point.recorded("guidance").items() if name.startswith("shapes, ")]
+    rows = [row for name, row in point.recorded("guidance").items() if name.startswith("shapes, w")]
     return min((row.nfe for row in rows if row.quality[metric]["value"] >= enough), default=0)
 
 

@@ -12,6 +12,7 @@ from ...contract.exercise import Exercise, Property, close, known, same_form
 from ..common import integer, tol
 
 FORM, VALUE, ROWS = "shape and dtype of x", "x0 without + w (x0 with - x0 without)", "both guesses in one call of 2 B rows"
+LOW = "the same at w = 1/2"
 ONE, SHOWN = "w = 1: the guess with the condition, for B rows", "both guesses are asked about x, at its level"
 SIZES = (((3, 1, 2, 2), torch.float32), ((1, 2, 3), torch.float64), ((4, 4, 4, 4), torch.float32))
 CLASSES = 5
@@ -55,7 +56,10 @@ def slips(case, w: float) -> dict:
     x = case["x"]
     u, c = guess(case, x, case["null"].expand(len(x))), guess(case, x, case["cond"])
     zero = guess(case, x, torch.zeros(len(x), dtype=torch.long))
-    clip = lambda v: v.clamp(-1, 1)
+    clip, first = lambda v: v.clamp(-1, 1), guess(case, x, case["cond"][:1].expand(len(x)))
+    woven = lambda rows: rows[::2] + w * (rows[1::2] - rows[::2])
+    size = lambda v: v.flatten(1).std(1).view(-1, *[1] * (x.ndim - 1))
+    g, level = u + w * (c - u), case["level"]
     return {
         "the paper's w, which starts from the guess with: (1 + w) with - w without. Here w = 1 is guidance off": lambda: (
             (1 + w) * c - w * u),
@@ -69,7 +73,14 @@ def slips(case, w: float) -> dict:
         "the guess with the condition alone: w does nothing": lambda: c,
         "the guess without the condition alone: w does nothing": lambda: u,
         "nothing to ask for was 0, which is a class: null is another": lambda: zero + w * (c - zero),
-        "the average of both guesses": lambda: (u + c) / 2}
+        "the average of both guesses": lambda: (u + c) / 2,
+        "the sign of the part without: its weight is 1 - w": lambda: w * c + (w - 1) * u,
+        "every second row is taken: the two guesses come in two blocks, one after the other": lambda: woven(torch.cat([u, c])),
+        "every second row is taken: they come in two blocks, the one with the condition first": lambda: woven(
+            torch.cat([c, u]).flip(0)).flip(0),
+        "all images are asked for what the first is": lambda: u + w * (first - u),
+        "the result is rescaled to the spread of the guess with: that is another method": lambda: g * size(c) / size(g),
+        "this is the noise of the guess: x0 was asked for": lambda: (x - level["alpha"] * g) / level["sigma"]}
 
 
 def verify(case, out):
@@ -79,8 +90,10 @@ def verify(case, out):
     if not form.readable:
         return [form]
     value = close(VALUE, out["out"], u + w * (c - u), slips(case, w), tol(x.dtype))
-    low = close(VALUE, out["low"], u + 0.5 * (c - u), slips(case, 0.5), tol(x.dtype))
-    return [form, value, low, batched(out["calls"], len(x)), shown(case, out["calls"]), off(case, out, c)]
+    low = close(LOW, out["low"], u + 0.5 * (c - u), {
+        "guidance is off at w = 1 alone, not below it": lambda: c, "guidance is off at w = 1 alone: below it, too, both are asked":
+        lambda: u}, tol(x.dtype))
+    return [form, value, *([low] if value.passed else []), batched(out["calls"], len(x)), shown(case, out["calls"]), off(case, out, c)]
 
 
 def batched(calls: list[dict], b: int) -> Property:
@@ -95,6 +108,9 @@ def batched(calls: list[dict], b: int) -> Property:
 def shown(case, calls: list[dict]) -> Property:
     x, level = case["x"], case["level"]
     parts = [part for call in calls for part in call["x"].split(len(x))]
+    if len(x) > 1 and any(torch.equal(call["x"], x.repeat_interleave(2, 0)) for call in calls):
+        return Property(SHOWN, False, "each image twice in a row", "x for both guesses", (
+            "repeat_interleave puts each image twice in a row, the conditions stand in two blocks: torch.cat([x, x])",))
     if not all(part.shape == x.shape and torch.equal(part, x) for part in parts):
         return Property(SHOWN, False, "another state", "x for both guesses")
     times = sorted({call["t"] for call in calls})
@@ -105,12 +121,16 @@ def shown(case, calls: list[dict]) -> Property:
 
 def off(case, out: dict, c: Tensor) -> Property:
     b, sizes = len(case["x"]), [len(call["x"]) for call in out["calls_one"]]
-    row = close(ONE, out["one"], c, slips(case, 1.0), tol(c.dtype))
+    u, zero = (guess(case, case["x"], kind.expand(b)) for kind in (case["null"], torch.zeros(1, dtype=torch.long)))
+    row = close(ONE, out["one"], c, slips(case, 1.0) | {
+        "the guess without the condition alone: w does nothing": lambda: torch.full_like(u, torch.nan),
+        "at w = 1 it is the condition that is asked, not its absence": lambda: u,
+        "at w = 1 the condition was not handed on": lambda: zero}, tol(c.dtype))
     if not row.passed:
         return row
     cause = ("w = 1 is guidance off: ask with the condition alone, for half the price",) if sum(sizes) == 2 * b else ()
     return Property(ONE, sizes == [b], f"calls of {sizes} rows", f"one of {b}", () if sizes == [b] else cause)
 
 
-EXERCISES = (Exercise("03-guided", "Classifier-free guidance", {FORM: 0, VALUE: 3, ROWS: 1, SHOWN: 0.5, ONE: 1}, cases, run,
+EXERCISES = (Exercise("03-guided", "Classifier-free guidance", {FORM: 0, VALUE: 3, LOW: 0.5, ROWS: 1, SHOWN: 0.5, ONE: 1}, cases, run,
                       verify, own=(guided,)),)

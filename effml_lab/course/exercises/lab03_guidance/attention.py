@@ -7,12 +7,15 @@ import torch
 from torch import Tensor
 
 from ....nets.blocks import cross_attention
-from ...contract.exercise import Exercise, close, same_form
+from ...contract.attempt import where
+from ...contract.exercise import Exercise, Unanswered, close, same_form
 from ..common import tol
 
 FORM, WHOLE, PADDED = "shape and dtype of q", "softmax(q k / sqrt(d)) v, without padding", "padding gets no weight"
 HIDDEN = "what stands at padding changes nothing"
 INVERTED = "the mask is inverted: pad is True where there is no word"
+ALLOWED = "the mask is inverted: attn_mask is True at words, pad where there is none"
+TIMES = "0 times infinity is NaN: set the scores with masked_fill or torch.where, do not multiply the mask"
 SIZES = ((3, 5, 8, 6, 2, torch.float32), (1, 4, 6, 3, 1, torch.float64), (4, 4, 8, 4, 4, torch.float32))
 
 
@@ -29,7 +32,13 @@ def cases(rng):
 def run(impl, case):
     q, kv, pad, heads = (case[key] for key in ("q", "kv", "pad", "heads"))
     call = lambda kv, pad: impl(q.clone(), kv.clone(), pad.clone(), heads)
-    return [call(kv, torch.zeros_like(pad)), call(kv, pad), call(torch.where(pad[..., None], case["other"], kv), pad)]
+    try:
+        return [call(kv, torch.zeros_like(pad)), call(kv, pad), call(torch.where(pad[..., None], case["other"], kv), pad)]
+    except RuntimeError as error:
+        if "size" not in str(error) and "shape" not in str(error):
+            raise
+        raise Unanswered("The sizes do not fit: k and v are the halves of kv along dim 2, with heads q, k and v are (B, heads, "
+                         f"tokens, d), and the scores (B, heads, N, L){where(error)}.") from None
 
 
 def attend(q: Tensor, kv: Tensor, pad: Tensor, heads: int, **slip) -> Tensor:
@@ -47,12 +56,19 @@ def attend(q: Tensor, kv: Tensor, pad: Tensor, heads: int, **slip) -> Tensor:
     scores = q @ k.transpose(2, 3) * slip.get("scale", (c // heads) ** -0.5)
     mask = pad[:, None, None]
     scores = scores.masked_fill(mask, slip.get("fill", -torch.inf)) if slip.get("masked", True) else scores
+    scores = scores + slip.get("plus", 0.0) * mask
     weights = scores.softmax(slip.get("dim", 3))
     weights = weights * ~mask if slip.get("after") else weights
     read = weights @ v
-    if slip.get("laid"):
+    if slip.get("laid") or slip.get("left"):
         return read.reshape(b, n, c)
     return read.permute(0, 2, 3, 1).flatten(2) if slip.get("woven") else read.transpose(1, 2).flatten(2)
+
+
+def braided(kv: Tensor, heads: int) -> Tensor:
+    """kv whose halves hold what each head's half of its own channels of kv holds."""
+    k, v = kv.unflatten(2, (heads, -1)).chunk(2, 3)
+    return torch.cat([k.flatten(2), v.flatten(2)], 2)
 
 
 def common_slips(q: Tensor, kv: Tensor, pad: Tensor, heads: int) -> dict:
@@ -69,6 +85,15 @@ def common_slips(q: Tensor, kv: Tensor, pad: Tensor, heads: int) -> dict:
         "the softmax runs over the pixels: each pixel shares out its attention over the words": wrong(dim=2),
         "the softmax runs over the heads: each pixel shares out its attention over the words": wrong(dim=1),
         "one head over all channels: cut them into `heads` parts": lambda: attend(q, kv, pad, 1),
+        "divided by the square root of the number of pixels: it is that of a head's channels": wrong(scale=q.shape[1] ** -0.5),
+        "divided by sqrt(heads): a head has d = C / heads channels": wrong(scale=heads**-0.5),
+        "divided after the softmax: the scores are divided, before it": lambda: attend(q, kv, pad, heads, scale=1.0) * (
+            c / heads) ** -0.5,
+        "q is added: what is read is asked for alone": lambda: q + attend(q, kv, pad, heads),
+        "heads and channels of a head are exchanged: unflatten(2, (heads, -1))": lambda: attend(q, kv, pad, c // heads),
+        "the heads are not turned back before they are put together: transpose(1, 2) first": lambda: attend(
+            q, kv, pad, heads, left=True),
+        "kv was cut into heads before it was cut into keys and values": lambda: attend(q, braided(kv, heads), pad, heads),
         "cut into heads without a transpose: tokens and channels get mixed": wrong(laid=True),
         "the channels of a head lie apart: a head has C / heads neighbouring ones": wrong(woven=True)}
 
@@ -80,8 +105,9 @@ def verify(case, out):
     form = same_form(FORM, whole, right(none), q)
     if not form.readable:
         return [form]
-    lost = lambda: torch.full_like(q, torch.nan)
-    rows = [form, close(WHOLE, whole, right(none), {**common_slips(q, kv, none, heads), INVERTED: lost}, tol(q.dtype))]
+    lost = INVERTED if isinstance(padded, Tensor) and padded.isfinite().any() else TIMES
+    rows = [form, close(WHOLE, whole, right(none), {**common_slips(q, kv, none, heads), lost: lambda: torch.full_like(q, torch.nan),
+                                                    ALLOWED: lambda: torch.zeros_like(q)}, tol(q.dtype))]
     if INVERTED in rows[1].causes:
         return [*rows, close(PADDED, padded, right(pad), {INVERTED: lambda: attend(q, kv, ~pad, heads)}, tol(q.dtype))]
     if not rows[1].passed:
@@ -94,6 +120,12 @@ def verify(case, out):
         "the mask comes after the softmax: the weights that are left no longer add up to 1": lambda: attend(
             q, kv, pad, heads, masked=False, after=True),
         "scores at padding become -1: they must become minus infinity": lambda: attend(q, kv, pad, heads, fill=-1.0),
+        "scores at padding become -10, which still leaves weight: they must become minus infinity": lambda: attend(
+            q, kv, pad, heads, fill=-10.0),
+        "the mask is added as it is, 1 at padding: scores there must become minus infinity": lambda: attend(
+            q, kv, pad, heads, masked=False, plus=1.0),
+        "the mask is subtracted as it is, 1 at padding: scores there must become minus infinity": lambda: attend(
+            q, kv, pad, heads, masked=False, plus=-1.0),
         "keys at padding become 0, and exp(0) is 1: it is the scores that must become minus infinity": lambda: attend(
             q, torch.where(pad[..., None], torch.zeros_like(kv), kv), none, heads)}, tol(q.dtype))
     return [*rows, row, close(HIDDEN, hidden, padded, None, tol(q.dtype))] if row.passed else [*rows, row]
