@@ -30,7 +30,7 @@ from .plan_cost import cost_of, runner, sync
 WEIGHTS = (0.0, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 8.0)
 SCALES = (1.0, 2.0, 3.0, 5.0)               # of the classifier's guidance
 INSIDE = (0.3, 5.0)                         # of sigma / alpha
-N, STEPS = {"shapes": 1000, "scenes": 600}, 20
+N, STEPS = {"shapes": 700, "scenes": 400}, 20
 KINDS = Plan("shapes", "dpmpp_2m", STEPS, SPACING)
 WORDS = Plan("scenes", "dpmpp_2m", STEPS, SPACING)
 LOOKS = len(shapes.COLORS) * len(shapes.SIZES) * len(shapes.GROUNDS)

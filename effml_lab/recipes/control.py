@@ -20,7 +20,7 @@ from ..nets.control import Controlled
 from . import shapes, training
 
 NET = {"unet": shapes.NET, "hints": 1}
-SEED, BATCH, STEPS, LR, DROPPED = 0, 24, 8000, 1e-3, 0.5
+SEED, BATCH, STEPS, LR, DROPPED = 0, 24, 5000, 1e-3, 0.5
 
 
 def loss(net: nn.Module, step: int, device: str = "cpu", hint: Callable[[data.Scenes], Tensor] = data.edges) -> Tensor:

@@ -106,3 +106,38 @@ def test_at_least_six_shapes_were_tried_in_the_same_time():
     for row in rows.values():
         told = row.settings["budget"] / row.settings["step to the first's"]
         assert row.settings["steps"] == pytest.approx(told, rel=0.05) and row.quality["wanted"]["n"] == 800
+
+
+guided = records.latest(RESULTS / "guidance.jsonl")
+conditions = records.latest(RESULTS / "conditions.jsonl")
+
+
+def test_guidance_was_measured_on_what_is_shipped():
+    for row in (*guided.values(), *(row for row in conditions.values() if "checkpoint" in row.settings)):
+        for name, stamp in row.settings.get("checkpoints", {}).items():
+            assert stamp == models.card(name)["sha256"][:12], row.technique
+    assert len({row.settings["w"] for name, row in guided.items() if name.startswith("shapes, w") and "inside" not in name}) >= 8
+
+
+def test_guidance_buys_the_kind_and_takes_the_small_ones():
+    quality = lambda w: guided[f"shapes, w = {w}"].quality
+    assert quality(2)["kind"]["value"] >= 0.94
+    assert quality(3)["frechet less w = 1"]["low"] > 0 and quality(3)["small less w = 1"]["high"] < -0.1
+    inside = guided["shapes, w = 3 inside"]
+    assert inside.quality["kind"]["value"] >= 0.93 and inside.nfe <= 0.65 * guided["shapes, w = 3"].nfe
+
+
+def test_captions_are_drawn():
+    best = guided["scenes, w = 2"].quality
+    assert best["size"]["value"] >= 0.97 and best["ground"]["value"] >= 0.97 and best["color"]["value"] >= 0.95
+    assert best["all four"]["value"] >= 0.85
+
+
+def test_hints_are_followed_and_prompts_read_once():
+    overlap = lambda name: conditions[name].quality["overlap"]["value"]
+    for hint in ("edges", "masks"):
+        assert overlap(f"{hint}, kind left out") >= 0.7
+        assert overlap(f"{hint}, kind given") >= 2 * overlap("no hint, kind given")
+    once = conditions["keys once a prompt, time over at every call"]
+    assert once.settings["largest difference"] == 0 and once.settings["multiply-adds saved"] > 0
+    assert conditions["AdaGN, loss over that of adding"].quality["ratio"]["value"] <= 0.99

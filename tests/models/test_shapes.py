@@ -3,11 +3,13 @@ import pytest
 import torch
 
 from effml_lab import models
+from effml_lab.datasets import captions
 from effml_lab.datasets import shapes as scenes_of
 from effml_lab.diffusion import samplers
 from effml_lab.diffusion.guidance import guided
+from effml_lab.measure import quality
 from effml_lab.models import reader, store
-from effml_lab.recipes import digits_judge, shapes, shapes_judge
+from effml_lab.recipes import control, digits_judge, scenes, shapes, shapes_judge, shapes_noisy
 
 
 def renders(n: int, seed: int) -> tuple[torch.Tensor, reader.Attributes]:
@@ -22,6 +24,17 @@ def test_the_judge_reads_renders_it_never_saw():
         assert (getattr(read, name) == getattr(right, name)).double().mean() >= 0.99, name
     assert ((read.centre - right.centre).abs() < reader.PIXEL).all(1).double().mean() >= 0.99
     assert models.features("shapes", images).shape == (3000, shapes_judge.NET["features"])
+
+
+def test_what_was_asked_for_is_read_and_where_the_shape_is():
+    scenes = scenes_of.draw(400, store.seeded(4243))
+    images = scenes_of.render(scenes)
+    right = reader.right(images, scenes)
+    assert list(right) == [*reader.READ, "all four"] and right["all four"].double().mean() >= 0.97
+    other = scenes._replace(color=(scenes.color + 1) % len(scenes_of.COLORS))
+    wrong = reader.right(images, other)
+    assert not wrong["all four"].any() and torch.equal(wrong["kind"], right["kind"])
+    assert quality.overlap(reader.figure(images), scenes_of.masks(scenes)[:, 0] > 0.5).mean() > 0.99
 
 
 def test_the_judge_does_not_take_junk_for_a_shape():
@@ -69,6 +82,24 @@ def test_without_a_class_it_draws_all_kinds():
 def test_batches_drop_one_condition_in_ten():
     images, kinds = shapes.batch(2000, store.seeded(1))
     assert images.shape == (2000, 3, 32, 32) and 0.07 < (kinds == shapes.CLASSES).double().mean() < 0.13
+
+
+def test_batches_of_captions_leave_out_one_in_ten_and_fresh_nets_are_the_course_model():
+    images, said = scenes.batch(1500, store.seeded(1))
+    none = (said == captions.nothing()).all(1)
+    assert images.shape == (1500, 3, 32, 32) and 0.07 < none.double().mean() < 0.13
+    x, t = torch.randn(2, 3, 32, 32), torch.tensor([100.0, 900.0])
+    course = models.load("shapes")
+    assert torch.equal(scenes.fresh()(x, t, said[:2]), course(x, t))
+    assert torch.equal(control.fresh()(x, t, {"hint": torch.rand(2, 1, 32, 32)}), course(x, t))
+    assert scenes.share("unet.enter.weight") < scenes.share("unet.up.0.read.q.weight") == scenes.share("encoder.norm.bias") == 1
+
+
+def test_noisy_scenes_are_clean_at_first_and_noise_at_last():
+    early, late = (shapes_noisy.seen(50, store.seeded(2), t) for t in (0, 999))
+    assert (early[0] - scenes_of.render(scenes_of.draw(50, store.seeded(2)))).abs().mean() < 0.05
+    assert abs(late[0].std() - 1) < 0.05 and torch.equal(early[2], late[2]) and (late[1] == 999).all()
+    assert len(shapes_noisy.seen(50, store.seeded(2))[1].unique()) > 40
 
 
 @pytest.mark.parametrize("recipe, name, batch", [(shapes, "shapes", 8), (shapes_judge, "shapes_judge", 48)])

@@ -87,6 +87,24 @@ def test_where_no_point_will_do_the_table_says_so(tmp_path):
     assert "shown for none; undecided from 10 (dpmpp_2m, 10 steps; difference 0.1 (-2 to 2))" in told
 
 
+def test_guidance_and_conditions_are_told_by_row(tmp_path):
+    half = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 80}
+    for name, more in (("shapes, w = 1", {}), ("shapes, w = 2", {}), ("scenes, w = 2", {"all four": half})):
+        quality = {"kind": half, "small": half, "frechet": {**half, "value": 9.0}} | more
+        records.append(tmp_path / "guidance.jsonl", records.Record(name, nfe=40, quality=quality))
+    for name, quality in (("edges, kind given", {"overlap": half, "kind": half}), ("AdaGN", {"ratio": half})):
+        records.append(tmp_path / "conditions.jsonl", records.Record(name, quality=quality))
+    assert dict(results.guidance(tmp_path)) == {
+        "Shapes, w = 1 (40 evaluations, n = 80)": "wanted kind 0.5 (0.4 to 0.6); small 0.5 (0.4 to 0.6); distance 9 (0.4 to 0.6)",
+        "Shapes, w = 2 (40 evaluations, n = 80)": "wanted kind 0.5 (0.4 to 0.6); small 0.5 (0.4 to 0.6); distance 9 (0.4 to 0.6)",
+        "Scenes, w = 2 (40 evaluations, n = 80)": (
+            "kind, color, size and ground right 0.5 (0.4 to 0.6); small 0.5 (0.4 to 0.6); distance 9 (0.4 to 0.6)")}
+    assert dict(results.conditions(tmp_path)) == {
+        "Overlap of the shape asked for and the one drawn, edges, kind given": "0.5 (0.4 to 0.6); wanted kind 0.5 (0.4 to 0.6)",
+        "AdaGN": "0.5 (0.4 to 0.6)"}
+    assert len(list(highlights.asked(tmp_path))) == 2
+
+
 def test_ratios_to_the_peer_are_told_by_file(tmp_path):
     ratio = {"ratio": {"value": 0.25, "low": 0.2, "high": 0.3, "n": 5}}
     records.append(tmp_path / "loop.jsonl", records.Record("a row", quality=ratio, device="a machine"))

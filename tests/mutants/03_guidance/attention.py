@@ -1,4 +1,6 @@
 """Answers to 03-attention: right ones, and wrong ones with the causes that a report may name for them."""
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -123,10 +125,286 @@ WRONG = [
     (change(mask=lambda s, pad: s, weigh=lambda w, pad: w.masked_fill(pad, -torch.inf)), []),
     (wrong_one_head, ["one head over all"]),
     (wrong_laid, ["without a transpose"]),
-    (wrong_not_back, []),
+    (wrong_not_back, ["the heads are not turned back before the"]),
     (wrong_woven, ["lie apart"]),
     (wrong_zeroed, ["keys at padding become 0"]),
     (wrong_words_removed, []),
     (wrong_self, []),
     (wrong_average, []),
+]
+
+
+# What a reader wrote who had not seen this bank.
+
+
+def reader__cut(t, heads):
+    return t.unflatten(2, (heads, -1)).transpose(1, 2)
+
+
+def reader__join(t):
+    return t.transpose(1, 2).flatten(2)
+
+
+def reader_wrong_01(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2)).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_02(q, kv, pad, heads):
+    C = q.shape[-1]
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / C ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_03(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(-2) @ v)
+
+
+def reader_wrong_04(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_05(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    return reader__join(F.scaled_dot_product_attention(q, k, v, attn_mask=pad[:, None, None, :]))
+
+
+def reader_wrong_06(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], 0)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_07(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    a = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1).masked_fill(pad[:, None, None, :], 0)
+    return reader__join(a @ v)
+
+
+def reader_wrong_08(q, kv, pad, heads):
+    v, k = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_09(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (t.unflatten(2, (-1, heads)).permute(0, 3, 1, 2) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_10(q, kv, pad, heads):
+    B, N, C = q.shape
+    k, v = kv.chunk(2, 2)
+    q, k, v = (t.reshape(B, heads, -1, C // heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return (s.softmax(-1) @ v).reshape(B, N, C)
+
+
+def reader_wrong_11(q, kv, pad, heads):
+    B, N, C = q.shape
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return (s.softmax(-1) @ v).reshape(B, N, C)
+
+
+def reader_wrong_12(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, :, None], -torch.inf)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_13(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, :], -torch.inf)
+    return s.softmax(-1) @ v
+
+
+def reader_wrong_14(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1]).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_15(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) * q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_16(q, kv, pad, heads):
+    k, v = kv.chunk(2, 1)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_17(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(1) @ v)
+
+
+def reader_wrong_18(q, kv, pad, heads):
+    q, kv = reader__cut(q, heads), reader__cut(kv, heads)
+    k, v = kv.chunk(2, -1)
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_19(q, kv, pad, heads):
+    h = q
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return h + reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_20(q, kv, pad, heads):
+    k, v = kv[..., ::2], kv[..., 1::2]
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_21(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, :], -torch.inf)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_22(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_23(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / heads ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_24(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2)).masked_fill(pad[:, None, None, :], -torch.inf)
+    return reader__join(s.softmax(-1) / q.shape[-1] ** 0.5 @ v)
+
+
+def reader_wrong_25(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return (s.softmax(-1) @ v).mean(1)
+
+
+def reader_wrong_26(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5) + pad[:, None, None, :]
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_wrong_27(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (t.unflatten(2, (heads, -1)) for t in (q, k, v))
+    s = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return (s.softmax(-1) @ v).flatten(2)
+
+
+def reader_wrong_28(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    s = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5 + pad[:, None, None, :] * float("-inf")
+    return reader__join(s.softmax(-1) @ v)
+
+
+def reader_right_1(q, kv, pad, heads):
+    k, v = kv.chunk(2, dim=2)
+    q, k, v = (t.unflatten(2, (heads, -1)).transpose(1, 2) for t in (q, k, v))
+    scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])
+    scores = scores.masked_fill(pad[:, None, None, :], -torch.inf)
+    return (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
+
+
+def reader_right_2(q, kv, pad, heads):
+    k, v = kv.chunk(2, 2)
+    q, k, v = (reader__cut(t, heads) for t in (q, k, v))
+    return reader__join(F.scaled_dot_product_attention(q, k, v, attn_mask=~pad[:, None, None, :]))
+
+
+def reader_right_3(q, kv, pad, heads):
+    B, N, C = q.shape
+    L, d = kv.shape[1], C // heads
+    kv = kv.reshape(B, L, 2, heads, d)
+    scores = torch.einsum("bnhd,blhd->bhnl", q.reshape(B, N, heads, d), kv[:, :, 0]) * d ** -0.5
+    scores = scores + torch.zeros(B, 1, 1, L, dtype=q.dtype).masked_fill(pad[:, None, None], float("-inf"))
+    return torch.einsum("bhnl,blhd->bnhd", scores.softmax(-1), kv[:, :, 1]).reshape(B, N, C)
+
+
+def reader_right_4(q, kv, pad, heads):  # loop, big negative
+    C = q.shape[2]
+    d, out = C // heads, []
+    for h in range(heads):
+        part = slice(h * d, (h + 1) * d)
+        s = q[..., part] @ kv[..., :C][..., part].mT / d ** 0.5
+        s = s.masked_fill(pad[:, None], -1e9)
+        out.append(F.softmax(s, dim=-1) @ kv[..., C:][..., part])
+    return torch.cat(out, -1)
+
+
+RIGHT += [reader_right_1, reader_right_2, reader_right_3, reader_right_4]
+WRONG += [
+    (reader_wrong_01, ["the division by sqrt(d) is missing"]),
+    (reader_wrong_02, ["divided by sqrt(C): a head has d = C / heads"]),
+    (reader_wrong_03, ["the softmax runs over the pixels: each pixel"]),
+    (reader_wrong_04, ["the mask is not used: padding is read like w"]),
+    (reader_wrong_05, ["the mask is inverted: attn_mask is True at w"]),
+    (reader_wrong_06, ["scores at padding become 0, and exp(0) is 1:"]),
+    (reader_wrong_07, ["the mask comes after the softmax: the weight"]),
+    (reader_wrong_08, ["keys and values are exchanged: k is the firs"]),
+    (reader_wrong_09, ["heads are taken of channels that lie apa"]),
+    (reader_wrong_10, ["cut into heads without a transpose: tokens a"]),
+    (reader_wrong_11, ["the heads are not turned back before they ar"]),
+    (reader_wrong_12, []),
+    (reader_wrong_13, ["one head over all channels: cut them into `h"]),
+    (reader_wrong_14, ["divided by d: its square root belongs there"]),
+    (reader_wrong_15, ["multiplied by sqrt(d): it divides"]),
+    (reader_wrong_16, []),
+    (reader_wrong_17, ["the softmax runs over the heads: each pixel "]),
+    (reader_wrong_18, ["kv was cut into heads before it was cut into"]),
+    (reader_wrong_19, ["q is added: what is read is asked for alone"]),
+    (reader_wrong_20, ["every second channel of kv was taken: k is t"]),
+    (reader_wrong_21, []),
+    (reader_wrong_22, []),
+    (reader_wrong_23, ["divided by sqrt(heads): a head has d = C / h"]),
+    (reader_wrong_24, ["divided after the softmax: the scores are di"]),
+    (reader_wrong_25, []),
+    (reader_wrong_26, ["the mask is added as it is, 1 at padding: sc"]),
+    (reader_wrong_27, []),
+    (reader_wrong_28, ["0 times infinity is NaN: set the scores with"]),
 ]

@@ -1,5 +1,6 @@
 """Answers to 03-classifier: right ones, and wrong ones with the causes that a report may name for them."""
 import torch
+import torch.nn.functional as F
 
 EXERCISE = "03-classifier"
 
@@ -135,5 +136,310 @@ WRONG = [
     (wrong_value, []),
     (wrong_plain, []),
     (wrong_tensor, []),
-    (wrong_argmax, []),
+    (wrong_argmax, ["pulled to the likeliest class: y says wh"]),
+]
+
+
+# What a reader wrote who had not seen this bank.
+
+
+def reader__grad(log_prob, x, level, y):
+    with torch.enable_grad():
+        z = x.detach().requires_grad_()
+        return torch.autograd.grad(log_prob(z, level)[torch.arange(len(y)), y].sum(), z)[0]
+
+
+def reader_wrong_01(denoise, log_prob, y, s):
+    def guide(x, level):
+        return denoise(x, level) + level.sigma ** 2 / level.alpha * reader__grad(log_prob, x, level, y)
+    return guide
+
+
+def reader_wrong_02(denoise, log_prob, y, s):
+    def guide(x, level):
+        return denoise(x, level) + s * level.sigma ** 2 * reader__grad(log_prob, x, level, y)
+    return guide
+
+
+def reader_wrong_03(denoise, log_prob, y, s):
+    def guide(x, level):
+        return denoise(x, level) + s * level.sigma / level.alpha * reader__grad(log_prob, x, level, y)
+    return guide
+
+
+def reader_wrong_04(denoise, log_prob, y, s):
+    def guide(x, level):
+        return denoise(x, level) - s * level.sigma ** 2 / level.alpha * reader__grad(log_prob, x, level, y)
+    return guide
+
+
+def reader_wrong_05(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            g = torch.autograd.grad(log_prob(z, level)[torch.arange(len(y)), y].mean(), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_06(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            g = torch.autograd.grad(log_prob(z, level)[torch.arange(len(y)), y].exp().sum(), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_07(denoise, log_prob, y, s):
+    def guide(x, level):
+        z = x.detach().requires_grad_()
+        g = torch.autograd.grad(log_prob(z, level)[torch.arange(len(y)), y].sum(), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_08(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            g = torch.autograd.grad(log_prob(z, level).sum(), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_09(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            g = torch.autograd.grad(log_prob(z, level)[:, y].sum(), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_10(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            x0 = denoise(z, level)
+            g = torch.autograd.grad(log_prob(z, level)[torch.arange(len(y)), y].sum(), z)[0]
+            return x0 + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_11(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            x0 = denoise(z, level)
+            g = torch.autograd.grad(log_prob(x0, level)[torch.arange(len(y)), y].sum(), z)[0]
+        return (x0 + s * level.sigma ** 2 / level.alpha * g).detach()
+    return guide
+
+
+def reader_wrong_12(denoise, log_prob, y, s):
+    def guide(x, level):
+        return denoise(x, level) - s * level.sigma * reader__grad(log_prob, x, level, y)
+    return guide
+
+
+def reader_wrong_13(denoise, log_prob, y, s):
+    def guide(x, level):
+        return denoise(x, level) + s * level.sigma ** 2 * level.alpha * reader__grad(log_prob, x, level, y)
+    return guide
+
+
+def reader_wrong_14(denoise, log_prob, y, s):
+    def guide(x, level):
+        return denoise(x, level) + (1 + s) * level.sigma ** 2 / level.alpha * reader__grad(log_prob, x, level, y)
+    return guide
+
+
+def reader_wrong_15(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            g = torch.autograd.grad(log_prob(z, level)[:, y[0]].sum(), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_16(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            x.requires_grad_()
+            g = torch.autograd.grad(log_prob(x, level)[torch.arange(len(y)), y].sum(), x)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_17(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            g = torch.autograd.grad(F.cross_entropy(log_prob(z, level), y, reduction="sum"), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_18(denoise, log_prob, y, s):
+    def guide(x, level):
+        g = reader__grad(log_prob, x, level, y)
+        g = g / g.flatten(1).norm(dim=1).view(-1, *[1] * (x.ndim - 1))
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_19(denoise, log_prob, y, s):
+    def guide(x, level):
+        return s * level.sigma ** 2 / level.alpha * reader__grad(log_prob, x, level, y)
+    return guide
+
+
+def reader_wrong_20(denoise, log_prob, y, s):
+    def guide(x, level):
+        x = x + s * level.sigma ** 2 / level.alpha * reader__grad(log_prob, x, level, y)
+        return denoise(x, level)
+    return guide
+
+
+def reader_wrong_21(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            g = torch.autograd.grad(log_prob(z, level).gather(1, y).sum(), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_22(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            g = torch.autograd.grad(log_prob(z, level)[torch.arange(len(y)), y], z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_23(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.clone()
+            g = torch.autograd.grad(log_prob(z, level)[torch.arange(len(y)), y].sum(), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_24(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            g = torch.autograd.grad(log_prob(z, level)[torch.arange(len(y)), y].sum(), z)
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_25(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            g = torch.autograd.grad(log_prob(z, level.t)[torch.arange(len(y)), y].sum(), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_26(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            g = torch.autograd.grad(log_prob(z, level).max(1).values.sum(), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_27(denoise, log_prob, y, s):
+    def guide(x, level):
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * reader__grad(log_prob, denoise(x, level), level, y)
+    return guide
+
+
+def reader_wrong_28(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            x.requires_grad_()
+            log_prob(x, level)[torch.arange(len(y)), y].sum().backward()
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * x.grad
+    return guide
+
+
+def reader_wrong_29(denoise, log_prob, y, s):
+    def guide(x, level):
+        torch.set_grad_enabled(True)
+        z = x.detach().requires_grad_()
+        g = torch.autograd.grad(log_prob(z, level)[torch.arange(len(y)), y].sum(), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_wrong_30(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            g = torch.autograd.grad(log_prob(z, level)[torch.arange(len(y)), y].log().sum(), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_right_1(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            g = torch.autograd.grad(log_prob(z, level)[torch.arange(len(z)), y].sum(), z)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * g
+    return guide
+
+
+def reader_right_2(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            z = x.detach().clone().requires_grad_(True)
+            loss = F.nll_loss(log_prob(z, level), y, reduction="sum")
+            loss.backward()
+        score = (level.alpha * denoise(x, level) - x) / level.sigma ** 2 - s * z.grad
+        return (x + level.sigma ** 2 * score) / level.alpha
+    return guide
+
+
+RIGHT += [reader_right_1, reader_right_2]
+WRONG += [
+    (reader_wrong_01, ["the scale s is missing"]),
+    (reader_wrong_02, ["the division by alpha is missing"]),
+    (reader_wrong_03, ["sigma / alpha: sigma² belongs above"]),
+    (reader_wrong_04, ["the sign: the gradient leads towards the cla"]),
+    (reader_wrong_05, ["averaged over the batch: sum, and each image"]),
+    (reader_wrong_06, ["the gradient of p: log p belongs there"]),
+    (reader_wrong_07, []),
+    (reader_wrong_08, ["all classes are added up: take the log-proba"]),
+    (reader_wrong_09, ["every image is pulled to all the classes of "]),
+    (reader_wrong_10, ["a graph hangs on what is returned, and grows"]),
+    (reader_wrong_11, ["the gradient goes through the denoiser as we"]),
+    (reader_wrong_12, ["sigma of eps, and its sign: x0 moves along t"]),
+    (reader_wrong_13, ["multiplied by alpha: it divides"]),
+    (reader_wrong_14, ["s + 1: here s = 0 is guidance off"]),
+    (reader_wrong_15, ["every image is pulled to the class of the fi"]),
+    (reader_wrong_16, ["the x that was handed in asks for a gradient"]),
+    (reader_wrong_17, ["the sign: the gradient leads towards the cla"]),
+    (reader_wrong_18, ["the gradient is made to have length 1: it is"]),
+    (reader_wrong_19, ["this is the pull alone: it is added to the g"]),
+    (reader_wrong_20, []),
+    (reader_wrong_21, []),
+    (reader_wrong_22, []),
+    (reader_wrong_23, []),
+    (reader_wrong_24, []),
+    (reader_wrong_25, []),
+    (reader_wrong_26, ["pulled to the likeliest class: y says which"]),
+    (reader_wrong_27, ["the gradient is taken at the guess of x0: th"]),
+    (reader_wrong_28, ["gradients add up in x.grad from call to call", "the x that was handed in asks for a gradient"]),
+    (reader_wrong_29, ["gradients stay switched on: use torch.enable"]),
+    (reader_wrong_30, ["the logarithm is taken twice: log_prob gives"]),
 ]

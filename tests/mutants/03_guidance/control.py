@@ -1,4 +1,5 @@
 """Answers to 03-control: right ones, and wrong ones with the causes that a report may name for them."""
+import torch
 
 EXERCISE = "03-control"
 
@@ -74,8 +75,8 @@ RIGHT = [right, right_loop, right_added]
 WRONG = [
     (change(theirs=lambda x, s, b, c, m: c.encode(c.entered(x))), ["the hint is not used"]),
     (change(theirs=lambda x, s, b, c, m: c.encode(s)), ["sees the hint alone"]),
-    (change(theirs=lambda x, s, b, c, m: c.encode(b.entered(x) + s)), ["by the base's entrance", "where the base has come to"]),
-    (change(theirs=lambda x, s, b, c, m: c.encode(m[0] + s)), ["where the base has come to", "by the base's entrance"]),
+    (change(theirs=lambda x, s, b, c, m: c.encode(b.entered(x) + s)), ["by the base's entrance"]),
+    (change(theirs=lambda x, s, b, c, m: c.encode(m[0] + s)), ["by the base's entrance"]),
     (change(mine=lambda x, s, b, c: b.encode(c.entered(x))), ["by the copy's entrance"]),
     (change(mine=lambda x, s, b, c: b.encode(b.entered(x) + s)), ["the base sees the hint, too"]),
     (change(theirs=lambda x, s, b, c, m: b.encode(b.entered(x) + s)), ["the copy is not asked"]),
@@ -88,13 +89,220 @@ WRONG = [
     (change(added=lambda m, z, t: [a + f(o) for a, f, o in zip(m, z[::-1], t)]), ["from the other end"]),
     (change(added=lambda m, z, t: [a + f(o) for a, f, o in zip(m, z, t[::-1])]), ["from the other end"]),
     (change(theirs=lambda x, s, b, c, m: [o + s for o in c.encode(c.entered(x))]), ["behind the copy's first step"]),
-    (change(added=lambda m, z, t: [a * f(o) for a, f, o in zip(m, z, t)]), ["multiplied", "what the base left is gone"]),
+    (change(added=lambda m, z, t: [a * f(o) for a, f, o in zip(m, z, t)]), ["multiplied"]),
     (change(added=lambda m, z, t: [a - f(o) for a, f, o in zip(m, z, t)]), ["subtracted"]),
     (wrong_copy_decodes, []),
-    (wrong_hint_on_x, []),
+    (wrong_hint_on_x, ["the hint is added before the entrance: s"]),
     (wrong_sum_of_outputs, []),
-    (wrong_two_decodes, []),
+    (wrong_two_decodes, ["decoded twice, and added: what the copy "]),
     (wrong_base_only, ["the copy is not used"]),
     (wrong_twice, []),
     (wrong_hint_last, []),
+]
+
+
+# What a reader wrote who had not seen this bank.
+
+
+def reader_wrong_01(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x + seen(hint)))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_02(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + hint)
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_03(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x) + seen(hint)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_04(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([m + t for m, t in zip(mine, theirs)])
+
+
+def reader_wrong_05(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([z(m) + t for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_06(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return copy.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_07(x, hint, base, copy, seen, zeros):
+    h = base.entered(x)
+    mine, theirs = base.encode(h), copy.encode(h + seen(hint))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_08(x, hint, base, copy, seen, zeros):
+    theirs = copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([z(t) for z, t in zip(zeros, theirs)])
+
+
+def reader_wrong_09(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros[::-1], theirs[::-1])])
+
+
+def reader_wrong_10(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    mine[-1] = mine[-1] + zeros[-1](theirs[-1])
+    return base.decode(mine)
+
+
+def reader_wrong_11(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(seen(hint))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_12(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(x), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_13(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode(mine + [z(t) for z, t in zip(zeros, theirs)])
+
+
+def reader_wrong_14(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([z(m + t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_15(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_16(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([m + z(m) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_17(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode(*[m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_18(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return [m + z(t) for m, z, t in zip(mine, zeros, theirs)]
+
+
+def reader_wrong_19(x, hint, base, copy, seen, zeros):
+    with torch.no_grad():
+        mine = base.encode(base.entered(x))
+    theirs = copy.encode(copy.entered(x) + seen(hint))
+    with torch.no_grad():
+        return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_20(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), base.encode(copy.entered(x) + seen(hint))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_21(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([m + zeros[0](t) for m, t in zip(mine, theirs)])
+
+
+def reader_wrong_22(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode(mine + zeros(theirs))
+
+
+def reader_wrong_23(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode(mine) + base.decode([z(t) for z, t in zip(zeros, theirs)])
+
+
+def reader_wrong_24(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(torch.cat([copy.entered(x), seen(hint)], 1))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_25(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x)) 
+    return base.decode([m + z(t + seen(hint)) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_26(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(x + seen(hint))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_27(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    mine = [m + z(t) for m, z, t in zip(mine[:-1], zeros, theirs)] + mine[-1:]
+    return base.decode(mine)
+
+
+def reader_wrong_28(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([m + z(t.detach()) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_wrong_30(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(seen(hint)))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_right_1(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def reader_right_2(x, hint, base, copy, seen, zeros):
+    out = list(base.encode(base.entered(x)))
+    for i, found in enumerate(copy.encode(seen(hint) + copy.entered(x))):
+        out[i] = out[i] + zeros[i](found)
+    return base.decode(out)
+
+
+def reader_right_3(x, hint, base, copy, seen, zeros):
+    with torch.no_grad():  # the base's way down is frozen
+        mine = base.encode(base.entered(x))
+    theirs = copy.encode(copy.entered(x) + seen(hint))
+    return base.decode(list(map(torch.add, mine, [z(t) for z, t in zip(zeros, theirs)])))
+
+
+RIGHT += [reader_right_1, reader_right_2, reader_right_3]
+WRONG += [
+    (reader_wrong_01, ["the hint is added before the entrance: seen("]),
+    (reader_wrong_02, []),
+    (reader_wrong_03, ["the base sees the hint, too: it stays as it "]),
+    (reader_wrong_04, ["the zeros are left out: what the copy finds "]),
+    (reader_wrong_05, ["the zeros take what the base left, too: they"]),
+    (reader_wrong_06, []),
+    (reader_wrong_07, ["the copy goes in by the base's entrance: it "]),
+    (reader_wrong_08, ["what the base left is gone: what the copy fi"]),
+    (reader_wrong_09, ["zeros and findings are both taken from the o"]),
+    (reader_wrong_10, ["only the last of what the copy finds is adde"]),
+    (reader_wrong_11, ["the copy sees the hint alone: it sees x as w"]),
+    (reader_wrong_12, ["the base's entrance is left out: encode take"]),
+    (reader_wrong_13, []),
+    (reader_wrong_14, ["what the copy finds is added after the zeros"]),
+    (reader_wrong_15, ["the hint is not used: the copy sees it, too"]),
+    (reader_wrong_16, ["the zeros take what the base left: they take"]),
+    (reader_wrong_17, []),
+    (reader_wrong_18, []),
+    (reader_wrong_19, ["nothing gets a gradient: the base is frozen "]),
+    (reader_wrong_20, ["the copy goes in, and then the base goes dow"]),
+    (reader_wrong_21, ["the first of the zeros is used for all: each"]),
+    (reader_wrong_22, []),
+    (reader_wrong_23, ["decoded twice, and added: what the copy find"]),
+    (reader_wrong_24, []),
+    (reader_wrong_25, ["the hint is added behind the copy's first st"]),
+    (reader_wrong_26, ["the copy's entrance is left out: encode take"]),
+    (reader_wrong_27, ["all but the last are added: the middle's, to"]),
+    (reader_wrong_28, ["what the copy finds is cut off (detach, no_g"]),
+    (reader_wrong_30, ["the copy's entrance sees the hint alone: it "]),
 ]

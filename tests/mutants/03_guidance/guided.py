@@ -139,9 +139,312 @@ WRONG = [
     (wrong_cond_only, ["w does nothing", "one guess only"]),
     (wrong_null_only, ["w does nothing", "one guess only"]),
     (wrong_none, ["was 0, which is a class", "two calls of B rows", "w = 1 is guidance off"]),
-    (wrong_woven, []),
+    (wrong_woven, ["repeat_interleave puts each image twice "]),
     (wrong_twice, ["sent twice"]),
     (wrong_tensor, []),
     (wrong_null_not_spread, []),
-    (wrong_eps, []),
+    (wrong_eps, ["this is the noise of the guess: x0 was a"]),
+]
+
+
+# What a reader wrote who had not seen this bank.
+
+
+def reader__two(denoise, x, level, cond, null):
+    return denoise(torch.cat([x, x]), level, torch.cat([null.expand(len(x)), cond])).chunk(2)
+
+
+def reader_wrong_01(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, null)
+        return c + w * (c - n)
+    return guide
+
+
+def reader_wrong_02(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, null)
+        return c + w * (n - c)
+    return guide
+
+
+def reader_wrong_03(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = denoise(torch.cat([x, x]), level, torch.cat([cond, null.expand(len(x))])).chunk(2)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_04(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, null)
+        n, c = n.clamp(-1, 1), c.clamp(-1, 1)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_05(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, null)
+        return (n + w * (c - n)).clamp(-1, 1)
+    return guide
+
+
+def reader_wrong_06(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = denoise(x, level, null.expand(len(x))), denoise(x, level, cond)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_07(denoise, cond, null, w):
+    def guide(x, level):
+        n, c = reader__two(denoise, x, level, cond, null)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_08(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = denoise(torch.cat([x, x]), level, torch.cat([null, cond])).chunk(2)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_09(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        out = denoise(torch.cat([x, x]), level, torch.cat([null.expand(len(x)), cond]))
+        n, c = out[::2], out[1::2]
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_10(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = denoise(x.repeat_interleave(2, 0), level, torch.cat([null.expand(len(x)), cond])).chunk(2)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_11(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, null.expand(len(x)))
+        n, c = reader__two(denoise, x, level, cond, null)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_12(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 0:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, null)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_13(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level)
+        n, c = reader__two(denoise, x, level, cond, null)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_14(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, torch.zeros_like(null))
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_15(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, null)
+        g = n + w * (c - n)
+        dims = tuple(range(1, x.ndim))
+        return g * (c.std(dims, keepdim=True) / g.std(dims, keepdim=True))
+    return guide
+
+
+def reader_wrong_16(denoise, cond, null, w):
+    def guide(x, level):
+        if w <= 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, null)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_17(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, null)
+        return n - w * (c - n)
+    return guide
+
+
+def reader_wrong_18(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = denoise(torch.cat([x, x]), level, torch.cat([null.expand(len(x)), cond])).chunk(2, dim=1)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_19(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, null)
+        return w * c + (w - 1) * n
+    return guide
+
+
+def reader_wrong_20(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = denoise(torch.stack([x, x]), level, torch.stack([null.expand(len(x)), cond]))
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_21(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, null)
+        return w * (c - n)
+    return guide
+
+
+def reader_wrong_22(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond[:1].expand(len(x)), null)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_23(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, null)
+        return (1 - w) * c + w * n
+    return guide
+
+
+def reader_wrong_24(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = denoise(x, level, torch.cat([null.expand(len(x)), cond])).chunk(2)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_wrong_25(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, null)
+        return n + (w - 1) * (c - n)
+    return guide
+
+
+def reader_wrong_26(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = reader__two(denoise, x, level, cond, null)
+        e = lambda x0: (x - level.alpha * x0) / level.sigma
+        return e(n) + w * (e(c) - e(n))
+    return guide
+
+
+def reader_right_1(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        n, c = denoise(torch.cat([x, x]), level, torch.cat([null.expand(len(x)), cond])).chunk(2)
+        return n + w * (c - n)
+    return guide
+
+
+def reader_right_2(denoise, cond, null, w):
+    if w == 1:
+        return lambda x, level: denoise(x, level, cond)
+    def guide(x, level):
+        out = denoise(x.repeat(2, *[1] * (x.ndim - 1)), level, torch.cat([cond, null.repeat(len(x))]))
+        return w * out[:len(x)] + (1 - w) * out[len(x):]
+    return guide
+
+
+def reader_right_3(denoise, cond, null, w):
+    def guide(x, level):
+        if abs(w - 1) < 1e-8:
+            return denoise(x, level, cond)
+        both = torch.cat([cond, torch.full_like(cond, int(null))])
+        c, n = torch.split(denoise(torch.cat((x, x), dim=0), level, both), len(x))
+        return torch.lerp(n, c, w)
+    return guide
+
+
+RIGHT += [reader_right_1, reader_right_2, reader_right_3]
+WRONG += [
+    (reader_wrong_01, ["the paper's w, which starts from the guess w"]),
+    (reader_wrong_02, ["the two guesses are exchanged: the first hal"]),
+    (reader_wrong_03, ["the two guesses are exchanged: the first hal"]),
+    (reader_wrong_04, ["the guesses are clipped before they are comb"]),
+    (reader_wrong_05, ["the result is clipped: that is left to whoev"]),
+    (reader_wrong_06, ["two calls of B rows: put both into one batch"]),
+    (reader_wrong_07, ["w = 1 is guidance off: ask with the conditio"]),
+    (reader_wrong_08, []),
+    (reader_wrong_09, ["every second row is taken: the two guesses c"]),
+    (reader_wrong_10, ["repeat_interleave puts each image twice in a"]),
+    (reader_wrong_11, ["at w = 1 it is the condition that is asked, "]),
+    (reader_wrong_12, ["w = 1 is guidance off: ask with the conditio"]),
+    (reader_wrong_13, ["at w = 1 the condition was not handed on"]),
+    (reader_wrong_14, ["nothing to ask for was 0, which is a class: "]),
+    (reader_wrong_15, ["the result is rescaled to the spread of the "]),
+    (reader_wrong_16, ["guidance is off at w = 1 alone, not below it"]),
+    (reader_wrong_17, ["the sign of the difference: from the guess w"]),
+    (reader_wrong_18, []),
+    (reader_wrong_19, ["the sign of the part without: its weight is "]),
+    (reader_wrong_20, []),
+    (reader_wrong_21, ["w times the difference, and nothing it is ad"]),
+    (reader_wrong_22, ["all images are asked for what the first is"]),
+    (reader_wrong_23, ["the two guesses are exchanged: the first hal"]),
+    (reader_wrong_24, []),
+    (reader_wrong_25, ["(w - 1) where w belongs"]),
+    (reader_wrong_26, ["this is the noise of the guess: x0 was asked"]),
 ]

@@ -82,8 +82,9 @@ WRONG = [
     (with_change(lambda h, n, a, b: n(h) * (1 + a[:1]) + b[:1]), ["told what the first is"]),
     (with_change(lambda h, n, a, b: n(h) * (1 + a.mean(0)) + b.mean(0)), ["averaged over the batch"]),
     (with_change(lambda h, n, a, b: n(n(h)) * (1 + a) + b), []),
-    (with_change(lambda h, n, a, b: (h - h.mean((2, 3), keepdim=True)) / h.std((2, 3), keepdim=True) * (1 + a) + b), []),
-    (with_change(lambda h, n, a, b: h + n(h) * (1 + a) + b), []),
+    (with_change(lambda h, n, a, b: (h - h.mean((2, 3), keepdim=True)) / h.std((2, 3), keepdim=True) * (1 + a) + b),
+     ["normalised by hand: call norm, which has"]),
+    (with_change(lambda h, n, a, b: h + n(h) * (1 + a) + b), ["h is added once more"]),
     (with_change(lambda h, n, a, b: n(h) * torch.sigmoid(a) + b), []),
     (with_change(lambda h, n, a, b: n(h) * (1 + a.tanh()) + b), []),
     (with_change(lambda h, n, a, b: n(h)), []),
@@ -93,4 +94,150 @@ WRONG = [
     (wrong_in_place, []),
     (wrong_flat, []),
     (wrong_double, []),
+]
+
+
+# What a reader wrote who had not seen this bank.
+
+
+def reader_wrong_01(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return norm(h) * g + b
+
+
+def reader_wrong_02(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return h * (1 + g) + b
+
+
+def reader_wrong_03(h, emb, norm, linear):
+    b, g = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return norm(h) * (1 + g) + b
+
+
+def reader_wrong_04(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return norm(h * (1 + g) + b)
+
+
+def reader_wrong_05(h, emb, norm, linear):
+    g, b = linear(emb).chunk(2, dim=1)
+    return norm(h) * (1 + g) + b
+
+
+def reader_wrong_06(h, emb, norm, linear):
+    g, b = linear(emb)[:, None, None, :].chunk(2, dim=-1)
+    return norm(h) * (1 + g) + b
+
+
+def reader_wrong_07(h, emb, norm, linear):
+    g, b = linear(emb)[0].view(1, -1, 1, 1).chunk(2, dim=1)
+    return norm(h) * (1 + g) + b
+
+
+def reader_wrong_08(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2)
+    return norm(h) * (1 + g) + b
+
+
+def reader_wrong_09(h, emb, norm, linear):
+    g, b = linear(emb).view(h.shape[0], h.shape[1], 2).unbind(-1)
+    return norm(h) * (1 + g[:, :, None, None]) + b[:, :, None, None]
+
+
+def reader_wrong_10(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return norm(h) * g.exp() + b
+
+
+def reader_wrong_11(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return (norm(h) + b) * (1 + g)
+
+
+def reader_wrong_12(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return h + norm(h) * (1 + g) + b
+
+
+def reader_wrong_13(h, emb, norm, linear):
+    h = (h - h.mean((1, 2, 3), keepdim=True)) / h.std((1, 2, 3), keepdim=True)
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return h * (1 + g) + b
+
+
+def reader_wrong_14(h, emb, norm, linear):
+    g, b = linear(F.silu(emb))[:, :, None, None].chunk(2, dim=1)
+    return norm(h) * (1 + g) + b
+
+
+def reader_wrong_15(h, emb, norm, linear):
+    g, b = (1 + linear(emb))[:, :, None, None].chunk(2, dim=1)
+    return norm(h) * g + b
+
+
+def reader_wrong_16(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return norm(h) * (1 + g) - b
+
+
+def reader_wrong_17(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return norm(h) * 1 + g + b
+
+
+def reader_wrong_18(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return norm(h) * (1 + g)
+
+
+def reader_wrong_19(h, emb, norm, linear):
+    return norm(h) + linear(emb)[:, :h.shape[1], None, None]
+
+
+def reader_wrong_20(h, emb, norm, linear):
+    C = h.shape[1]
+    out = linear(emb)[:, :, None, None]
+    return norm(h) * (1 + out[:, :C]) + out[:, :C]
+
+
+def reader_right_1(h, emb, norm, linear):
+    g, b = linear(emb).chunk(2, dim=1)
+    return norm(h) * (1 + g[:, :, None, None]) + b[:, :, None, None]
+
+
+def reader_right_2(h, emb, norm, linear):
+    C = h.shape[1]
+    out = linear(emb).view(len(h), 2 * C, 1, 1)
+    return torch.addcmul(out[:, C:], norm(h), 1 + out[:, :C])
+
+
+def reader_right_3(h, emb, norm, linear):
+    g, b = linear(emb).reshape(len(h), 2, -1).unbind(1)
+    n = norm(h)
+    return n + torch.einsum("bc,bchw->bchw", g, n) + b.unsqueeze(-1).unsqueeze(-1)
+
+
+RIGHT += [reader_right_1, reader_right_2, reader_right_3]
+WRONG += [
+    (reader_wrong_01, ["the 1 + is missing: norm(h) (1 + scale) + sh", "the 1 + is missing: with a scale of 0 nothin"]),
+    (reader_wrong_02, ["h is not normalised"]),
+    (reader_wrong_03, ["scale and shift are exchanged: scale is the "]),
+    (reader_wrong_04, ["scaled and shifted first, and normalised aft"]),
+    (reader_wrong_05, []),
+    (reader_wrong_06, []),
+    (reader_wrong_07, ["all images are told what the first is"]),
+    (reader_wrong_08, []),
+    (reader_wrong_09, ["every second number of linear(emb) was taken"]),
+    (reader_wrong_10, ["exp(scale): it is 1 + scale"]),
+    (reader_wrong_11, ["the shift is scaled, too: it is added last"]),
+    (reader_wrong_12, ["h is added once more"]),
+    (reader_wrong_13, ["normalised by hand, over the whole image: ca"]),
+    (reader_wrong_14, ["emb went through SiLU once more: it comes as"]),
+    (reader_wrong_15, ["1 + shift: only the scale has a 1"]),
+    (reader_wrong_16, ["the shift is subtracted"]),
+    (reader_wrong_17, ["the brackets are missing: norm(h) times (1 +"]),
+    (reader_wrong_18, ["the shift is missing"]),
+    (reader_wrong_19, ["only added, as in the plain way: the first h"]),
+    (reader_wrong_20, ["the first half is used twice: shift is the s"]),
 ]

@@ -71,7 +71,7 @@ def wrong_tokens(encode, denoise, tokens, null, w):
     return guidance.guided(denoise, tokens, null, w)
 
 
-def wrong_lazy(encode, denoise, tokens, null, w):
+def right_lazy(encode, denoise, tokens, null, w):
     kept = []
 
     def guide(x, level):
@@ -81,7 +81,7 @@ def wrong_lazy(encode, denoise, tokens, null, w):
     return guide
 
 
-def wrong_cached_lazily(encode, denoise, tokens, null, w):
+def right_cached_lazily(encode, denoise, tokens, null, w):
     @lru_cache
     def both():
         return encode(tokens), encode(null)
@@ -111,7 +111,7 @@ def wrong_without(encode, denoise, tokens, null, w):
     return lambda x, level: denoise(x, level, told)
 
 
-RIGHT = [right, right_batched, right_by_hand]
+RIGHT = [right, right_batched, right_by_hand, right_lazy, right_cached_lazily]
 WRONG = [
     (wrong_every_step, ["encode is called in every step"]),
     (wrong_null_every_step, ["encode is called in every step, too"]),
@@ -121,10 +121,201 @@ WRONG = [
     (wrong_w_off, ["w does nothing"]),
     (wrong_same, ["w does nothing, or both"]),
     (wrong_tokens, []),
-    (wrong_lazy, ["encoded at the first call"]),
-    (wrong_cached_lazily, ["encoded at the first call"]),
     (wrong_twice, ["encoded more than once"]),
     (wrong_returns_told, []),
     (wrong_one_row, []),
     (wrong_without, ["w does nothing"]),
+]
+
+
+# What a reader wrote who had not seen this bank.
+
+
+def reader_wrong_01(encode, denoise, tokens, null, w):
+    def guide(x, level):
+        return guidance.guided(denoise, encode(tokens), encode(null), w)(x, level)
+    return guide
+
+
+def reader_wrong_02(encode, denoise, tokens, null, w):
+    return guidance.guided(denoise, encode(tokens), null, w)
+
+
+def reader_wrong_03(encode, denoise, tokens, null, w):
+    told = encode(tokens)
+    def guide(x, level):
+        return guidance.guided(denoise, told, encode(null), w)(x, level)
+    return guide
+
+
+def reader_wrong_04(encode, denoise, tokens, null, w):
+    return guidance.guided(denoise, encode(null), encode(tokens), w)
+
+
+def reader_wrong_05(encode, denoise, tokens, null, w):
+    return guidance.guided(denoise, encode(tokens), encode(null), 1.0)
+
+
+def reader_wrong_06(encode, denoise, tokens, null, w):
+    return guidance.guided(denoise, tokens, null, w)
+
+
+def reader_wrong_07(encode, denoise, tokens, null, w):
+    told, nothing = encode(torch.cat([tokens, null])).chunk(2)
+    return guidance.guided(denoise, told, nothing, w)
+
+
+def reader_wrong_08(encode, denoise, tokens, null, w):
+    told = encode(tokens)
+    return guidance.guided(denoise, told, told, w)
+
+
+def reader_wrong_09(encode, denoise, tokens, null, w):
+    return guidance.guided(denoise, encode(tokens), encode(null), w)(x, level)
+
+
+def reader_wrong_10(encode, denoise, tokens, null, w):
+    told, nothing = encode(tokens), encode(null)
+    def guide(x, level):
+        c, n = denoise(x, level, told), denoise(x, level, nothing)
+        return c + w * (c - n)
+    return guide
+
+
+def reader_wrong_11(encode, denoise, tokens, null, w):
+    told = encode(tokens)
+    return lambda x, level: denoise(x, level, told)
+
+
+def reader_wrong_12(encode, denoise, tokens, null, w):
+    def guide(x, level):
+        memo = {}
+        for name, words in (("told", tokens), ("null", null)):
+            if name not in memo:
+                memo[name] = encode(words)
+        return guidance.guided(denoise, memo["told"], memo["null"], w)(x, level)
+    return guide
+
+
+READER__memo = {}
+
+
+def reader_wrong_13(encode, denoise, tokens, null, w):
+    if "told" not in READER__memo:
+        READER__memo["told"], READER__memo["null"] = encode(tokens), encode(null)
+    return guidance.guided(denoise, READER__memo["told"], READER__memo["null"], w)
+
+
+def reader_wrong_14(encode, denoise, tokens, null, w):
+    return guidance.guided(lambda x, level, cond: denoise(x, level, encode(cond)), tokens, null, w)
+
+
+def reader_wrong_15(encode, denoise, tokens, null, w):
+    return guidance.guided(denoise, encode(tokens), encode(torch.zeros_like(tokens)), w)
+
+
+def reader_wrong_16(encode, denoise, tokens, null, w):
+    return guidance.guided(denoise, encode(tokens), encode(null), w - 1)
+
+
+def reader_wrong_17(encode, denoise, tokens, null, w):
+    return guidance.guided(encode, denoise, tokens, null, w)
+
+
+def reader_wrong_18(encode, denoise, tokens, null, w):
+    return guidance.guided(denoise, encode(tokens[0]), encode(null[0]), w)
+
+
+def reader_wrong_19(encode, denoise, tokens, null, w):
+    told, nothing = encode(tokens), encode(null)
+    guidance.guided(denoise, told, nothing, w)
+
+
+def reader_wrong_20(encode, denoise, tokens, null, w):
+    return guidance.guided(encode(denoise), tokens, null, w)
+
+
+def reader_wrong_21(encode, denoise, tokens, null, w):
+    told, nothing = encode(tokens), encode(null)
+    def guide(x, level):
+        return denoise(x, level, nothing) + w * (denoise(x, level, told) - denoise(x, level, nothing))
+    return guide
+
+
+def reader_wrong_22(encode, denoise, tokens, null, w):
+    told = {"told": encode(tokens), "null": encode(null)}
+    return guidance.guided(denoise, told, None, w)
+
+
+def reader_wrong_23(encode, denoise, tokens, null, w):
+    return guidance.guided(denoise, encode(tokens), encode(null))
+
+
+def reader_wrong_24(encode, denoise, tokens, null, w):
+    return guidance.guided(denoise, encode, encode, w)
+
+
+def reader_wrong_25(encode, denoise, tokens, null, w):
+    told, nothing = encode(tokens), encode(null)
+    def guide(x, level):
+        c, n = denoise(x, level, told), denoise(x, level, nothing)
+        return c + w * (n - c)
+    return guide
+
+
+def reader_right_1(encode, denoise, tokens, null, w):
+    told, nothing = encode(tokens), encode(null)
+    return guidance.guided(denoise, told, nothing, w)
+
+
+def reader_right_2(encode, denoise, tokens, null, w):
+    inner = guidance.guided(denoise, *map(encode, (tokens, null)), w)
+    def guide(x, level):
+        return inner(x, level)
+    return guide
+
+
+def reader_right_3(encode, denoise, tokens, null, w):
+    told, nothing = encode(tokens), encode(null)
+    def guide(x, level):
+        return guidance.guided(denoise, told, nothing, w)(x, level)
+    return guide
+
+
+def reader_right_4(encode, denoise, tokens, null, w):
+    kept = {}
+    def guide(x, level):  # lazily, once
+        if not kept:
+            kept["told"], kept["null"] = encode(tokens), encode(null)
+        return guidance.guided(denoise, kept["told"], kept["null"], w)(x, level)
+    return guide
+
+
+RIGHT += [reader_right_1, reader_right_2, reader_right_3, reader_right_4]
+WRONG += [
+    (reader_wrong_01, ["encode is called in every step: call it befo"]),
+    (reader_wrong_02, []),
+    (reader_wrong_03, ["encode is called in every step, too"]),
+    (reader_wrong_04, ["the two prompts are exchanged"]),
+    (reader_wrong_05, ["the guess with the prompt alone: w does noth"]),
+    (reader_wrong_06, []),
+    (reader_wrong_07, []),
+    (reader_wrong_08, ["the guess with the prompt alone: w does noth"]),
+    (reader_wrong_09, []),
+    (reader_wrong_10, ["the difference is added to the guess with th"]),
+    (reader_wrong_11, ["the guess with the prompt alone: w does noth"]),
+    (reader_wrong_12, ["encode is called in every step: call it befo"]),
+    (reader_wrong_13, ["the first prompt is kept for ever: encode wh"]),
+    (reader_wrong_14, ["encode is called in every step: call it befo"]),
+    (reader_wrong_15, ["the prompt of nothing is all padding: take t"]),
+    (reader_wrong_16, ["w - 1 where w belongs"]),
+    (reader_wrong_17, []),
+    (reader_wrong_18, []),
+    (reader_wrong_19, []),
+    (reader_wrong_20, []),
+    (reader_wrong_21, ["more guesses than two are asked for in a ste"]),
+    (reader_wrong_22, []),
+    (reader_wrong_23, []),
+    (reader_wrong_24, []),
+    (reader_wrong_25, ["the two prompts are exchanged"]),
 ]

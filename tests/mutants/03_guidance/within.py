@@ -1,6 +1,8 @@
 """Answers to 03-within: right ones, and wrong ones with the causes that a report may name for them."""
 import math
 
+import torch
+
 EXERCISE = "03-within"
 
 
@@ -76,17 +78,212 @@ WRONG = [
     (by(lambda l, low, high: low < l.t <= high), ["t is compared"]),
     (by(lambda l, low, high: low < l.t / 1000 <= high), ["t / 1000"]),
     (by(lambda l, low, high: not low < ratio(l) <= high),
-     ["guided outside", "low and high are exchanged", "the other way round"]),
+     ["guided outside"]),
     (by(lambda l, low, high: low < ratio(l)), ["only low"]),
     (by(lambda l, low, high: ratio(l) <= high), ["only high"]),
-    (by(lambda l, low, high: low < ratio(l) < high), ["high itself is inside", "never guided"]),
-    (by(lambda l, low, high: low <= ratio(l) <= high), ["low itself is outside", "always guided"]),
+    (by(lambda l, low, high: low < ratio(l) < high), ["high itself is inside"]),
+    (by(lambda l, low, high: low <= ratio(l) <= high), ["low itself is outside"]),
     (by(lambda l, low, high: low <= ratio(l) < high), ["the other way round"]),
-    (by(lambda l, low, high: True), ["always guided", "low itself is outside"]),
-    (by(lambda l, low, high: False), ["never guided", "high itself is inside"]),
+    (by(lambda l, low, high: True), ["always guided"]),
+    (by(lambda l, low, high: False), ["never guided"]),
     (wrong_both, ["both are asked"]),
     (wrong_mixed, ["both are asked"]),
     (wrong_nothing_outside, []),
     (wrong_none_outside, []),
     (wrong_over_plain, []),
+]
+
+
+# What a reader wrote who had not seen this bank.
+
+
+def reader_wrong_01(guide, plain, low, high):
+    return lambda x, level: guide(x, level) if low < level.sigma <= high else plain(x, level)
+
+
+def reader_wrong_02(guide, plain, low, high):
+    return lambda x, level: guide(x, level) if low < level.t <= high else plain(x, level)
+
+
+def reader_wrong_03(guide, plain, low, high):
+    return lambda x, level: guide(x, level) if low < level.alpha / level.sigma <= high else plain(x, level)
+
+
+def reader_wrong_04(guide, plain, low, high):
+    return lambda x, level: guide(x, level) if low <= level.sigma / level.alpha < high else plain(x, level)
+
+
+def reader_wrong_05(guide, plain, low, high):
+    return lambda x, level: plain(x, level) if low < level.sigma / level.alpha <= high else guide(x, level)
+
+
+def reader_wrong_06(guide, plain, low, high):
+    def choose(x, level):
+        a, b = guide(x, level), plain(x, level)
+        return a if low < level.sigma / level.alpha <= high else b
+    return choose
+
+
+def reader_wrong_07(guide, plain, low, high):
+    if low < level.sigma / level.alpha <= high:
+        return guide
+    return plain
+
+
+def reader_wrong_08(guide, plain, low, high):
+    def choose(x, level):
+        r = level.sigma / level.alpha
+        if low < r or r <= high:
+            return guide(x, level)
+        return plain(x, level)
+    return choose
+
+
+def reader_wrong_09(guide, plain, low, high):
+    def choose(x, level):
+        if low < level.sigma / level.alpha <= high:
+            guide(x, level)
+        else:
+            plain(x, level)
+    return choose
+
+
+def reader_wrong_10(guide, plain, low, high):
+    def choose(x, level):
+        r = math.log(level.sigma / level.alpha)
+        return guide(x, level) if low < r <= high else plain(x, level)
+    return choose
+
+
+def reader_wrong_11(guide, plain, low, high):
+    return lambda x, level: guide(x, level) if level.sigma / level.alpha <= high else plain(x, level)
+
+
+def reader_wrong_12(guide, plain, low, high):
+    return lambda x, level: guide(x, level) if level.sigma / level.alpha > low else plain(x, level)
+
+
+def reader_wrong_13(guide, plain, low, high):
+    return lambda x, level: guide(x, level) if low < level.sigma / level.alpha < high else plain(x, level)
+
+
+def reader_wrong_14(guide, plain, low, high):
+    return lambda x, level: guide(x, level) if low < (level.sigma / level.alpha) ** 2 <= high else plain(x, level)
+
+
+def reader_wrong_15(guide, plain, low, high):
+    return lambda x, level: guide if low < level.sigma / level.alpha <= high else plain
+
+
+def reader_wrong_16(guide, plain, low, high):
+    return lambda x, level: guide(x, level) if low <= level.sigma / level.alpha <= high else plain(x, level)
+
+
+def reader_wrong_17(guide, plain, low, high):
+    def choose(x, level):
+        if low < level.sigma / level.alpha <= high:
+            return guide(x, level)
+        return x
+    return choose
+
+
+def reader_wrong_18(guide, plain, low, high):
+    return lambda x, level: guide(x, level) if high < level.sigma / level.alpha <= low else plain(x, level)
+
+
+def reader_wrong_19(guide, plain, low, high):
+    return lambda x, level: guide(x, level) if low < level.sigma / (level.alpha + level.sigma) <= high else plain(x, level)
+
+
+def reader_wrong_20(guide, plain, low, high):
+    def choose(x, level):
+        if low < level.sigma / level.alpha <= high:
+            return guide(x, level)
+    return choose
+
+
+def reader_wrong_21(guide, plain, low, high):
+    return guide if low < high else plain
+
+
+def reader_wrong_22(guide, plain, low, high):
+    def choose(x, level):
+        r = level.sigma / level.alpha
+        return torch.where((low < r) & (r <= high), guide(x, level), plain(x, level))
+    return choose
+
+
+def reader_wrong_23(guide, plain, low, high):
+    def choose(x, level, cond):
+        return guide(x, level, cond) if low < level.sigma / level.alpha <= high else plain(x, level, cond)
+    return choose
+
+
+def reader_wrong_24(guide, plain, low, high):
+    def choose(x, level):
+        sigma, alpha = level
+        return guide(x, level) if low < sigma / alpha <= high else plain(x, level)
+    return choose
+
+
+def reader_wrong_25(guide, plain, low, high):
+    def choose(x, level):
+        if low < level.sigma / level.alpha <= high:
+            return guide(x, level) - plain(x, level)
+        return plain(x, level)
+    return choose
+
+
+def reader_wrong_26(guide, plain, low, high):
+    return lambda x, level: guide(x, level) if low < level.sigma // level.alpha <= high else plain(x, level)
+
+
+def reader_right_1(guide, plain, low, high):
+    return lambda x, level: (guide if low < level.sigma / level.alpha <= high else plain)(x, level)
+
+
+def reader_right_2(guide, plain, low, high):
+    def choose(x, level):
+        r = level.sigma / level.alpha
+        if r <= low or r > high:
+            return plain(x, level)
+        return guide(x, level)
+    return choose
+
+
+def reader_right_3(guide, plain, low, high):
+    def choose(x, level):
+        inside = low < math.exp(-level.lam) <= high
+        return guide(x, level) if inside else plain(x, level)
+    return choose
+
+
+RIGHT += [reader_right_1, reader_right_2, reader_right_3]
+WRONG += [
+    (reader_wrong_01, ["sigma is compared: the interval is one of si"]),
+    (reader_wrong_02, ["t is compared: it is sigma / alpha"]),
+    (reader_wrong_03, ["alpha / sigma is compared: it is sigma / alp"]),
+    (reader_wrong_04, ["low is outside and high inside: here it is t"]),
+    (reader_wrong_05, ["guided outside and plain inside"]),
+    (reader_wrong_06, ["both are asked and one is thrown away: choos"]),
+    (reader_wrong_07, []),
+    (reader_wrong_08, ["always guided"]),
+    (reader_wrong_09, []),
+    (reader_wrong_10, ["lambda, or log(sigma / alpha), is compared: "]),
+    (reader_wrong_11, ["only high is looked at"]),
+    (reader_wrong_12, ["only low is looked at"]),
+    (reader_wrong_13, ["high itself is inside: <="]),
+    (reader_wrong_14, ["(sigma / alpha)² is compared: it is sigma / "]),
+    (reader_wrong_15, []),
+    (reader_wrong_16, ["low itself is outside: <"]),
+    (reader_wrong_17, []),
+    (reader_wrong_18, ["never guided"]),
+    (reader_wrong_19, ["sigma / (alpha + sigma) is compared: it is s"]),
+    (reader_wrong_20, []),
+    (reader_wrong_21, ["always guided"]),
+    (reader_wrong_22, []),
+    (reader_wrong_23, []),
+    (reader_wrong_24, []),
+    (reader_wrong_25, ["inside it is the difference of both: return "]),
+    (reader_wrong_26, ["sigma // alpha is rounded down to a whole nu"]),
 ]

@@ -62,7 +62,8 @@ def attend(q: Tensor, kv: Tensor, pad: Tensor, heads: int, **slip) -> Tensor:
     read = weights @ v
     if slip.get("laid") or slip.get("left"):
         return read.reshape(b, n, c)
-    return read.permute(0, 2, 3, 1).flatten(2) if slip.get("woven") else read.transpose(1, 2).flatten(2)
+    apart = slip.get("woven") and not slip.get("joined")
+    return (read.permute(0, 2, 3, 1) if apart else read.transpose(1, 2)).flatten(2)
 
 
 def braided(kv: Tensor, heads: int) -> Tensor:
@@ -95,7 +96,8 @@ def common_slips(q: Tensor, kv: Tensor, pad: Tensor, heads: int) -> dict:
             q, kv, pad, heads, left=True),
         "kv was cut into heads before it was cut into keys and values": lambda: attend(q, braided(kv, heads), pad, heads),
         "cut into heads without a transpose: tokens and channels get mixed": wrong(laid=True),
-        "the channels of a head lie apart: a head has C / heads neighbouring ones": wrong(woven=True)}
+        "the channels of a head lie apart: a head has C / heads neighbouring ones": wrong(woven=True),
+        "heads are taken of channels that lie apart: unflatten(2, (heads, -1)), and transpose": wrong(woven=True, joined=True)}
 
 
 def verify(case, out):
@@ -106,7 +108,8 @@ def verify(case, out):
     if not form.readable:
         return [form]
     lost = INVERTED if isinstance(padded, Tensor) and padded.isfinite().any() else TIMES
-    rows = [form, close(WHOLE, whole, right(none), {**common_slips(q, kv, none, heads), lost: lambda: torch.full_like(q, torch.nan),
+    rows = [form, close(WHOLE, whole, right(none),
+                        {**common_slips(q, kv, none, heads), lost: lambda: torch.full_like(q, torch.nan),
                                                     ALLOWED: lambda: torch.zeros_like(q)}, tol(q.dtype))]
     if INVERTED in rows[1].causes:
         return [*rows, close(PADDED, padded, right(pad), {INVERTED: lambda: attend(q, kv, ~pad, heads)}, tol(q.dtype))]

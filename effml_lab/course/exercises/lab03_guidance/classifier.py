@@ -60,8 +60,8 @@ def run(impl, case):
     out = guess(x, y, case["s"])
     asked, looks[:] = list(looks), []
     keeps = isinstance(out, Tensor) and out.requires_grad
-    traces = [keeps, *(any(trace) for trace in zip(*traces))]
-    return {"out": out.detach() if keeps else out, "traces": traces, "asked": asked, "off": plain(guess(x, y, 0.0)),
+    left = [keeps, *(any(trace) for trace in zip(*traces))]
+    return {"out": out.detach() if keeps else out, "traces": left, "asked": asked, "off": plain(guess(x, y, 0.0)),
             "alone": plain(guess(x[:1], y[:1], case["s"])), "again": guess(x, y, case["s"], 2)[1]}
 
 
@@ -84,7 +84,8 @@ def through(case, x: Tensor, y: Tensor) -> Tensor:
     mixture, level = bed(case)
     with torch.enable_grad():
         seen = x.detach().requires_grad_()
-        return torch.autograd.grad(mixture.log_posterior(mixture.denoise(seen, level), level).gather(1, y[:, None]).sum(), seen)[0]
+        return torch.autograd.grad(mixture.log_posterior(mixture.denoise(seen, level), level).gather(1, y[:, None]).sum(),
+                                   seen)[0]
 
 
 def slips(case) -> dict:

@@ -71,7 +71,8 @@ def moved(impl, case) -> list[bool]:
     with torch.enable_grad():
         asks = lambda value: [asks(part) for part in value] if isinstance(value, list) else value.clone().requires_grad_()
         taught = case | {key: asks(case[key]) for key in ("zeros", "copy", "seen")}
-        out = impl(case["x"].clone(), case["hint"].clone(), ways(case, "base", []), ways(taught, "copy", []), *layers(taught, False))
+        out = impl(case["x"].clone(), case["hint"].clone(), ways(case, "base", []), ways(taught, "copy", []),
+                   *layers(taught, False))
         if not isinstance(out, Tensor) or not out.requires_grad:
             return [False] * 3
         out.square().sum().backward()
@@ -94,6 +95,7 @@ def slips(case) -> dict:
         "the base goes in by the copy's entrance": lambda: ours(base.encode(copy.entered(x)), theirs),
         "the base sees the hint, too: it stays as it is": lambda: ours(base.encode(base.entered(x) + see), theirs),
         "the copy is not asked: both ways down are the base's": lambda: ours(mine, base.encode(base.entered(x) + see)),
+        "the copy goes in, and then the base goes down: copy.encode": lambda: ours(mine, base.encode(copy.entered(x) + see)),
         "the zeros are left out: what the copy finds goes through them": lambda: base.decode(
             [m + t for m, t in zip(mine, theirs)]),
         "only the last of what the copy finds is added: all of it is": lambda: base.decode(last),
@@ -111,14 +113,15 @@ def slips(case) -> dict:
         "multiplied: what the copy finds is added": lambda: base.decode([m * z(t) for m, z, t in zip(mine, zeros, theirs)]),
         "subtracted: what the copy finds is added": lambda: base.decode([m - z(t) for m, z, t in zip(mine, zeros, theirs)]),
         "the copy is not used": lambda: base.decode(mine),
-        "the hint is added before the entrance: seen(hint) is added to what copy.entered(x) gives": lambda: ours(mine, copy.encode(
-            copy.entered(x + see))),
+        "the hint is added before the entrance: seen(hint) is added to what copy.entered(x) gives": lambda: (
+            ours(mine, copy.encode(copy.entered(x + see)))),
         "the copy's entrance sees the hint alone: it sees x": lambda: ours(mine, copy.encode(copy.entered(see))),
         "the base's entrance is left out: encode takes what entered gives": lambda: ours(base.encode(x), theirs),
         "the copy's entrance is left out: encode takes what entered gives": lambda: ours(mine, copy.encode(x + see)),
         "zeros and findings are both taken from the other end: all three lists run alike": lambda: base.decode(
             added(mine, theirs[::-1], zeros[::-1])),
-        "the zeros take what the base left: they take what the copy left": lambda: base.decode([m + z(m) for m, z in zip(mine, zeros)]),
+        "the zeros take what the base left: they take what the copy left": lambda: base.decode(
+            [m + z(m) for m, z in zip(mine, zeros)]),
         "the first of the zeros is used for all: each has its own": lambda: base.decode(added(mine, theirs, zeros[:1] * KEPT)),
         "the last of the zeros is used for all: each has its own": lambda: base.decode(added(mine, theirs, zeros[-1:] * KEPT)),
         "decoded twice, and added: what the copy finds is added before the base decodes": lambda: (
@@ -158,5 +161,5 @@ def learns(moved: list[bool]) -> Property:
     return Property(LEARNS, good, "as expected" if good else "none", "one", () if good else (cause,))
 
 
-EXERCISES = (Exercise("03-control", "A copy behind zeros (ControlNet)", {FORM: 0, FRESH: 1, TOLD: 3, ONCE: 0.5, LEARNS: 0.5}, cases, run,
-                      verify, own=(controlled,)),)
+EXERCISES = (Exercise("03-control", "A copy behind zeros (ControlNet)", {FORM: 0, FRESH: 1, TOLD: 3, ONCE: 0.5, LEARNS: 0.5},
+                      cases, run, verify, own=(controlled,)),)

@@ -32,8 +32,8 @@ def run(impl, case):
     except RuntimeError as error:
         if "ambiguous" not in str(error):
             raise
-        raise Unanswered("A whole row is asked for one truth value: `and`, `or` and chains like a != b & c == d do that. Put each "
-                         f"comparison in brackets and & between them{where(error)}.") from None
+        raise Unanswered("A whole row is asked for one truth value: `and`, `or` and chains like a != b & c == d do that. Put "
+                         f"each comparison in brackets and & between them{where(error)}.") from None
     return [one_number(gained, "number of pictures that became right"), one_number(lost, "number of pictures that became wrong")]
 
 
@@ -69,7 +69,7 @@ def verify(case, out):
     def row(name: str, got: float, want: float) -> Property:
         causes = () if got == want else tuple(cause for cause, value in told[name].items()
                                               if abs(value - got) < 1e-3 and value != want)
-        if not got and want:
+        if not any(out) and want:
             causes = ("nothing is ever counted: are the labels compared picture by picture, with == ?",)
         return Property(name, got == want, f"{got:g}", f"{want:g}", causes)
     rows = [row(name, got, want) for name, got, want in zip((GAINED, LOST), out, right)]

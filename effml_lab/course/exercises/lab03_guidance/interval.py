@@ -51,10 +51,13 @@ RULES = {       # what else may be compared with low and high -> whether the lev
     "(sigma / alpha)² is compared: it is sigma / alpha": lambda l, low, high: low < (l["sigma"] / l["alpha"]) ** 2 <= high,
     "t is compared: it is sigma / alpha": lambda l, low, high: low < l["t"] <= high,
     "t / 1000 is compared: it is sigma / alpha": lambda l, low, high: low < l["t"] / 1000 <= high,
-    "sigma / (alpha + sigma) is compared: it is sigma / alpha": lambda l, low, high: low < l["sigma"] / (l["alpha"] + l["sigma"]) <= high,
+    "sigma / (alpha + sigma) is compared: it is sigma / alpha": lambda l, low, high: (
+        low < l["sigma"] / (l["alpha"] + l["sigma"]) <= high),
     "sigma // alpha is rounded down to a whole number: use /": lambda l, low, high: low < l["sigma"] // l["alpha"] <= high,
-    "sigma itself is compared with high: it is sigma / alpha": lambda l, low, high: low < l["sigma"] / l["alpha"] and l["sigma"] <= high,
-    "sigma itself is compared with low: it is sigma / alpha": lambda l, low, high: low < l["sigma"] and l["sigma"] / l["alpha"] <= high,
+    "sigma itself is compared with high: it is sigma / alpha": lambda l, low, high: (
+        low < l["sigma"] / l["alpha"] and l["sigma"] <= high),
+    "sigma itself is compared with low: it is sigma / alpha": lambda l, low, high: (
+        low < l["sigma"] and l["sigma"] / l["alpha"] <= high),
     "guided outside and plain inside": lambda l, low, high: not low < l["sigma"] / l["alpha"] <= high,
     "only low is looked at": lambda l, low, high: low < l["sigma"] / l["alpha"],
     "only high is looked at": lambda l, low, high: l["sigma"] / l["alpha"] <= high,

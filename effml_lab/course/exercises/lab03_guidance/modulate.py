@@ -45,8 +45,8 @@ def run(impl, case):
     except RuntimeError as error:
         if "must match the size" not in str(error):
             raise
-        raise Unanswered("The sizes do not fit: of what linear(emb) gives, (B, 2 C), scale is the first half along dim 1 and shift "
-                         f"the second, and each needs the shape (B, C, 1, 1) to be laid along h{where(error)}.") from None
+        raise Unanswered("The sizes do not fit: of what linear(emb) gives, (B, 2 C), scale is the first half along dim 1 and "
+                         f"shift the second, and each needs the shape (B, C, 1, 1) to be laid along h{where(error)}.") from None
 
 
 @torch.no_grad()
@@ -69,6 +69,7 @@ def slips(case) -> dict:
         "the shift is scaled, too: it is added last": lambda: (n + shift) * (1 + scale),
         "the shift is missing": lambda: n * (1 + scale),
         "the scale is missing": lambda: n + shift,
+        "only added, as in the plain way: the first half is the scale, 1 + scale multiplies": lambda: n + scale,
         "the shift is subtracted": lambda: n * (1 + scale) - shift,
         "1 - scale where 1 + scale belongs": lambda: n * (1 - scale) + shift,
         "exp(scale): it is 1 + scale": lambda: n * scale.exp() + shift,

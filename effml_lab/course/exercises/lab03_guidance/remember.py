@@ -125,5 +125,5 @@ def once(encoded: list[int]) -> Property:
                     "each prompt once", () if good else cause)
 
 
-EXERCISES = (Exercise("03-remember", "A prompt is read once", {FORM: 0, VALUE: 1.5, ROWS: 0.5, ONCE: 1.5, ANEW: 1}, cases, run, verify,
-                      own=()),)
+EXERCISES = (Exercise("03-remember", "A prompt is read once", {FORM: 0, VALUE: 1.5, ROWS: 0.5, ONCE: 1.5, ANEW: 1}, cases, run,
+                      verify),)

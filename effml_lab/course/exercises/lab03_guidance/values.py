@@ -24,8 +24,21 @@ def radius(w: float) -> float:
     return out.mean(0).norm().item()
 
 
-def around(w: float, slack: float = 0.05) -> tuple[float, float]:
-    return radius(w) - slack, radius(w) + slack
+@lru_cache
+def claimed(w: float) -> float:
+    """How far from the middle the mean of p(x | class)^w p(x)^(1 - w) lies."""
+    mixture, clean = oracle.ring(4, 0.5), levels.linear()(0.0)
+    square = torch.cartesian_prod(*[torch.linspace(-3, 5, 200, dtype=torch.float64)] * 2)
+    log = mixture.log_pdf(square, clean) + w * mixture.log_posterior(square, clean)[:, 0]
+    return (log.softmax(0)[:, None] * square).sum(0).norm().item()
+
+
+def near(value: float, slack: float = 0.05) -> tuple[float, float]:
+    return value - slack, value + slack
+
+
+def around(w: float) -> tuple[float, float]:
+    return near(radius(w))
 
 
 def fewest(metric: str = "kind", enough: float = ENOUGH) -> float:
@@ -36,7 +49,6 @@ def fewest(metric: str = "kind", enough: float = ENOUGH) -> float:
 
 def fewest_slips() -> dict[str, tuple[float, float]]:
     right = fewest()
-    near = lambda value: (value - 0.01, value + 0.01)
     said = {"the rows that are guided everywhere alone: there are others": near(2 * 20.0),
             "steps, not evaluations: a step under guidance takes two": near(20.0),
             "the weight, not the evaluations": (0.0, 9.0)}
@@ -47,7 +59,8 @@ EXERCISES: tuple[Exercise, ...] = (
     prediction("03-guess-small", "Prediction: what becomes of the small ones", *SHARE),
     reading("03-read-overshoot", "Left behind by its own mean", lambda: around(3.0), lambda: {
         "this is the mean of the class itself, w = 1": around(1.0), "this is w = 2: w = 3 was asked for": around(2.0),
-        "this is w = 4: is your w the paper's?": around(4.0)}),
-    reading("03-read-enough", "What it costs to get what was asked for", lambda: (fewest() - 0.01, fewest() + 0.01),
+        "this is w = 4: is your w the paper's?": around(4.0), "this is the circle, not the cross": near(claimed(3.0)),
+        "this is how far the class is away: from the origin is asked": near(radius(3.0) - 1)}),
+    reading("03-read-enough", "What it costs to get what was asked for", lambda: near(fewest(), 0.01),
             fewest_slips),
 )
