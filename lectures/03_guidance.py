@@ -26,7 +26,7 @@
 # | $y$ | `cond` | what is asked for: a class, tokens, a picture | $c$ |
 # | $\varnothing$ | `null` | asked for nothing | a dropped label, an empty prompt |
 # | $D(x, y)$ | `denoise(x, level, cond)` | the guess, told $y$ | $x_\theta(x, c)$ |
-# | $w$ | `w` | weight of guidance, 1 is off | $1 + w$ (Ho and Salimans), $s$ (SnapFusion), `guidance_scale` (diffusers) |
+# | $w$ | `w` | weight of guidance, 1 is off | $1 + w$ (Ho and Salimans), $s$ (GLIDE), `guidance_scale` (diffusers) |
 # | $s$ | `s` | scale of a classifier's guidance, 0 is off | $s$ (Dhariwal and Nichol) |
 
 # %% slideshow={"slide_type": "skip"}
@@ -37,7 +37,8 @@ import torch
 from effml_lab import bench, models
 from effml_lab.datasets import captions, shapes
 from effml_lab.diffusion import levels, oracle, samplers
-from effml_lab.diffusion.guidance import classifier_guided, clipped, guided, rescaled, within
+from effml_lab.diffusion.denoise import clipped
+from effml_lab.diffusion.guidance import classifier_guided, guided, rescaled
 from effml_lab.measure import planes, plots
 from effml_lab.models import reader
 from effml_lab.models.samples import SPACING
@@ -62,15 +63,16 @@ UNRECORDED = "Nothing is recorded here yet: `python -m effml_lab bench guidance`
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Getting a condition in
 #
-# A network is told the time by a vector $e$, a row an image, in every block. A class can be added to it. What may a block do
+# A network is told the time by a vector $e$, one for each image, in every block. A class can be added to it. What may a block do
 # with $e$?
 #
-# - **Add** it: $h + W e$ (Ho et al. 2020). It moves features.
+# - **Add** it: $h + W e$ (Ho et al. 2020; Stable Diffusion's UNets). It moves features.
 # - **Scale and shift**: $\text{norm}(h)\,(1 + \gamma) + \beta$ with $(\gamma, \beta) = W e$, *AdaGN* (Dhariwal and Nichol 2021, section 3.1). It
-#   can also turn features down, for this image alone.
+#   can also turn features down, for this image alone. With layer norm, and $W$ starting at zero, diffusion transformers do the
+#   same (Peebles and Xie 2023).
 #
-# Two rules for any new condition. It **starts at zero**: $W = 0$ leaves the network as it was, to the last bit, so what was learned
-# before is kept. And the comparison is fair: a scale and a shift need twice the weights of a sum.
+# A condition that is added to a **trained** network starts at zero: $W = 0$ leaves it as it was, to the last bit. And a comparison
+# must be fair: scale and shift take twice the weights of a sum. Below both have equally many; the one that scales starts at zero.
 
 # %%
 row = conditions.get("AdaGN, loss over that of adding")
@@ -92,7 +94,7 @@ else:
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Both guesses in one network
 #
-# Everything below needs two guesses: $D(x, y)$, and $D(x, \varnothing)$, which knows of no condition. One network learns both if,
+# Everything below needs two guesses: $D(x, y)$, and $D(x, \varnothing)$, which was told nothing. One network learns both if,
 # in training, a share of the conditions (0.1 to 0.2) is replaced by $\varnothing$, a condition with an embedding of its own (Ho and
 # Salimans 2021).
 #
@@ -111,12 +113,13 @@ else:
 #   \hat\epsilon_s = \hat\epsilon - s\, \sigma\, \nabla \log p(y \mid x) .$$
 #
 # The second form is eq. 14 of Dhariwal and Nichol (2021), for $s = 1$. In DDPM's step the mean moves by $s\, \Sigma\, \nabla \log p(y \mid
-# x)$, $\Sigma$ being the step's variance (their algorithm 1); that holds for short steps.
+# x)$, $\Sigma$ being the step's variance (their algorithm 1); that holds for short steps. Their best results guide a *conditional*
+# model: a scale $s$ there is $w = 1 + s$ below.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Guidance without one
 #
-# A network with both guesses *has* a classifier. Read Bayes' rule the other way:
+# If both guesses are exact, their difference is the gradient of a classifier. Read Bayes' rule the other way:
 #
 # $$\nabla \log p(y \mid x) = \nabla \log p(x \mid y) - \nabla \log p(x)
 #   = \frac{\alpha}{\sigma^2} \big( D(x, y) - D(x, \varnothing) \big) .$$
@@ -126,7 +129,12 @@ else:
 # $$D_w(x) = D(x, \varnothing) + w\, \big( D(x, y) - D(x, \varnothing) \big),$$
 #
 # **classifier-free guidance** (CFG), with $w = s$. The paper writes $(1 + w)\,\epsilon(x, y) - w\,\epsilon(x, \varnothing)$: the same, its $w$
-# being ours less 1. Since $\epsilon$, $v$ and $x_0$ differ by affine maps that know nothing of $y$, any of them may be guided.
+# being ours less 1. Since $\epsilon$, $v$, $x_0$ and the velocity of a flow differ by affine maps that know nothing of $y$, any of them
+# may be guided. Two *learned* guesses need not be the gradient of anything (Ho and Salimans say so themselves): one speaks of an
+# *implicit* classifier.
+#
+# $\varnothing$ may be any other prompt: what a *negative prompt* says is pushed away. And the second guess need not be unconditional at
+# all: a weaker version of the same model also improves pictures, with less loss of variety (autoguidance, Karras et al. 2024).
 #
 # Below: the same two-dimensional mixture as in lecture 02, with fewer and wider blobs, as classes.
 
@@ -147,26 +155,29 @@ with figure("Arrows from where a point is to the guess of where it came from: wi
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What is sampled, and what is not
 #
-# Along the way the guided score is that of $p_t(x \mid y)^w\, p_t(x)^{1 - w}$, at each level $t$. It is tempting to conclude that the
-# samples follow $p_0(x \mid y)^w\, p_0(x)^{1 - w}$, a sharpened class. They do not. A sampler needs the scores of *one* family, noised
+# Along the way the guided score is that of $p_t(x \mid y)^w\, p_t(x)^{1 - w}$, at each level $t$. Guidance was motivated by that: samples
+# should follow, roughly, $p_0(x \mid y)^w\, p_0(x)^{1 - w}$, a sharpened class. They do not. A sampler needs the scores of *one* family, noised
 # from one density. But
 #
 # $$\text{noise}\big( p(x \mid y)^w\, p(x)^{1 - w} \big) \neq \text{noise}(p(x \mid y))^w\; \text{noise}(p(x))^{1 - w} .$$
 #
-# In one dimension both can be drawn exactly. Two classes, and guidance towards the right one:
+# In one dimension the sharpened class can be drawn. Two classes, guidance towards the right one, by DDIM and by DDPM:
 
 # %%
 two = oracle.GaussianMixture(torch.tensor([[-1.0], [1.0]], dtype=torch.float64), 0.6)
 grid, axis = schedule.grid(200, "trailing"), torch.linspace(-2, 5, 701, dtype=torch.float64)[:, None]
 noises = samplers.start((8000, 1), grid, seeded(0)).double()
 right, clean = torch.ones(1, dtype=torch.long), schedule(0.0)
-with figure("For w = 1, 2 and 4 the density of the class, the sharpened density, and a histogram of guided samples, which lies to the "
-            "right of both for w above 1", width=10, height=2.8, cols=3) as axes:
+with figure("For w = 1, 2 and 4 the density of the class, the sharpened density, and histograms of guided samples by DDIM and by DDPM; "
+            "for w above 1 DDIM's lies farthest to the right", width=10, height=2.8, cols=3) as axes:
     for ax, w in zip(axes, (1.0, 2.0, 4.0)):
-        x = samplers.last(samplers.ddim(guided(two.denoise, right, torch.tensor([2]), w), noises, grid))
+        ways = {"DDIM": samplers.ddim, "DDPM": lambda *run: samplers.ddpm(*run, rng=seeded(1))}
+        ends = {name: samplers.last(way(guided(two.denoise, right, torch.tensor([2]), w), noises, grid)) for name, way in ways.items()}
         log = two.log_pdf(axis, clean) + w * two.log_posterior(axis, clean)[:, 1]
         one = two.log_pdf(axis, clean) + two.log_posterior(axis, clean)[:, 1]
-        ax.hist(x.flatten(), 60, range=(-2, 5), density=True, color=plots.MUTED, alpha=0.4, label="guided samples")
+        for name, kind in zip(ends, ("stepfilled", "step")):
+            ax.hist(ends[name].flatten(), 60, range=(-2, 5), density=True, color=plots.MUTED, alpha=0.5, histtype=kind, label=name)
+        print(f"w = {w:g}: " + "; ".join(f"{name} mean {x.mean():.2f}, spread {x.std():.2f}" for name, x in ends.items()))
         for k, (name, value) in enumerate((("the class", one), ("sharpened", log))):
             density = value.softmax(0) / (axis[1] - axis[0])
             ax.plot(axis, density, color=plots.look(k).color, linestyle=plots.look(k).line, label=name)
@@ -174,17 +185,19 @@ with figure("For w = 1, 2 and 4 the density of the class, the sharpened density,
     axes[0].legend(fontsize=8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# At $w = 1$ all three agree. Beyond it the samples overshoot: they run past the class, away from the other one, and past what the
-# sharpened density allows. They also crowd: the spread falls.
+# At $w = 1$ all agree. Beyond it samples overshoot: they run past the class, away from the other one, and past where most of the
+# sharpened density lies. They also crowd: the spread falls.
 #
-# So guidance is not sampling from a target that one could write down. It is a way to move samples to where the classifier is sure,
-# which happens to be what people want. Judge it by what comes out.
+# DDIM and DDPM even give different sets for the same $w$, so there is no one target, and neither gives the sharpened class (Bradley
+# and Nakkiran 2024). In few dimensions the effect is at its largest (Pavasovic et al. 2025): that pictures show it must be measured.
+# Judge guidance by what comes out.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# ### Two things in what order
+# ### Guide first, then clip
 #
 # Implementations clip the guess to the range of pictures. Clip $D(x, y)$ and $D(x, \varnothing)$ *before* they are combined, and their
-# difference is another one; worse, the combination leaves the range again. So: **guide, then clip.**
+# difference is another one; worse, the combination leaves the range again. (Imagen clips at a quantile of the guided guess, and
+# divides by it: dynamic thresholding, Saharia et al. 2022.)
 #
 # Strong guidance makes pictures too contrasty. Lin et al. (2024, eq. 15-16) give the guided output, $v$ say, some of the
 # standard deviation of the conditional one back, a share $\phi$ of it: `rescaled`. Six pictures at a weight that is far too large:
@@ -221,13 +234,14 @@ else:
     print(UNRECORDED)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# The wanted kind is soon as good as it gets. The distance is worse with every bit of guidance. On large models it first falls, since
-# their unguided pictures are poor and guidance mends them; our small model's are good already, and only the price is left to see.
+# The wanted kind is soon as good as it gets, and the distance grows. On large models it first falls, probably because their
+# unguided pictures are poor and guidance mends them; our small model's are good already, and only the price is left to see.
 #
 # Each picture may be fine and the *set* of them still be wrong: what nobody asked for shifts too. Guidance follows the implicit
 # classifier wherever this becomes surer. The lab finds out what shifts here.
 #
-# And a classifier of one's own? `shapes_noisy` reads the kind at every level; its share of right answers falls as noise rises:
+# And a classifier of one's own? `shapes_noisy` reads the kind at every level; its share of right answers falls as noise rises, while
+# $\sigma^2 / \alpha$, above 100 at the highest noise, multiplies what is merely its error there:
 
 # %%
 card = models.card("shapes_noisy")["quality"]
@@ -242,9 +256,9 @@ for name, row in recorded.items():
 # Classifier-free guidance evaluates the network twice a step, whether in one batch of two rows or in two calls. (A classifier's
 # gradient costs a pass forward and back through the classifier.)
 #
-# Where is it needed? At very high noise the guesses hardly differ but for the mean; at low noise the kind is settled. Kynkäänniemi
-# et al. (2024) guide only where $\sigma / \alpha$ lies in an interval: `within`. It saves evaluations, and often it is *better*, since
-# the early pull is what shifts the set.
+# Where is it needed? At high noise the two guesses differ much, and their difference decides what nobody asked for; at low noise they
+# hardly differ. Kynkäänniemi et al. (2024) guide only where $\sigma / \alpha$ lies in an interval: `within`. It saves evaluations, and
+# it spares the set much of the shift.
 
 # %%
 pairs = [(name, recorded[name]) for name in ("shapes, w = 1", "shapes, w = 5", "shapes, w = 5 inside") if name in recorded]
@@ -267,8 +281,8 @@ with figure("The twenty levels of the grid over sigma / alpha on a logarithmic a
 #
 # $$\text{read} = \text{softmax}\big( q k^\top / \sqrt d \big)\, v,$$
 #
-# a softmax over the words. Short sentences are padded; padding gets $-\infty$ before the softmax, hence no weight. A row of padding alone would
-# be $0 / 0$: our prompt of nothing is a start token, which was trained.
+# a softmax over the words. Short sentences are padded; here padding gets $-\infty$ before the softmax, hence no weight (Stable Diffusion does
+# not mask it). A row of padding alone would be $\exp(-\infty)$ everywhere, $0 / 0$: our prompt of nothing is a start token, which was trained.
 #
 # `scenes` is the course's model with a two-layer encoder of words, trained from the weights of `shapes`.
 
@@ -288,8 +302,9 @@ print(*(f"{k + 1}. {line}" for k, line in enumerate(lines)), sep="\n")
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Is it what was said?
 #
-# The judge reads scenes of one shape. Six pairs of kind and colour, one for each kind, were **never drawn together** in training, though
-# each half of them was. If the model had learned phrases by heart it would fail there; if it puts words together it does not.
+# The judge reads scenes of one shape. Six pairs of kind and colour, one for each kind, never stood together **in a caption** of the
+# training, though each half of them did. The base that `scenes` started from, told no colour, has drawn them. So this tests whether the
+# words are put together, not whether the painter has seen the picture.
 
 # %%
 told_right = {name: row for name, row in recorded.items() if name.startswith("scenes, ") and row.settings["w"] in (1, 2, 3)}
@@ -310,8 +325,9 @@ else:
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Once a prompt
 #
-# Keys and values depend on the words alone: neither on $t$ nor on $x$. Computed once, they serve all steps, exactly. What it saves is what the
-# encoder and these layers cost, less than a whole call; for large text encoders it is what everybody does.
+# In a UNet with cross-attention, keys and values depend on the words alone: neither on $t$ nor on $x$. Computed once, they serve all steps.
+# It saves what the encoder and these layers cost. For large text encoders everybody keeps at least the encoder's output; where words are
+# updated in every block beside the pixels (SD3, FLUX), that is all that can be kept.
 
 # %%
 kept = conditions.get("keys once a prompt, time over at every call")
@@ -326,9 +342,10 @@ else:
 # ## By an outline
 #
 # **ControlNet** (Zhang et al. 2023) tells a trained network where things are, pixel by pixel. The base is frozen. A trainable copy of its way
-# down sees the hint $c$ as well, and what it finds is added to what the base leaves for its way up:
+# down sees the hint $c$ as well, and what it finds is added to what the base leaves for its way up. With
+# $h$, $h'$ for what the first layer of each makes of $x$:
 #
-# $$y = \text{decode}\big( \text{encode}(x) + Z_2(\text{encode}'(x + Z_1(c))) \big) .$$
+# $$y = \text{decode}\big( \text{encode}(h) + Z_2(\text{encode}'(h' + Z_1(c))) \big) .$$
 #
 # $Z_1$ and $Z_2$ are convolutions whose weights and biases **begin at zero**. So at first $y$ is the base's own output, to the last bit. How
 # does anything learn behind zeros? The gradient of a weight of $Z_2$ is what comes in times what comes back: not zero. What goes on to the
@@ -340,7 +357,7 @@ base = {"channels_in": 3, "widths": [16, 16], "blocks": 1, "stem": 2}
 fresh = Controlled(base)
 for weight in fresh.base.parameters():
     torch.nn.init.normal_(weight, 0, 0.1)
-fresh.copy()
+fresh.begin_as_base()
 x, t, cond = torch.randn(2, 3, 16, 16), torch.tensor([100.0, 700.0]), {"hint": torch.rand(2, 1, 16, 16)}
 moved = torch.optim.SGD([w for w in fresh.parameters() if w.requires_grad], 0.1)
 size = lambda weights: max(w.grad.abs().max().item() for w in weights if w.grad is not None)
@@ -371,9 +388,9 @@ for name, row in conditions.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## To take home
 #
-# - A condition starts at zero and changes nothing; then it may learn.
-# - Two guesses are a classifier. Guidance follows it: $D_\varnothing + w\,(D_y - D_\varnothing)$, $w = 1$ being off.
-# - Guided samples follow no density that one could name; they overshoot, and what nobody asked for shifts.
+# - What is added to a trained network starts at zero and changes nothing; then it may learn.
+# - The difference of two guesses is an implicit classifier. Guidance follows it: $D_\varnothing + w\,(D_y - D_\varnothing)$, $w = 1$ being off.
+# - Guided samples do not follow the sharpened class; they overshoot, and what nobody asked for shifts.
 # - It costs two evaluations. On an interval, fewer.
 # - Judge it by what was asked for *and* by a distance, on the same noises.
 #
@@ -383,4 +400,4 @@ for name, row in conditions.items():
 # flawed](https://arxiv.org/abs/2305.08891); Rombach et al. (2022), [Latent diffusion](https://arxiv.org/abs/2112.10752); Zhang et al. (2023),
 # [ControlNet](https://arxiv.org/abs/2302.05543).
 #
-# **Next**: the two evaluations of guidance become one, and twenty steps become four, by training.
+# **Next**: the two evaluations of guidance become one (guidance distillation, Meng et al. 2023), and twenty steps become four, by training.

@@ -53,8 +53,9 @@ part = lambda estimate: f"{estimate['value']:.3f} ({estimate['low']:.3f} to {est
 # ## 1 · Telling a network something
 #
 # A network has to be told the time $t$ anyway: a vector `emb`, a row an image, goes into every block. What else it is to know
-# can go the same way. The plain way adds it to the channels: $h + \text{linear}(\text{emb})$. The way of most networks since
-# 2021 lets it **scale and shift** the channels, just after a group norm has given them mean 0 and spread 1:
+# can go the same way. The plain way adds it to the channels, $h + \text{linear}(\text{emb})$, as Stable Diffusion's UNets do. Another
+# lets it **scale and shift** the channels, just after a group norm has given them mean 0 and spread 1; with layer norm, most
+# diffusion transformers do so:
 #
 # $$\text{AdaGN}(h, \text{emb}) = \text{norm}(h)\,(1 + \gamma) + \beta, \qquad (\gamma, \beta) = \text{linear}(\text{emb}).
 # \tag{Dhariwal and Nichol 2021, section 3.1}$$
@@ -220,14 +221,14 @@ with figure("Samples of four overlapping classes under classifier guidance towar
 # ## 4 · Without a classifier
 #
 # A classifier of noisy pictures is one more network to train, and its gradient one more pass back through it at each step. But
-# the sum above can be read the other way round: a network that knows both guesses *has* a classifier. Since $\nabla \log p(y \mid
-# x) = \nabla \log p(x \mid y) - \nabla \log p(x)$, the pull is the difference of the two guesses:
+# the sum above can be read the other way round: $\nabla \log p(y \mid x) = \nabla \log p(x \mid y) - \nabla \log p(x)$. A network that
+# makes both guesses has a classifier in it, an *implicit* one, and the pull is the difference of the two guesses:
 #
 # $$\hat x_0^{\,\text{guided}} = \hat x_0(\varnothing) + w\,\big(\hat x_0(y) - \hat x_0(\varnothing)\big).
 # \tag{Ho and Salimans 2021, eq. 6}$$
 #
 # This is **classifier-free guidance** (CFG). Its $w$ is the $s$ of section 3: at 0 nothing is asked for, at 1 the class as it is. Here
-# $w = 1$ is called "guidance off". The paper counts from there: its $w$ is ours less 1. Code of others may mean either, so ask
+# $w = 1$ is called "guidance off". The paper counts from this point: its $w$ is ours less 1. Code of others may mean either, so ask
 # before you compare.
 #
 # Two rules. Both guesses go into **one call** with a batch twice as large: two evaluations a picture still, but one call. And
@@ -416,7 +417,7 @@ else:
 #
 # ## 6 · Where guidance counts
 #
-# At very high noise no picture has begun, and a strong pull there decides what nobody asked for. At low noise the kind is settled,
+# At high noise the two guesses differ much, and their difference decides what nobody asked for. At low noise they hardly differ,
 # and guidance is paid for nothing. Kynkäänniemi et al. (2024) guide on an *interval* of $\sigma / \alpha$ alone, and take the
 # conditional guess elsewhere: for one evaluation instead of two.
 #
@@ -612,8 +613,8 @@ if kept:
 # Our encoder is small, so little is saved. In a large model, and where the text encoder is larger than the network that draws, the
 # same three lines matter.
 #
-# **Play.** The panel draws four pictures of a caption. What does it do with *a large blue square*, with a pair that was never
-# shown in training (*a small blue circle* is one), with a relation, with nonsense? Below it a static figure shows four captions at
+# **Play.** The panel draws four pictures of a caption. What does it do with *a large blue square*, with a pair that never stood
+# in a caption of the training (*a small blue circle* is one), with a relation, with nonsense? Below it a static figure shows four captions at
 # three weights.
 
 # %%
@@ -632,8 +633,8 @@ panel(lambda ax, **knobs: plots.images(ax, from_caption(**knobs), cols=4),
 # %%
 lines = [prompt, "a large blue square towards the bottom right, on white", "a small green ring above a large yellow cross, on black",
          "a large blue circle towards the top left, on grey"]
-with figure("Four captions, a column each, at the weights 1, 2 and 5, a row each; the last pair of kind and colour was never "
-            "shown in training", height=3, width=6) as ax:
+with figure("Four captions, a column each, at the weights 1, 2 and 5, a row each; the last pair of kind and colour never stood "
+            "in a caption of the training", height=3, width=6) as ax:
     rows = [from_caption(line, w, n=1, seed=5) for w in (1.0, 2.0, 5.0) for line in lines]
     plots.images(ax, torch.cat(rows), cols=4)
     ax.set_yticks([33 * i + 16 for i in range(3)], ["w = 1", "w = 2", "w = 5"])
@@ -645,7 +646,8 @@ for name, row in recorded.items():
 
 # %% [markdown]
 # Each line says which share of recorded pictures shows what the caption asked for. Rows of *held out* ask only for pairs of
-# kind and colour that were never drawn together in training.
+# kind and colour that never stood together in a caption of the training. (The base that `scenes` started from, told no colour,
+# has drawn them: it is the words that are put together anew.)
 #
 # ## 9 · By an outline
 #

@@ -5,11 +5,14 @@ All sets of a model start from the same noises and ask for the same things, so t
   small          the share that is read as small, which nobody asks of `shapes`: half of all real shapes are
   area           the mean share of a picture that the shape covers
   frechet        distance to fresh renders of what was asked for, in the judge's features
+  frechet, sizes as drawn   the same to renders of which as many are small as of the set: what is left once sizes are set right;
+                 of `shapes` alone
   evenness       diversity: entropy of (color, size, ground) as read, over that of equal shares
   less w = 1     the paired difference to the same set without guidance
   time           over that without guidance, in one run A B A B
 Rows of `shapes` also count the pictures whose kind became right, and wrong, as w rose from 1. Beside guidance everywhere stand
-guidance on an interval of levels, that of a classifier, and captions whose kind and color were never drawn together for training.
+guidance on an interval of levels, that of a classifier, and captions whose kind and
+color never stood together in one that was trained on.
 """
 from functools import partial
 from pathlib import Path
@@ -69,6 +72,15 @@ def held_against(plan: Plan, n: int) -> Tensor:
     return judges.features("shapes", shapes.render(scenes_of(plan, n)) if kinds is None else real.scenes(n)[0])
 
 
+def resized(mine: Seen) -> Tensor:
+    """Features of as many renders, the kinds in turn, of which as many are small as are in the set."""
+    n, small = len(mine.area), int((mine.read.size == 0).sum())
+    pool = shapes.draw(4 * n, store.seeded(real.SEED, 1))
+    rows = torch.cat([(pool.size[:, 0] == size).nonzero().flatten()[:count] for size, count in ((0, small), (1, n - small))])
+    scenes = shapes.Scenes(*(field[rows] for field in pool))
+    return judges.features("shapes", shapes.render(scenes._replace(kind=torch.arange(n)[:, None] % len(shapes.KINDS))))
+
+
 def judged(mine: Seen, plain: Seen, held: Tensor) -> dict[str, quality.Estimate]:
     """All that is said of a set, beside the same noises without guidance."""
     small = mine.read.size == 0
@@ -76,6 +88,8 @@ def judged(mine: Seen, plain: Seen, held: Tensor) -> dict[str, quality.Estimate]
     found = {name: quality.proportion(hits) for name, hits in mine.hits.items()}
     found |= {"small": quality.proportion(small), "area": quality.mean(mine.area),
               "frechet": quality.bootstrap(quality.frechet, mine.features, held)}
+    if mine.hits.keys() == {"kind"}:
+        found["frechet, sizes as drawn"] = quality.bootstrap(quality.frechet, mine.features, resized(mine))
     found["evenness"] = quality.bootstrap(partial(quality.evenness, classes=LOOKS), look)
     return found | {
         "frechet less w = 1": quality.paired(quality.frechet, mine.features, plain.features, held),

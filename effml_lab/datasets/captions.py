@@ -5,7 +5,8 @@
   two, related    a small red star above a large blue ring, on grey
 The grammar is closed, so a word is a token: its number in VOCABULARY. A sentence begins with "<start>" and is filled up to
 LENGTH with "<pad>"; "<start>" alone says nothing: that is the prompt of no prompt, and no row is all padding. The pairs of
-HELD are never drawn for training: a net that draws them right has put together what it was told apart.
+HELD never stand together in a caption that is trained on: a net that draws them right has put words together. (The weights
+that `scenes` begins with have drawn all pairs, told no color.)
 Left out: other words for the same thing, and sentences that leave something unsaid (lab 07).
 """
 import torch

@@ -4,9 +4,10 @@
                       x0 = x0_uncond + w (x0_cond - x0_uncond)
   classifier_guided   a classifier of noisy images pulls (Dhariwal and Nichol 2021, eq. 14, which says it of eps),
                       x0 = x0_uncond + s sigma^2 / alpha grad_x log p(y | x)
-With exact guesses and an exact classifier both are one vector for s = w, by Bayes' rule. Here w = 1 is guidance off, as in
+With exact guesses and an exact classifier both are one vector for s = w, by Bayes' rule, where alpha > 0. Two learned guesses
+need not be the gradient of anything: the classifier in them is spoken of as implicit. Here w = 1 is guidance off, as in
 diffusers; the paper's w is ours less 1. x0, eps and v differ by affine maps that do not depend on the condition, so guiding
-any of them is the same; clipping is no such map: clip what was guided (`clipped`), not what is to be.
+any of them is the same; clipping is no such map: clip what was guided (`denoise.clipped`), not what is to be.
 What a call costs is counted at the net: two rows an image, but one where w is 0 or 1. Two ways to have less of its harm:
   rescaled    Lin et al. 2024, eq. 15-16: the output o that was guided gets some of the spread of the conditional one,
               o_rescaled = o_guided std(o_cond) / std(o_guided),  o = phi o_rescaled + (1 - phi) o_guided
@@ -131,8 +132,9 @@ def classifier_guided(denoise: Callable, classify: Callable, y: Tensor, s: float
     """A denoiser pulled towards classes y (B,) or (1,) by a classifier: B rows of the net, and a gradient of the classifier.
 
     classify: (x, level) -> logits or log-probabilities (B, classes); it must be differentiable in x. s: the scale, a number or
-    (B,); 0 is no guidance, and asks no classifier. Gradients are taken here whatever the caller has set. At alpha = 0, where an
-    image holds nothing of its class, the guess is left as it is.
+    (B,); 0 is no guidance, and asks no classifier. Gradients are taken here whatever the caller has set. At alpha = 0 the
+    formula is 0 / 0: its limit moves to the mean of the class, which no classifier knows, so the guess is left as it is. Near it
+    sigma^2 / alpha is large and multiplies what is merely the classifier's error.
     """
     s = _number(s)
     if not isinstance(y, Tensor) or y.ndim != 1:
@@ -176,6 +178,8 @@ def rescaled(denoise: Callable, cond: Condition, null: Condition | None, w: floa
         if not isinstance(w, Tensor) and w == 1:
             return _told(denoise, x, level, cond)
         rule = fitting(pred, level.alpha)
+        if not isinstance(level.sigma, Tensor) and level.sigma == 0:        # no output to rescale
+            return torch.lerp(*_both(denoise, x, level, cond, null), _column(w, x))
         output = lambda x0: rule.target(x0, (x - level.alpha * x0) / level.sigma, level)
         without, with_cond = _both(denoise, x, level, cond, null)
         out = output(torch.lerp(without, with_cond, _column(w, x)))
@@ -201,5 +205,7 @@ def within(guide: Callable, plain: Callable, low: float, high: float) -> Callabl
     def choose(x: Tensor, level: Level) -> Tensor:
         if isinstance(level.alpha, Tensor) and level.alpha.numel() != 1:
             raise ValueError("guidance on an interval takes one level for all images of a call: split the batch by level")
-        return (guide if low < math.exp(-level.lam) <= high else plain)(x, level)
+        alpha, sigma = float(level.alpha), float(level.sigma)                       # alpha is 0 in pure noise
+        inside = low * alpha < sigma and (math.isinf(high) or sigma <= high * alpha)
+        return (guide if inside else plain)(x, level)
     return choose

@@ -2,10 +2,11 @@
 
 The trained net stays as it is. A copy of its way down sees the hint c too, and what it finds is added to what the base's own
 way down leaves for the way up, through convolutions Z that begin at zero (their eq. 2 and 3):
-  y = decode(encode(x) + Z2(encode'(x + Z1(c))))
+  y = decode(encode(h) + Z2(encode'(h' + Z1(c)))),   h and h' being what the first layer of each makes of x.
 So a fresh one is the base, bit for bit. At the first step only the Z2 have a gradient: the copy stands behind zeros, and its
 own and that of Z1 are exactly 0; from the second step on they are not.
-Left out: the paper's small net that encodes a hint; here Z1 sees its pixels themselves. Bases that read words.
+Left out: the paper's small net that encodes a hint; here Z1, of 3 x 3 where the paper's are of 1 x 1, sees its pixels. Bases
+that read words.
 """
 from typing import Callable, Iterable
 

@@ -2,7 +2,7 @@
 
 It begins with the weights of the course model, told no class, and learns to read: an encoder and readers, new, at the whole
 rate, the old weights at a fifth of it. Five in eight scenes have one shape, the others two to four, of two every second with
-a relation in place of the places; the pairs of `captions.HELD` are never drawn. Color and ground are decided where there is
+a relation in place of the places; the pairs of `captions.HELD` are never asked for. Color and ground are decided where there is
 hardly anything but noise (t > 950), which uniform times visit one time in twenty: with those alone, both stay near chance
 for long. So half of the times lie there for most of the steps, and a fifth at the end. One caption in ten is left out.
 Left out: the other things that captions could leave unsaid (lab 07).
