@@ -40,7 +40,7 @@ def quick(monkeypatch):
 
 
 def rows():
-    kinds, words = guidance.KINDS._replace(steps=3, size=4), guidance.WORDS._replace(steps=3, size=4)
+    kinds, words = guidance.KINDS._replace(steps=4, size=4), guidance.WORDS._replace(steps=4, size=4)
     return {"shapes, w = 1": kinds, "shapes, w = 3": kinds._replace(w=3.0),
             "shapes, w = 3 inside": kinds._replace(w=3.0, inside=(0.3, 5.0)),
             "shapes, a classifier, s = 2": kinds._replace(w=2.0, by="a classifier"), "scenes, w = 2": words._replace(w=2.0),
@@ -51,7 +51,7 @@ def test_weights_become_rows_that_pair_off(told, quick):
     guidance.measure(told, n={"shapes": 10, "scenes": 6}, rows=rows, workers=1, rounds=1, size=2)
     found = records.latest(told / "guidance.jsonl")
     assert list(found) == list(rows())
-    assert [found[name].nfe for name in found] == [3, 6, 4, 3, 6, 3]           # of three steps one lies inside
+    assert [found[name].nfe for name in found] == [4, 8, 5, 4, 8, 4]           # of four steps one lies inside
     plain, strong = found["shapes, w = 1"], found["shapes, w = 3"]
     assert plain.quality["frechet less w = 1"]["value"] == 0 and plain.settings["became right, wrong"] == [0, 0]
     assert strong.quality["kind"]["n"] == 10 and "all four" not in strong.quality
