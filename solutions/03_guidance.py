@@ -41,6 +41,7 @@ from effml_lab import bench, models
 from effml_lab.course import panel, shortened
 from effml_lab.datasets import captions, shapes
 from effml_lab.diffusion import guidance, levels, oracle, samplers
+from effml_lab.diffusion.denoise import noised
 from effml_lab.measure import cost, planes, plots
 from effml_lab.models import reader
 
@@ -715,6 +716,21 @@ for name, row in bench.recorded("conditions").items():
 # The overlap is the area that the shape asked for and the one drawn share, over the area that either covers; colour and ground
 # were left to the model.
 #
+# One more measurement, for the last question: which shapes does a classifier see through noise? The course's own, `shapes_noisy`, reads
+# the kind of fresh shapes under three amounts of noise; small and large ones apart.
+
+# %%
+sees_noise, fresh_ones = models.load("shapes_noisy"), shapes.draw(900, seeded(41))
+clean, small = shapes.render(fresh_ones), fresh_ones.size[:, 0] == 0
+for t in (600.0, 800.0, 900.0):
+    level = cosine(t)
+    noisy = noised(clean, level, torch.randn(clean.shape, generator=seeded(42)))
+    with torch.no_grad():
+        right = (sees_noise(noisy, torch.full((len(noisy),), t)).argmax(1) == fresh_ones.kind[:, 0]).double()
+    print(f"sigma / alpha = {level.sigma / level.alpha:4.1f}: kind right of small shapes {right[small].mean():.2f}, "
+          f"of large ones {right[~small].mean():.2f}")
+
+# %% [markdown]
 # **In your own words.** Nobody asked for a size, and nobody trained the model to prefer one. Why does guidance on the *kind* change
 # the *size*, and why does the wanted kind rise while the Fréchet distance gets worse? Answer in five to eight sentences: what the
 # difference of the two guesses is, by Bayes' rule; what that has to do with size; which figures or numbers of this lab show what you
