@@ -234,8 +234,8 @@ else:
     print(UNRECORDED)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# The wanted kind is soon as good as it gets, and the distance grows. On large models it first falls, probably because their
-# unguided pictures are poor and guidance mends them; our small model's are good already, and only the price is left to see.
+# The wanted kind is soon as good as it gets. The distance cannot be told from that of $w = 1$ at first, and then grows. On large models
+# it first falls clearly, probably because their unguided pictures are poor and guidance mends them; our small model's are good already.
 #
 # Each picture may be fine and the *set* of them still be wrong: what nobody asked for shifts too. Guidance follows the implicit
 # classifier wherever this becomes surer. The lab finds out what shifts here.
@@ -258,7 +258,7 @@ for name, row in recorded.items():
 #
 # Where is it needed? At high noise the two guesses differ much, and their difference decides what nobody asked for; at low noise they
 # hardly differ. Kynkäänniemi et al. (2024) guide only where $\sigma / \alpha$ lies in an interval: `within`. It saves evaluations, and
-# it spares the set much of the shift.
+# below, at a weight that ruins the set if used everywhere, nothing of the harm is left.
 
 # %%
 pairs = [(name, recorded[name]) for name in ("shapes, w = 1", "shapes, w = 5", "shapes, w = 5 inside") if name in recorded]

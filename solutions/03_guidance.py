@@ -406,12 +406,20 @@ else:
     print("Nothing is recorded in this copy of the course: `python -m effml_lab bench guidance` does it.")
 
 # %% [markdown]
-# Read all four. This model draws the wanted kind nearly always without guidance, so there is little left to win, and that is won
-# soon. Meanwhile small shapes become rare, and the distance to real shapes *grows*: whoever looks at the distance alone would
-# switch guidance off. That is the price. And you have just counted what it is made of: pictures that are fine each by itself, in
-# *shares* that are not those of real shapes.
-#
-# Why should the size change, of all things? You will be asked at the end.
+# Read all four. This model draws the wanted kind nineteen times in twenty without guidance; a little guidance wins most of what is
+# left, and the distance to real shapes cannot be told from that at $w = 1$. With more, nothing is won any longer, small shapes
+# become rare, and the distance *grows*. What is that distance made of? `frechet, sizes as drawn` was recorded too: the distance to
+# real shapes of which as many are small as of the pictures. The next cell prints both.
+
+# %%
+for row in rows:
+    if row.settings["w"] in (1, 3, 5):
+        print(f"w = {row.settings['w']:g}: distance {part(row.quality['frechet'])}; with sizes set right "
+              f"{part(row.quality['frechet, sizes as drawn'])}")
+
+# %% [markdown]
+# Much of the price is a *share*: pictures that may be fine each by itself, too few of them small. Not all of it is; at $w = 5$ something
+# is left. But why should the size change, of all things? You will be asked at the end.
 #
 # **A place to pause.** From here on nothing of yours is needed from above, but for your point in the last cell, which takes
 # `guided` of exercise 4. What follows takes guidance and samplers from the package, and the cell below defines the rest again.
@@ -472,13 +480,13 @@ for name, row in recorded.items():
 # Five of the twenty levels lie inside (0.3, 5], which makes 25 evaluations. The rows named *inside* were measured so; *a classifier* is
 # section 3 with a network, the course's `shapes_noisy`, whose own work is not counted in the evaluations.
 #
-# **Read a number.** What is the smallest number of evaluations a picture with which at least 98 pictures in 100 show the wanted
+# **Read a number.** What is the smallest number of evaluations a picture with which at least 97 pictures in 100 show the wanted
 # kind, as recorded, by any row named with a *w*? (0 if there is none.)
 
 # %%
 enough_read = ...
 ### BEGIN SOLUTION
-good = [row.nfe for name, row in recorded.items() if name.startswith("shapes, w") and row.quality["kind"]["value"] >= 0.98]
+good = [row.nfe for name, row in recorded.items() if name.startswith("shapes, w") and row.quality["kind"]["value"] >= 0.97]
 enough_read = min(good, default=0)
 ### END SOLUTION
 
@@ -486,6 +494,11 @@ enough_read = min(good, default=0)
 check("03-read-enough", enough_read, points=1)
 
 # %% [markdown]
+# On the interval the gain stays and the harm goes: the kind is as good as with guidance everywhere, the share of small shapes and
+# the distance are those of $w = 1$ or better, whatever the weight. So it was the pull at high noise, above $\sigma / \alpha = 5$,
+# that decided sizes which nobody had asked for. (A network's own classifier, `shapes_noisy`, is far behind: at high noise
+# $\sigma^2 / \alpha$ is above 100 and multiplies what is merely its error.)
+#
 # ## 7 · In words
 #
 # A class is a number. A sentence is a row of words of any length, and most of its words concern some pixels and not others. So
@@ -737,21 +750,22 @@ for t in (600.0, 800.0, 900.0):
 # say; and what you would do if you needed small shapes of the wanted kind.
 
 # %% [markdown] written="03-why" points=4
-# By Bayes' rule the difference of the two guesses is, up to a factor, the gradient of $\log p(\text{kind} \mid x)$: the model's
-# own classifier of noisy pictures. Following it changes $x$ so that this classifier becomes surer, by whatever way. Under noise a
-# large shape shows its kind more surely than a small one, since more pixels tell it; so one way to become surer is to become
-# larger, and at the noise where size is decided the pull goes there. The counts show it: from $w = 1$ to 3 many small
-# shapes became large and few large ones small, and the share of small ones fell, while the wanted kind rose. The mixture showed
-# the same in the plane: the mean moved past its class, away from where the other classes are. The Fréchet distance compares the
-# means and covariances of features, so it punishes that the share of sizes is no longer that of real shapes, although each
-# picture by itself is what was asked for. For small shapes of a kind I would use a lower weight, or guide on an interval below the
-# noise at which size is settled, or ask for the size too: the text model can be told.
+# By Bayes' rule the difference of the two guesses is, up to a factor, the gradient of $\log p(\text{kind} \mid x)$: an implicit
+# classifier of noisy pictures. Following it changes $x$ so that this classifier becomes surer, by whatever way. Under noise a
+# large shape shows its kind more surely than a small one: the course's own classifier reads large ones right far more often. So
+# one way to become surer is to become larger. That fits what was counted: from $w = 1$ to 3 many small shapes became large and few
+# large ones small; and under the explicit classifier, too, small ones become rarer as $s$ grows. It fits the interval as well: without
+# the pull at high noise, where size is settled, the share of small shapes stays. It is no proof, since nobody changed the sizes alone.
+# The Fréchet distance compares means and covariances of features over the whole set, so it punishes that the shares are no longer
+# those of real shapes, although the wanted kind rises; with sizes set right most of the rise is gone. For small shapes of a kind I
+# would guide on the interval, or ask for the size too: the text model can be told.
 #
 # <!-- ### BEGIN MARK SCHEME -->
 # **Mark scheme.** One point each: (1) the difference of the guesses is the gradient of log p(kind | x), an implicit classifier of
-# noisy pictures; (2) it is surer of large shapes under noise, so that being larger is one way to be surer; (3) evidence of this lab,
-# used correctly: counts of sizes, the curve of small shapes, or the overshoot on the mixture; and the distance as a shift of
-# shares; (4) a sensible way out: a lower weight, an interval, or a condition on the size.
+# noisy pictures; (2) it is surer of large shapes under noise, so that being larger is one way to be surer, told as what fits rather than as proven, or held
+# against a row that does not fit; (3) evidence of this lab,
+# used correctly: counts of sizes, the curve of small shapes, accuracy by size, the rows of the interval or of the classifier; and the
+# distance as a shift of shares; (4) a sensible way out: an interval, a lower weight, or a condition on the size.
 # <!-- ### END MARK SCHEME -->
 
 # %% [markdown]

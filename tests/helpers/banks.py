@@ -85,7 +85,8 @@ def rests_on(id: str) -> str:
         modules |= graph().find_descendants("effml_lab.datasets")
     parts = [meaning(path) for path in (OWNERS[id], TEST, *map(source, sorted(modules)))]
     parts += data("checkpoints/*") if "effml_lab.models.store" in modules else []
-    parts += data("results/samplers.jsonl") if "effml_lab.bench.point" in modules else []
+    if "effml_lab.bench.point" in modules:                              # by which readings are answered
+        parts += data("results/samplers.jsonl") + data("results/guidance.jsonl")
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 

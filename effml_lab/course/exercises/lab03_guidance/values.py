@@ -12,7 +12,7 @@ from ....diffusion.guidance import guided
 from ...contract.exercise import Exercise, prediction, reading
 
 SHARE = "a share, from 0 to 1", lambda value: 0 <= value <= 1
-ENOUGH = 0.98           # of the pictures show the wanted kind
+ENOUGH = 0.97           # of the pictures show the wanted kind
 
 
 @lru_cache
