@@ -71,20 +71,24 @@ UNRECORDED = "Nothing is recorded here yet: `python -m effml_lab bench guidance`
 #   can also turn features down, for this image alone. With layer norm, and $W$ starting at zero, diffusion transformers do the
 #   same (Peebles and Xie 2023).
 #
-# A condition that is added to a **trained** network starts at zero: $W = 0$ leaves it as it was, to the last bit. And a comparison
-# must be fair: scale and shift take twice the weights of a sum. Below both have equally many; the one that scales starts at zero.
+# A condition that is added to a **trained** network starts at zero: $W = 0$ leaves it as it was, to the last bit. And a
+# comparison must be fair: scale and shift take twice the weights of a sum. Below both have equally many; the one that scales
+# starts at zero.
 
 # %%
 row = conditions.get("AdaGN, loss over that of adding")
 if row:
     ratios = row.settings["ratios"]
-    with figure("Validation loss of AdaGN over that of adding, for three seeds, and all together with its interval", height=2.2) as ax:
+    with figure("Validation loss of AdaGN over that of adding, for three seeds, and all together with its interval",
+                height=2.2) as ax:
         ax.plot(range(len(ratios)), ratios, "o", color=plots.look(0).color, label="a seed")
-        ax.errorbar(len(ratios), row.quality["ratio"]["value"], fmt="s", color=plots.look(1).color, capsize=3, label="all",
+        ax.errorbar(len(ratios), row.quality["ratio"]["value"], fmt="s", color=plots.look(1).color, capsize=3,
+                    label="all",
                     yerr=[[row.quality["ratio"]["value"] - row.quality["ratio"]["low"]],
                           [row.quality["ratio"]["high"] - row.quality["ratio"]["value"]]])
         ax.axhline(1, color=plots.MUTED, linestyle=":")
-        ax.set(xticks=range(len(ratios) + 1), xticklabels=[*row.settings["seeds"], "all"], xlabel="seed", ylabel="loss ratio")
+        ax.set(xticks=range(len(ratios) + 1), xticklabels=[*row.settings["seeds"], "all"], xlabel="seed",
+               ylabel="loss ratio")
         ax.legend()
     print(f"digits, {row.settings['steps']} steps, {' and '.join(f'{n:,}' for n in row.settings['parameters'].values())} weights:",
           told(row.quality["ratio"]))
@@ -95,8 +99,8 @@ else:
 # ## Both guesses in one network
 #
 # Everything below needs two guesses: $D(x, y)$, and $D(x, \varnothing)$, which was told nothing. One network learns both if,
-# in training, a share of the conditions (0.1 to 0.2) is replaced by $\varnothing$, a condition with an embedding of its own (Ho and
-# Salimans 2021).
+# in training, a share of the conditions (0.1 to 0.2) is replaced by $\varnothing$, a condition with an embedding of its own
+# (Ho and Salimans 2021).
 #
 # A common mistake is to take zeros for $\varnothing$ afterwards: the network was never trained on them.
 
@@ -112,9 +116,9 @@ else:
 # $$D_s(x) = D(x) + s\, \frac{\sigma^2}{\alpha}\, \nabla \log p(y \mid x), \qquad
 #   \hat\epsilon_s = \hat\epsilon - s\, \sigma\, \nabla \log p(y \mid x) .$$
 #
-# The second form is eq. 14 of Dhariwal and Nichol (2021), for $s = 1$. In DDPM's step the mean moves by $s\, \Sigma\, \nabla \log p(y \mid
-# x)$, $\Sigma$ being the step's variance (their algorithm 1); that holds for short steps. Their best results guide a *conditional*
-# model: a scale $s$ there is $w = 1 + s$ below.
+# The second form is eq. 14 of Dhariwal and Nichol (2021), for $s = 1$. In DDPM's step the mean moves by $s\, \Sigma\, \nabla
+# \log p(y \mid x)$, $\Sigma$ being the step's variance (their algorithm 1); that holds for short steps. Their best results
+# guide a *conditional* model: a scale $s$ there is $w = 1 + s$ below.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Guidance without one
@@ -128,13 +132,14 @@ else:
 #
 # $$D_w(x) = D(x, \varnothing) + w\, \big( D(x, y) - D(x, \varnothing) \big),$$
 #
-# **classifier-free guidance** (CFG), with $w = s$. The paper writes $(1 + w)\,\epsilon(x, y) - w\,\epsilon(x, \varnothing)$: the same, its $w$
-# being ours less 1. Since $\epsilon$, $v$, $x_0$ and the velocity of a flow differ by affine maps that know nothing of $y$, any of them
-# may be guided. Two *learned* guesses need not be the gradient of anything (Ho and Salimans say so themselves): one speaks of an
-# *implicit* classifier.
+# **classifier-free guidance** (CFG), with $w = s$. The paper writes $(1 + w)\,\epsilon(x, y) - w\,\epsilon(x, \varnothing)$:
+# the same, its $w$ being ours less 1. Since $\epsilon$, $v$, $x_0$ and the velocity of a flow differ by affine maps that know
+# nothing of $y$, any of them may be guided. Two *learned* guesses need not be the gradient of anything (Ho and Salimans say
+# so themselves): one speaks of an *implicit* classifier.
 #
-# $\varnothing$ may be any other prompt: what a *negative prompt* says is pushed away. And the second guess need not be unconditional at
-# all: a weaker version of the same model also improves pictures, with less loss of variety (autoguidance, Karras et al. 2024).
+# $\varnothing$ may be any other prompt: what a *negative prompt* says is pushed away. And the second guess need not be
+# unconditional at all: a weaker version of the same model also improves pictures, with less loss of variety (autoguidance,
+# Karras et al. 2024).
 #
 # Below: the same two-dimensional mixture as in lecture 02, with fewer and wider blobs, as classes.
 
@@ -145,9 +150,10 @@ level, first = schedule(300.0), torch.zeros(len(points), dtype=torch.long)
 free = guided(mixture.denoise, first, none, 2.0)(points, level)
 pulled = classifier_guided(mixture.denoise, mixture.log_posterior, first, 2.0)(points, level)
 print(f"largest difference of the two guidances, w = s = 2: {(free - pulled).abs().max():.1e}")
-shown = {"the guess without": mixture.denoise(points, level), "told class 0": mixture.denoise(points, level, first), "w = 2": free}
-with figure("Arrows from where a point is to the guess of where it came from: without a class to all three blobs, with a class to one, "
-            "guided past it", width=9, height=3, cols=3) as axes:
+shown = {"the guess without": mixture.denoise(points, level), "told class 0": mixture.denoise(points, level, first),
+         "w = 2": free}
+with figure("Arrows from where a point is to the guess of where it came from: without a class to all three blobs, "
+            "with a class to one, guided past it", width=9, height=3, cols=3) as axes:
     for ax, (title, guess) in zip(axes, shown.items()):
         planes.shade(ax, lambda x: mixture.log_pdf(x, level))
         planes.arrows(ax, points, guess - points, title)
@@ -155,9 +161,9 @@ with figure("Arrows from where a point is to the guess of where it came from: wi
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What is sampled, and what is not
 #
-# Along the way the guided score is that of $p_t(x \mid y)^w\, p_t(x)^{1 - w}$, at each level $t$. Guidance was motivated by that: samples
-# should follow, roughly, $p_0(x \mid y)^w\, p_0(x)^{1 - w}$, a sharpened class. They do not. A sampler needs the scores of *one* family, noised
-# from one density. But
+# Along the way the guided score is that of $p_t(x \mid y)^w\, p_t(x)^{1 - w}$, at each level $t$. Guidance was motivated by
+# that: samples should follow, roughly, $p_0(x \mid y)^w\, p_0(x)^{1 - w}$, a sharpened class. They do not. A sampler needs
+# the scores of *one* family, noised from one density. But
 #
 # $$\text{noise}\big( p(x \mid y)^w\, p(x)^{1 - w} \big) \neq \text{noise}(p(x \mid y))^w\; \text{noise}(p(x))^{1 - w} .$$
 #
@@ -168,16 +174,18 @@ two = oracle.GaussianMixture(torch.tensor([[-1.0], [1.0]], dtype=torch.float64),
 grid, axis = schedule.grid(200, "trailing"), torch.linspace(-2, 5, 701, dtype=torch.float64)[:, None]
 noises = samplers.start((8000, 1), grid, seeded(0)).double()
 right, clean = torch.ones(1, dtype=torch.long), schedule(0.0)
-with figure("For w = 1, 2 and 4 the density of the class, the sharpened density, and histograms of guided samples by DDIM and by DDPM; "
-            "for w above 1 DDIM's lies farthest to the right", width=10, height=2.8, cols=3) as axes:
+with figure("For w = 1, 2 and 4 the density of the class, the sharpened density, and histograms of guided samples by "
+            "DDIM and by DDPM; for w above 1 DDIM's lies farthest to the right", width=10, height=2.8, cols=3) as axes:
     for ax, w in zip(axes, (1.0, 2.0, 4.0)):
         ways = {"DDIM": samplers.ddim, "DDPM": lambda *run: samplers.ddpm(*run, rng=seeded(1))}
-        ends = {name: samplers.last(way(guided(two.denoise, right, torch.tensor([2]), w), noises, grid)) for name, way in ways.items()}
+        strong = guided(two.denoise, right, torch.tensor([2]), w)
+        ends = {name: samplers.last(way(strong, noises, grid)) for name, way in ways.items()}
         log = two.log_pdf(axis, clean) + w * two.log_posterior(axis, clean)[:, 1]
         one = two.log_pdf(axis, clean) + two.log_posterior(axis, clean)[:, 1]
         for name, kind in zip(ends, ("stepfilled", "step")):
-            ax.hist(ends[name].flatten(), 60, range=(-2, 5), density=True, color=plots.MUTED, alpha=0.5, histtype=kind, label=name)
-        print(f"w = {w:g}: " + "; ".join(f"{name} mean {x.mean():.2f}, spread {x.std():.2f}" for name, x in ends.items()))
+            ax.hist(ends[name].flatten(), 60, range=(-2, 5), density=True, color=plots.MUTED, alpha=0.5,
+                    histtype=kind, label=name)
+        print(f"w = {w:g}:", "; ".join(f"{name} mean {x.mean():.2f}, spread {x.std():.2f}" for name, x in ends.items()))
         for k, (name, value) in enumerate((("the class", one), ("sharpened", log))):
             density = value.softmax(0) / (axis[1] - axis[0])
             ax.plot(axis, density, color=plots.look(k).color, linestyle=plots.look(k).line, label=name)
@@ -188,19 +196,20 @@ with figure("For w = 1, 2 and 4 the density of the class, the sharpened density,
 # At $w = 1$ all agree. Beyond it samples overshoot: they run past the class, away from the other one, and past where most of the
 # sharpened density lies. They also crowd: the spread falls.
 #
-# DDIM and DDPM even give different sets for the same $w$, so there is no one target, and neither gives the sharpened class (Bradley
-# and Nakkiran 2024). In few dimensions the effect is at its largest (Pavasovic et al. 2025): that pictures show it must be measured.
-# Judge guidance by what comes out.
+# DDIM and DDPM even give different sets for the same $w$, so there is no one target, and neither gives the sharpened class
+# (Bradley and Nakkiran 2024). In few dimensions the effect is at its largest (Pavasovic et al. 2025): that pictures show it
+# must be measured. Judge guidance by what comes out.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Guide first, then clip
 #
-# Implementations clip the guess to the range of pictures. Clip $D(x, y)$ and $D(x, \varnothing)$ *before* they are combined, and their
-# difference is another one; worse, the combination leaves the range again. (Imagen clips at a quantile of the guided guess, and
-# divides by it: dynamic thresholding, Saharia et al. 2022.)
+# Implementations clip the guess to the range of pictures. Clip $D(x, y)$ and $D(x, \varnothing)$ *before* they are combined,
+# and their difference is another one; worse, the combination leaves the range again. (Imagen clips at a quantile of the
+# guided guess, and divides by it: dynamic thresholding, Saharia et al. 2022.)
 #
 # Strong guidance makes pictures too contrasty. Lin et al. (2024, eq. 15-16) give the guided output, $v$ say, some of the
-# standard deviation of the conditional one back, a share $\phi$ of it: `rescaled`. Six pictures at a weight that is far too large:
+# standard deviation of the conditional one back, a share $\phi$ of it: `rescaled`. Six pictures at a weight that is far too
+# large:
 
 # %%
 denoise, cosine = models.denoiser("shapes")
@@ -209,7 +218,8 @@ start = samplers.start((6, 3, 32, 32), course_grid, seeded(5))
 variants = {"w = 1": guided(denoise, kinds, no_kind, 1.0), "w = 10": guided(denoise, kinds, no_kind, 10.0),
             "w = 10, clipped last": clipped(guided(denoise, kinds, no_kind, 10.0)),
             "w = 10, rescaled": rescaled(denoise, kinds, no_kind, 10.0, phi=0.7)}
-with figure("The same six noises at w = 1, at w = 10, at w = 10 clipped after guiding, and rescaled", height=3.9, rows=4, width=5) as axes:
+with figure("The same six noises at w = 1, at w = 10, at w = 10 clipped after guiding, and rescaled", height=3.9,
+            rows=4, width=5) as axes:
     for ax, (title, guide) in zip(axes, variants.items()):
         images = samplers.last(samplers.dpmpp_2m(guide, start, course_grid))
         plots.images(ax, images, f"{title}: standard deviation {images.std():.2f}", cols=6)
@@ -217,31 +227,34 @@ with figure("The same six noises at w = 1, at w = 10, at w = 10 clipped after gu
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## On pictures: what it buys and takes
 #
-# The course's model of `shapes` is told the kind of shape. A judge reads kind, colour, size and ground off each picture. From the same
-# noises, 20 steps of 2M, eight weights. Left, what was asked for. Middle, the Fréchet distance to real shapes in the judge's
-# features. Right, how evenly colours, sizes and grounds are spread (1: as evenly as can be).
+# The course's model of `shapes` is told the kind of shape. A judge reads kind, colour, size and ground off each picture. From
+# the same noises, 20 steps of 2M, eight weights. Left, what was asked for. Middle, the Fréchet distance to real shapes in the
+# judge's features. Right, how evenly colours, sizes and grounds are spread (1: as evenly as can be).
 
 # %%
 rows = [row for name, row in recorded.items() if name.startswith("shapes, w") and "inside" not in name]
 if rows:
     with figure("Over the weight: the share of the wanted kind rises and levels off, the Fréchet distance to real shapes grows, the "
                 "evenness of the other attributes falls", width=10, height=2.8, cols=3) as axes:
-        for k, (ax, (name, label)) in enumerate(zip(axes, {"kind": "wanted kind", "frechet": "Fréchet distance", "evenness": "evenness"}.items())):
+        labels = {"kind": "wanted kind", "frechet": "Fréchet distance", "evenness": "evenness"}
+        for k, (ax, (name, label)) in enumerate(zip(axes, labels.items())):
             values = [row.quality[name] for row in rows]
-            plots.curve(ax, [row.settings["w"] for row in rows], *([v[key] for v in values] for key in ("value", "low", "high")), k=k)
+            plots.curve(ax, [row.settings["w"] for row in rows],
+                        *([v[key] for v in values] for key in ("value", "low", "high")), k=k)
             ax.set(xlabel="w", title=label)
 else:
     print(UNRECORDED)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# The wanted kind is soon as good as it gets. The distance cannot be told from that of $w = 1$ at first, and then grows. On large models
-# it first falls clearly, probably because their unguided pictures are poor and guidance mends them; our small model's are good already.
+# The wanted kind is soon as good as it gets. The distance cannot be told from that of $w = 1$ at first, and then grows. On
+# large models it first falls clearly, probably because their unguided pictures are poor and guidance mends them; our small
+# model's are good already.
 #
 # Each picture may be fine and the *set* of them still be wrong: what nobody asked for shifts too. Guidance follows the implicit
 # classifier wherever this becomes surer. The lab finds out what shifts here.
 #
-# And a classifier of one's own? `shapes_noisy` reads the kind at every level; its share of right answers falls as noise rises, while
-# $\sigma^2 / \alpha$, above 100 at the highest noise, multiplies what is merely its error there:
+# And a classifier of one's own? `shapes_noisy` reads the kind at every level; its share of right answers falls as noise
+# rises, while $\sigma^2 / \alpha$, above 100 at the highest noise, multiplies what is merely its error there:
 
 # %%
 card = models.card("shapes_noisy")["quality"]
@@ -256,20 +269,23 @@ for name, row in recorded.items():
 # Classifier-free guidance evaluates the network twice a step, whether in one batch of two rows or in two calls. (A classifier's
 # gradient costs a pass forward and back through the classifier.)
 #
-# Where is it needed? At high noise the two guesses differ much, and their difference decides what nobody asked for; at low noise they
-# hardly differ. Kynkäänniemi et al. (2024) guide only where $\sigma / \alpha$ lies in an interval: `within`. It saves evaluations, and
-# below, at a weight that ruins the set if used everywhere, nothing of the harm is left.
+# Where is it needed? At high noise the two guesses differ much, and their difference decides what nobody asked for; at low
+# noise they hardly differ. Kynkäänniemi et al. (2024) guide only where $\sigma / \alpha$ lies in an interval: `within`. It
+# saves evaluations, and below, at a weight that ruins the set if used everywhere, nothing of the harm is left.
 
 # %%
-pairs = [(name, recorded[name]) for name in ("shapes, w = 1", "shapes, w = 5", "shapes, w = 5 inside") if name in recorded]
+pairs = [(name, recorded[name]) for name in ("shapes, w = 1", "shapes, w = 5", "shapes, w = 5 inside")
+         if name in recorded]
 for name, row in pairs:
     print(f"{name:22} {row.nfe:3g} evaluations, {row.quality['time']['value']:.2f} times the time of w = 1; "
           f"kind {told(row.quality['kind'])}, distance {told(row.quality['frechet'], '.1f')}")
 ratios = torch.tensor([level.sigma / level.alpha for level in course_grid[:-1]])
-with figure("The twenty levels of the grid over sigma / alpha on a logarithmic axis, those within 0.3 and 5 filled", height=1.5) as ax:
+with figure("The twenty levels of the grid over sigma / alpha on a logarithmic axis, those within 0.3 and 5 filled",
+            height=1.5) as ax:
     inside = (ratios > 0.3) & (ratios <= 5)
     ax.plot(ratios[inside], torch.zeros(int(inside.sum())), "o", color=plots.look(0).color, label="guided")
-    ax.plot(ratios[~inside], torch.zeros(int((~inside).sum())), "o", markerfacecolor="none", color=plots.look(1).color, label="plain")
+    ax.plot(ratios[~inside], torch.zeros(int((~inside).sum())), "o", markerfacecolor="none",
+            color=plots.look(1).color, label="plain")
     ax.set(xscale="log", xlabel="sigma / alpha", yticks=[])
     ax.legend(ncols=2, fontsize=8)
 
@@ -281,8 +297,9 @@ with figure("The twenty levels of the grid over sigma / alpha on a logarithmic a
 #
 # $$\text{read} = \text{softmax}\big( q k^\top / \sqrt d \big)\, v,$$
 #
-# a softmax over the words. Short sentences are padded; here padding gets $-\infty$ before the softmax, hence no weight (Stable Diffusion does
-# not mask it). A row of padding alone would be $\exp(-\infty)$ everywhere, $0 / 0$: our prompt of nothing is a start token, which was trained.
+# a softmax over the words. Short sentences are padded; here padding gets $-\infty$ before the softmax, hence no weight
+# (Stable Diffusion does not mask it). A row of padding alone would be $\exp(-\infty)$ everywhere, $0 / 0$: our prompt of
+# nothing is a start token, which was trained.
 #
 # `scenes` is the course's model with a two-layer encoder of words, trained from the weights of `shapes`.
 
@@ -292,9 +309,11 @@ lines = ["a small red star towards the top left, on grey", "a large purple ring 
          "a large green circle at the top left and a small yellow cross at the bottom right, on black",
          "a small blue square above a large red triangle, on white"]
 start = samplers.start((4, 3, 32, 32), course_grid, seeded(9))
-with figure("Pictures of four captions, from the same noises, told nothing and at the weights 1, 2 and 4", height=3.6, width=5) as ax:
+with figure("Pictures of four captions, from the same noises, told nothing and at the weights 1, 2 and 4",
+            height=3.6, width=5) as ax:
     tokens = captions.tokens(lines)
-    sets = [samplers.last(samplers.dpmpp_2m(guided(text, tokens, captions.nothing(), w), start, course_grid)) for w in (0.0, 1.0, 2.0, 4.0)]
+    sets = [samplers.last(samplers.dpmpp_2m(guided(text, tokens, captions.nothing(), w), start, course_grid))
+            for w in (0.0, 1.0, 2.0, 4.0)]
     plots.images(ax, torch.cat(sets), cols=4)
     ax.set_yticks([33 * i + 16 for i in range(4)], ["nothing", "w = 1", "w = 2", "w = 4"])
 print(*(f"{k + 1}. {line}" for k, line in enumerate(lines)), sep="\n")
@@ -302,19 +321,21 @@ print(*(f"{k + 1}. {line}" for k, line in enumerate(lines)), sep="\n")
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Is it what was said?
 #
-# The judge reads scenes of one shape. Six pairs of kind and colour, one for each kind, never stood together **in a caption** of the
-# training, though each half of them did. The base that `scenes` started from, told no colour, has drawn them. So this tests whether the
-# words are put together, not whether the painter has seen the picture.
+# The judge reads scenes of one shape. Six pairs of kind and colour, one for each kind, never stood together **in a caption**
+# of the training, though each half of them did. The base that `scenes` started from, told no colour, has drawn them. So this
+# tests whether the words are put together, not whether the painter has seen the picture.
 
 # %%
-told_right = {name: row for name, row in recorded.items() if name.startswith("scenes, ") and row.settings["w"] in (1, 2, 3)}
+told_right = {name: row for name, row in recorded.items()
+              if name.startswith("scenes, ") and row.settings["w"] in (1, 2)}
 names = [*reader.READ, "all four"]
 if told_right:
-    with figure("Shares of pictures that show the kind, colour, size and ground of their caption, and all four, for three weights, with usual "
-                "captions and with pairs that were held out", width=8, height=3) as ax:
+    with figure("Shares of pictures that show the kind, colour, size and ground of their caption, and all four, for two "
+                "weights, with usual captions and with pairs that were held out", width=8, height=3) as ax:
         for k, (name, row) in enumerate(told_right.items()):
             values = [row.quality[what] for what in names]
-            ax.errorbar([i + 0.1 * (k - 2.5) for i in range(len(names))], [v["value"] for v in values], fmt=plots.look(k).marker,
+            ax.errorbar([i + 0.1 * (k - 1.5) for i in range(len(names))], [v["value"] for v in values],
+                        fmt=plots.look(k).marker,
                         yerr=[[v["value"] - v["low"] for v in values], [v["high"] - v["value"] for v in values]],
                         color=plots.look(k).color, capsize=2, label=name.removeprefix("scenes, "))
         ax.set(xticks=range(len(names)), xticklabels=names, ylabel="share that is right")
@@ -325,9 +346,9 @@ else:
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Once a prompt
 #
-# In a UNet with cross-attention, keys and values depend on the words alone: neither on $t$ nor on $x$. Computed once, they serve all steps.
-# It saves what the encoder and these layers cost. For large text encoders everybody keeps at least the encoder's output; where words are
-# updated in every block beside the pixels (SD3, FLUX), that is all that can be kept.
+# In a UNet with cross-attention, keys and values depend on the words alone: neither on $t$ nor on $x$. Computed once, they
+# serve all steps. It saves what the encoder and these layers cost. For large text encoders everybody keeps at least the
+# encoder's output; where words are updated in every block beside the pixels (SD3, FLUX), that is all that can be kept.
 
 # %%
 kept = conditions.get("keys once a prompt, time over at every call")
@@ -341,15 +362,15 @@ else:
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## By an outline
 #
-# **ControlNet** (Zhang et al. 2023) tells a trained network where things are, pixel by pixel. The base is frozen. A trainable copy of its way
-# down sees the hint $c$ as well, and what it finds is added to what the base leaves for its way up. With
-# $h$, $h'$ for what the first layer of each makes of $x$:
+# **ControlNet** (Zhang et al. 2023) tells a trained network where things are, pixel by pixel. The base is frozen. A trainable
+# copy of its way down sees the hint $c$ as well, and what it finds is added to what the base leaves for its way up. With $h$,
+# $h'$ for what the first layer of each makes of $x$:
 #
 # $$y = \text{decode}\big( \text{encode}(h) + Z_2(\text{encode}'(h' + Z_1(c))) \big) .$$
 #
-# $Z_1$ and $Z_2$ are convolutions whose weights and biases **begin at zero**. So at first $y$ is the base's own output, to the last bit. How
-# does anything learn behind zeros? The gradient of a weight of $Z_2$ is what comes in times what comes back: not zero. What goes on to the
-# copy is multiplied by $Z_2 = 0$. After one step $Z_2 \ne 0$, and the copy moves too:
+# $Z_1$ and $Z_2$ are convolutions whose weights and biases **begin at zero**. So at first $y$ is the base's own output, to
+# the last bit. How does anything learn behind zeros? The gradient of a weight of $Z_2$ is what comes in times what comes
+# back: not zero. What goes on to the copy is multiplied by $Z_2 = 0$. After one step $Z_2 \ne 0$, and the copy moves too:
 
 # %%
 torch.manual_seed(0)
@@ -369,8 +390,8 @@ for step in range(3):
     moved.step()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# `control` was trained on edges, with the kind left out half of the time. Below, outlines, and what is drawn from them, the kind not
-# told. Overlap is the area of the shape asked for and the one drawn, of both over either.
+# `control` was trained on edges, with the kind left out half of the time. Below, outlines, and what is drawn from them, the
+# kind not told. Overlap is the area of the shape asked for and the one drawn, of both over either.
 
 # %%
 control, _ = models.denoiser("control")
@@ -378,7 +399,8 @@ wish = shapes.draw(6, seeded(31))
 told_where = {"hint": shapes.edges(wish), "class": no_kind.expand(6)}
 start = samplers.start((6, 3, 32, 32), course_grid, seeded(32))
 images = samplers.last(samplers.dpmpp_2m(lambda x, level: control(x, level, told_where), start, course_grid))
-with figure("Above six outlines, below what the controlled model draws from them", height=2.2, rows=2, width=5) as axes:
+with figure("Above six outlines, below what the controlled model draws from them", height=2.2, rows=2,
+            width=5) as axes:
     plots.images(axes[0], 2 * told_where["hint"] - 1, cols=6)
     plots.images(axes[1], images, cols=6)
 for name, row in conditions.items():
@@ -394,10 +416,11 @@ for name, row in conditions.items():
 # - It costs two evaluations. On an interval, fewer.
 # - Judge it by what was asked for *and* by a distance, on the same noises.
 #
-# **Read on**: Dhariwal and Nichol (2021), [Diffusion models beat GANs on image synthesis](https://arxiv.org/abs/2105.05233); Ho and Salimans
-# (2021), [Classifier-free diffusion guidance](https://arxiv.org/abs/2207.12598); Kynkäänniemi et al. (2024), [Applying guidance in a limited
-# interval](https://arxiv.org/abs/2404.07724); Lin et al. (2024), [Common diffusion noise schedules and sample steps are
-# flawed](https://arxiv.org/abs/2305.08891); Rombach et al. (2022), [Latent diffusion](https://arxiv.org/abs/2112.10752); Zhang et al. (2023),
-# [ControlNet](https://arxiv.org/abs/2302.05543).
+# **Read on**: Dhariwal and Nichol (2021), [Diffusion models beat GANs on image synthesis](https://arxiv.org/abs/2105.05233);
+# Ho and Salimans (2021), [Classifier-free diffusion guidance](https://arxiv.org/abs/2207.12598); Kynkäänniemi et al. (2024),
+# [Applying guidance in a limited interval](https://arxiv.org/abs/2404.07724); Lin et al. (2024), [Common diffusion noise
+# schedules and sample steps are flawed](https://arxiv.org/abs/2305.08891); Rombach et al. (2022), [Latent
+# diffusion](https://arxiv.org/abs/2112.10752); Zhang et al. (2023), [ControlNet](https://arxiv.org/abs/2302.05543).
 #
-# **Next**: the two evaluations of guidance become one (guidance distillation, Meng et al. 2023), and twenty steps become four, by training.
+# **Next**: the two evaluations of guidance become one (guidance distillation, Meng et al. 2023), and twenty steps become
+# four, by training.
