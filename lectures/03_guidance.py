@@ -30,8 +30,6 @@
 # | $s$ | `s` | scale of a classifier's guidance, 0 is off | $s$ (Dhariwal and Nichol) |
 
 # %% slideshow={"slide_type": "skip"}
-import math
-
 import torch
 
 from effml_lab import bench, models
@@ -146,7 +144,7 @@ else:
 # %%
 schedule, mixture = levels.linear(), oracle.ring(3, std=0.45)      # three overlapping classes
 points, none = planes.lattice(13), torch.tensor([3])
-level, first = schedule(300.0), torch.zeros(len(points), dtype=torch.long)
+level, first = schedule(120.0), torch.zeros(len(points), dtype=torch.long)
 free = guided(mixture.denoise, first, none, 2.0)(points, level)
 pulled = classifier_guided(mixture.denoise, mixture.log_posterior, first, 2.0)(points, level)
 print(f"largest difference of the two guidances, w = s = 2: {(free - pulled).abs().max():.1e}")
@@ -321,7 +319,7 @@ print(*(f"{k + 1}. {line}" for k, line in enumerate(lines)), sep="\n")
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Is it what was said?
 #
-# The judge reads scenes of one shape. Six pairs of kind and colour, one for each kind, never stood together **in a caption**
+# Of two shapes the small one often fails: the last column has two red triangles. In numbers only scenes of one shape can be judged. Six pairs of kind and colour, one for each kind, never stood together **in a caption**
 # of the training, though each half of them did. The base that `scenes` started from, told no colour, has drawn them. So this
 # tests whether the words are put together, not whether the painter has seen the picture.
 
@@ -391,7 +389,8 @@ for step in range(3):
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # `control` was trained on edges, with the kind left out half of the time. Below, outlines, and what is drawn from them, the
-# kind not told. Overlap is the area of the shape asked for and the one drawn, of both over either.
+# kind not told. Overlap: the area that the shape asked for
+# and the one drawn share, over the area that either covers.
 
 # %%
 control, _ = models.denoiser("control")
