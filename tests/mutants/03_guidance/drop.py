@@ -244,7 +244,7 @@ def reader_right_3(labels, null, p, rng):
 
 RIGHT += [reader_right_1, reader_right_2, reader_right_3]
 WRONG += [
-    (reader_wrong_01, ["all, or none: one draw for each label"]),
+    (reader_wrong_01, ["all, or none"]),
     (reader_wrong_02, ["kept and dropped are exchanged: p is the sha"]),
     (reader_wrong_03, ["not all that is random comes from rng: draw "]),
     (reader_wrong_04, ["what is dropped became 0, which is a class: "]),
