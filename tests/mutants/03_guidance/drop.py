@@ -253,7 +253,7 @@ WRONG += [
     (reader_wrong_07, []),
     (reader_wrong_08, ["compared with a normal number (randn): a uni"]),
     (reader_wrong_09, ["always as many, and always the same ones: ea", "the same ones for every rng: draw with gener"]),
-    (reader_wrong_10, []),
+    (reader_wrong_10, ["became 0", "dropout sets numbers"]),
     (reader_wrong_11, []),
     (reader_wrong_12, ["what is dropped became -1: null is the numbe"]),
     (reader_wrong_13, ["what is dropped became another class: it bec"]),
