@@ -49,6 +49,8 @@ def run(impl, case):
         with torch.no_grad():
             try:
                 guide, given = impl(denoise, mixture.log_posterior, y.clone(), s), x.clone()
+                if guide is denoise:
+                    raise Unanswered("What is returned is the denoiser that was handed in, without guidance.")
                 outs = [plain(guide(given, level)) for _ in range(times)] if times > 1 else guide(given, level)
                 traces.append([given.requires_grad, torch.is_grad_enabled()])
                 return outs
