@@ -267,15 +267,15 @@ for name, row in recorded.items():
 # Classifier-free guidance evaluates the network twice a step, whether in one batch of two rows or in two calls. (A classifier's
 # gradient costs a pass forward and back through the classifier.)
 #
-# Where is it needed? At high noise the two guesses differ much, and their difference decides what nobody asked for; at low
-# noise they hardly differ. Kynkäänniemi et al. (2024) guide only where $\sigma / \alpha$ lies in an interval: `within`. It
+# Where is it needed? At high noise the two guesses differ much, and what is decided there is hard to undo; at low noise they
+# hardly differ. Kynkäänniemi et al. (2024) guide only where $\sigma / \alpha$ lies in an interval: `within`. It
 # saves evaluations, and below, at a weight that ruins the set if used everywhere, nothing of the harm is left.
 
 # %%
 pairs = [(name, recorded[name]) for name in ("shapes, w = 1", "shapes, w = 5", "shapes, w = 5 inside")
          if name in recorded]
 for name, row in pairs:
-    print(f"{name:22} {row.nfe:3g} evaluations, {row.quality['time']['value']:.2f} times the time of w = 1; "
+    print(f"{name:22} {row.nfe:3g} evaluations, time over that of w = 1 {told(row.quality['time'], '.2f')}; "
           f"kind {told(row.quality['kind'])}, distance {told(row.quality['frechet'], '.1f')}")
 ratios = torch.tensor([level.sigma / level.alpha for level in course_grid[:-1]])
 with figure("The twenty levels of the grid over sigma / alpha on a logarithmic axis, those within 0.3 and 5 filled",

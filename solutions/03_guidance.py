@@ -31,7 +31,7 @@
 # | $\varnothing$ | $\varnothing$ | `null` | asked for nothing: a condition of its own |
 # | $\epsilon_\theta(x, c)$ | $\hat x_0(y)$ | `denoise(x, level, cond)` | the guess, told $y$ |
 # | Ho and Salimans' $w$ | $w - 1$ | `w - 1` | here $w = 1$ is guidance off, as in diffusers |
-# | $s$ | $s$ | `s` | scale of classifier guidance; 0 is off, and asks for nothing at all |
+# | $s$ | $s$ | `s` | scale of classifier guidance, the same knob as $w$: at 0 no class is asked for, at 1 the class as it is |
 # | EDM's $\sigma$ | $\sigma / \alpha$ | `level.sigma / level.alpha` | noise per unit of picture |
 
 # %%
@@ -106,7 +106,7 @@ with figure("Histograms of one feature for four images that are told different s
 # all images were told what the first is.
 #
 # Is it worth it? The next cell prints what was recorded: two small networks for digits with equally many weights, trained for
-# equally many steps, from three seeds each.
+# equally many steps, from three seeds each. A ratio below 1 means that scaling won.
 
 # %%
 told_better = bench.recorded("conditions").get("AdaGN, loss over that of adding")
@@ -159,13 +159,15 @@ with figure("How often each of six kinds, and no kind, is left among 6,000 label
 # $$\nabla_x \log p(x \mid y) = \nabla_x \log p(x) + \nabla_x \log p(y \mid x).$$
 #
 # The first term is the unconditional network, by Tweedie's formula of lab 02; the second is the gradient of a classifier, which
-# autograd works out. Dhariwal and Nichol (2021) multiply it by a scale $s$. For the guess of $x_0$, with $\nabla \log p =
-# (\alpha\,\hat x_0 - x) / \sigma^2$, that reads
+# autograd works out. Dhariwal and Nichol (2021) multiply it by a scale $s$. By Tweedie's formula a score and a guess of $x_0$ are
+# the same thing, $\nabla \log p = (\alpha\,\hat x_0 - x) / \sigma^2$; put that in on the left and for the first term, solve for
+# the guess on the left, and $x$ falls out:
 #
 # $$\hat x_0^{\,\text{guided}} = \hat x_0 + s\,\frac{\sigma^2}{\alpha}\,\nabla_x \log p(y \mid x).$$
 #
 # **Exercise 3: classifier guidance** (about 6 lines). Write a function that takes a denoiser and returns a guided one. That
-# way no sampler has to know of it. `log_prob(x, level)` gives log-probabilities, `(B, classes)`.
+# way no sampler has to know of it. `denoise(x, level)` is told no class here; `log_prob(x, level)` gives log-probabilities,
+# `(B, classes)`.
 #
 # <details><summary>Hint</summary>
 #
@@ -232,11 +234,12 @@ with figure("Samples of four overlapping classes under classifier guidance towar
 # $$\hat x_0^{\,\text{guided}} = \hat x_0(\varnothing) + w\,\big(\hat x_0(y) - \hat x_0(\varnothing)\big).
 # \tag{Ho and Salimans 2021, eq. 6}$$
 #
-# This is **classifier-free guidance** (CFG). Its $w$ is the $s$ of section 3: at 0 nothing is asked for, at 1 the class as it
-# is. Here $w = 1$ is called "guidance off". The paper counts from this point: its $w$ is ours less 1. Code of others may mean
+# This is **classifier-free guidance** (CFG). Its $w$ is the $s$ of section 3: at 0 no class is asked for, at 1 the class as it
+# is, and the second guess is not needed. Here $w = 1$ is called "guidance off". The paper counts from this point: its $w$ is ours less 1. Code of others may mean
 # either, so ask before you compare.
 #
-# Two rules. Both guesses go into **one call** with a batch twice as large: two evaluations a picture still, but one call. And
+# Two rules. Both guesses go into **one call** with a batch twice as large, at the one level: two evaluations a picture still, but
+# one call. And
 # whoever wants to clip pictures clips what was guided, not the two guesses: after clipping, their difference is another one.
 #
 # **Exercise 4: classifier-free guidance** (about 5 lines). At $w = 1$ only the condition is asked, for half the price.
@@ -414,27 +417,30 @@ else:
 # %% [markdown]
 # Read all four. This model draws the wanted kind nineteen times in twenty without guidance; a little guidance wins most of
 # what is left, and the distance to real shapes cannot be told from that at $w = 1$. With more, nothing is won any longer,
-# small shapes become rare, and the distance *grows*. What is that distance made of? `frechet, sizes as drawn` was recorded
-# too: the distance to real shapes of which as many are small as of the pictures. The next cell prints both.
+# small shapes become rare, and the distance *grows*. (The Fréchet distance compares the means and covariances of what the judge
+# makes of two sets of pictures; evenness is how evenly colours, sizes and grounds occur, 1 being all alike.) What is the distance
+# made of? It was recorded a second time, against real shapes that were chosen so that as many of them are small as of the
+# pictures: then too few small ones cannot count. The next cell prints both.
 
 # %%
 for row in rows:
     if row.settings["w"] in (1, 3, 5):
-        print(f"w = {row.settings['w']:g}: distance {part(row.quality['frechet'])}; with sizes set right "
+        print(f"w = {row.settings['w']:g}: distance {part(row.quality['frechet'])}; to real shapes of the same sizes "
               f"{part(row.quality['frechet, sizes as drawn'])}")
 
 # %% [markdown]
-# Much of the price is a *share*: pictures that may be fine each by itself, too few of them small. Not all of it is; at $w =
-# 5$ something is left. But why should the size change, of all things? You will be asked at the end.
+# At $w = 3$ and 5 the second is much the smaller: most of the price is that too few shapes are small. Not all of it; at $w = 5$
+# something is left. (At $w = 1$ the intervals overlap: that difference is chance.) But why should the size change, of all things?
+# You will be asked at the end.
 #
 # **A place to pause.** From here on nothing of yours is needed from above, but for your point in the last cell, which takes
 # `guided` of exercise 4. What follows takes guidance and samplers from the package, and the cell below defines the rest again.
 #
 # ## 6 · Where guidance counts
 #
-# At high noise the two guesses differ much, and their difference decides what nobody asked for. At low noise they hardly differ,
-# and guidance is paid for nothing. Kynkäänniemi et al. (2024) guide on an *interval* of $\sigma / \alpha$ alone, and take the
-# conditional guess elsewhere: for one evaluation instead of two.
+# At high noise the two guesses differ much, and what is decided there is hard to undo. At low noise they hardly differ, and
+# guidance is paid for nothing. Kynkäänniemi et al. (2024) guide on an *interval* of $\sigma / \alpha$ alone, and take the
+# conditional guess elsewhere: for one evaluation instead of two. Which interval is a matter of trying; for this model (0.3, 5] did.
 #
 # **Exercise 6: guidance on an interval** (about 4 lines). `guide` and `plain` are denoisers; choose between them by the level:
 # guided where `low < sigma / alpha <= high`.
@@ -483,11 +489,11 @@ for name, row in recorded.items():
               f"distance {quality['frechet']['value']:5.1f}")
 
 # %% [markdown]
-# Five of the twenty levels lie inside (0.3, 5], which makes 25 evaluations. The rows named *inside* were measured so; *a
+# Five of the twenty levels lie inside (0.3, 5], and so are guided. The rows named *inside* were measured with that interval; *a
 # classifier* is section 3 with a network, the course's `shapes_noisy`, whose own work is not counted in the evaluations.
 #
-# **Read a number.** What is the smallest number of evaluations a picture with which at least 97 pictures in 100 show the wanted
-# kind, as recorded, by any row named with a *w*? (0 if there is none.)
+# **Read a number.** With how few evaluations a picture do at least 97 pictures in 100 show the wanted kind? Take all rows whose name
+# has a *w*, as recorded.
 
 # %%
 enough_read = ...
@@ -593,7 +599,8 @@ with figure(f"The picture for the caption '{prompt}', and for five of its words 
 # prompt and for the prompt of nothing. The picture stays the same to the last bit. Yet the obvious code makes them at every call.
 #
 # **Exercise 8: remember** (about 3 lines). `encode(tokens)` gives what the network reads of a prompt, and `denoise` takes
-# that as its condition. Return a guided denoiser (`guidance.guided` takes such conditions) for which `encode` has been called
+# that as its condition: a dict of tensors, to be handed on as it is. Return a guided denoiser (`guidance.guided` takes such
+# conditions) for which `encode` has been called
 # once a prompt.
 #
 # <details><summary>Hint</summary>
@@ -684,8 +691,8 @@ for name, row in recorded.items():
 # ## 9 · By an outline
 #
 # Words say what, not exactly where. **ControlNet** (Zhang et al. 2023) tells a trained network where, pixel by pixel, without
-# touching it. A *copy* of its way down sees the outline $c$ as well; what the copy finds is added to what the base's own way down
-# leaves, through layers that begin at **zero**. With $h$ and $h'$ for what the first layer of each makes of $x$:
+# touching it. A *copy* of its way down sees the outline $c$ as well; what the copy finds is added to all that the base's own way
+# down leaves for the way up (its skip connections, and last what the middle gives), through layers that begin at **zero**. With $h$ and $h'$ for what the first layer of each makes of $x$:
 #
 # $$\text{decode}\big(\text{encode}(h) + Z_2(\text{encode}'(h' + Z_1(c)))\big).$$
 #
@@ -764,27 +771,27 @@ for t in (600.0, 800.0, 900.0):
 # %% [markdown]
 # **In your own words.** Nobody asked for a size, and nobody trained the model to prefer one. Why does guidance on the *kind*
 # change the *size*, and why does the wanted kind rise while the Fréchet distance gets worse? Answer in five to eight
-# sentences: what the difference of the two guesses is, by Bayes' rule; what that has to do with size; which figures or
-# numbers of this lab show what you say; and what you would do if you needed small shapes of the wanted kind.
+# sentences: what the difference of the two guesses is, by Bayes' rule; what that has to do with size, and whether the lab proves it
+# or only fits it; which figures or numbers show what you say, and why the distance minds; and what you would do if you needed small
+# shapes of the wanted kind.
 
 # %% [markdown] written="03-why" points=4
 # By Bayes' rule the difference of the two guesses is, up to a factor, the gradient of $\log p(\text{kind} \mid x)$: an
-# implicit classifier of noisy pictures. Following it changes $x$ so that this classifier becomes surer, by whatever way.
-# Under noise a large shape shows its kind more surely than a small one: the course's own classifier reads large ones right
-# far more often. So one way to become surer is to become larger. That fits what was counted: from $w = 1$ to 3 many small
-# shapes became large and few large ones small; and under the explicit classifier, too, small ones become rarer as $s$ grows.
-# It fits the interval as well: without the pull at high noise, where size is settled, the share of small shapes stays. It is
-# no proof, since nobody changed the sizes alone. The Fréchet distance compares means and covariances of features over the
-# whole set, so it punishes that the shares are no longer those of real shapes, although the wanted kind rises; with sizes set
-# right most of the rise is gone. For small shapes of a kind I would guide on the interval, or ask for the size too: the text
-# model can be told.
+# implicit classifier of noisy pictures, and following it makes that classifier surer, by whatever way. Under noise a large shape
+# shows its kind more surely than a small one, as the course's own classifier does, so one way to become surer is to become larger.
+# That fits the counts: from $w = 1$ to 3 many more small shapes became large than large ones small; and under the explicit
+# classifier, too, small ones become rarer as $s$ grows. It is no proof, since nobody changed the sizes alone. The Fréchet distance
+# compares means and covariances of features over the whole set, so it punishes that the shares are no longer those of real shapes,
+# although the wanted kind rises; against real shapes of the same sizes most of its rise is gone. For small shapes of a kind I would
+# guide on the interval, where the share of small ones stays, or ask for the size, too: the text model can be told.
 #
 # <!-- ### BEGIN MARK SCHEME -->
 # **Mark scheme.** One point each: (1) the difference of the guesses is the gradient of log p(kind | x), an implicit classifier of
-# noisy pictures; (2) it is surer of large shapes under noise, so that being larger is one way to be surer, told as what fits
-# rather than as proven, or held against a row that does not fit; (3) evidence of this lab, used correctly: counts of sizes,
-# the curve of small shapes, accuracy by size, the rows of the interval or of the classifier; and the distance as a shift of
-# shares; (4) a sensible way out: an interval, a lower weight, or a condition on the size.
+# noisy pictures; (2) it is surer of large shapes under noise, so that being larger is one way to be surer: half a point where this
+# is told as proven, since nobody changed the sizes alone; (3) half a point for evidence of this lab, used correctly (counts of
+# sizes, the curve of small shapes, accuracy by size, the rows of the interval or of the classifier), and half for the distance as a
+# shift of shares; (4) a sensible way out: an interval, a lower weight, or a condition on the size. Counts differ from run to run:
+# when a lab is graded, fewer pictures are drawn than at home, so a number is right if it is the student's own figure's.
 # <!-- ### END MARK SCHEME -->
 
 # %% [markdown]

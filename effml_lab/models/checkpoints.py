@@ -12,10 +12,11 @@ from ..nets.classifier import Classifier, NoisyClassifier
 from ..nets.control import Controlled
 from ..nets.text import Captioned
 from ..nets.unet import UNet
+from ..nets.weighted import Weighted
 from . import store
 
 NETS = {"unet": UNet, "classifier": Classifier, "captioned": Captioned, "controlled": Controlled,
-        "noisy_classifier": NoisyClassifier}
+        "noisy_classifier": NoisyClassifier, "weighted": Weighted}
 SCHEDULES = {"linear": levels.linear, "cosine": levels.cosine}
 
 

@@ -2,4 +2,6 @@
 
 `training` is what they share: the loop over as many sittings as it takes, and the card at its end.
 """
-NAMES = ("digits", "digits_judge", "shapes", "shapes_deep", "shapes_judge", "scenes", "control", "control_masks", "shapes_noisy")
+NAMES = ("digits", "digits_judge", "shapes", "shapes_deep", "shapes_judge", "scenes", "control", "control_masks", "shapes_noisy",
+         "progressive_16", "progressive_8", "progressive_4", "progressive_2", "progressive_1",
+         "consistency", "consistency_alone", "weighted")

@@ -34,6 +34,7 @@ BANKS = {id: getattr(FILES[path], "READINGS", {}).get(id) or (FILES[path].RIGHT,
 HOMES = {exercise.id: name for name, module in list(sys.modules.items())
          if name.startswith("effml_lab.course.exercises.lab") and name.count(".") == 4
          for exercise in getattr(module, "EXERCISES", ())}              # id -> the module that holds it
+CHECKPOINTS = {path.stem for path in folders.data_folder().glob("checkpoints/*.json")}
 CODED = [id for id, exercise in EXERCISES.items() if exercise.kind != "value"]
 
 
@@ -77,6 +78,13 @@ def data(pattern: str) -> list[str]:
 
 
 @cache
+def words(path: Path) -> frozenset[str]:
+    """All texts that stand in a file of Python, the names of checkpoints among them."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return frozenset(node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+@cache
 def rests_on(id: str) -> str:
     """A hash of all of ours that decides a verdict: bank, exercise, judge, what they import, data they may read, this test."""
     roots = {HOMES[id], JUDGE} | used(FILES[OWNERS[id]])
@@ -84,7 +92,9 @@ def rests_on(id: str) -> str:
     if "effml_lab.datasets" in modules:                                 # which imports the others when they are asked for
         modules |= graph().find_descendants("effml_lab.datasets")
     parts = [meaning(path) for path in (OWNERS[id], TEST, *map(source, sorted(modules)))]
-    parts += data("checkpoints/*") if "effml_lab.models.store" in modules else []
+    if "effml_lab.models.store" in modules:
+        said = set().union(*(words(path) for path in (OWNERS[id], *map(source, modules))))
+        parts += [part for name in sorted(said & CHECKPOINTS) for part in data(f"checkpoints/{name}.*")]
     if "effml_lab.bench.point" in modules:                              # by which readings are answered
         parts += data("results/samplers.jsonl") + data("results/guidance.jsonl")
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]

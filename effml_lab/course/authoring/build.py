@@ -9,6 +9,7 @@ as it is the same. `from_notebook` takes an edit made in JupyterLab back into th
 holds somebody's work: a lab with answers in it, or a notebook with edits that are not in its text.
 """
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -102,14 +103,16 @@ def build_lecture(name: str, root: Path, execute: bool) -> dict[Path, bytes]:
 def from_notebook(path: Path | str, root: Path | None = None) -> Path:
     """Take an instructor's edit of a solution's or a lecture's notebook back into its text; return the text's path.
 
-    The notebooks are then built again from it. Raises ValueError with one sentence and leaves everything as it was if
-    the text changed meanwhile, if the lab made from it holds work, or if a cell breaks a rule.
+    The notebooks are then built again from it, as they were: for a class that is graded, or not. Raises ValueError with one
+    sentence and leaves everything as it was if the text changed meanwhile, if the lab made from it holds work, or if a cell
+    breaks a rule.
     """
     root, path = home(root), Path(path).resolve()
     text = text_of(path, root)
     name, kind = text.stem, text.parent.name
     refuse_work(root / f"labs/{name}/{name}.ipynb", root)
-    make = lecture_notebook if kind == "lectures" else lab_notebook
+    graded = built_graded(name, root)
+    make = lecture_notebook if kind == "lectures" else partial(lab_notebook, graded=graded)
     old, edited = text.read_text(encoding="utf-8"), nbformat.read(path, as_version=4)
     if make(old, name, root).metadata["effml_lab"]["built"] != edited.metadata.get("effml_lab", {}).get("built"):
         raise ValueError(f"{kind}/{name}.py changed after this notebook was built from it: undo one of the two edits.")
@@ -119,8 +122,17 @@ def from_notebook(path: Path | str, root: Path | None = None) -> Path:
         release(name, percent.to_bytes(made), root)
     text.write_text(new, encoding="utf-8", newline="\n")
     path.write_bytes(percent.to_bytes(made) if kind == "solutions" else build_lecture(name, root, False)[path])
-    build([name], root=root)
+    build([name], root=root, graded=graded)
     return text
+
+
+def built_graded(name: str, root: Path) -> bool:
+    """Whether a lab was built last for a class that is graded."""
+    text, path = root / f"solutions/{name}.py", root / f"solutions/{name}/{name}.ipynb"
+    if not text.is_file() or not path.is_file():
+        return False
+    made = lab_notebook(text.read_text(encoding="utf-8"), name, root, graded=True)
+    return made.metadata["effml_lab"]["built"] == nbformat.read(path, as_version=4).metadata.get("effml_lab", {}).get("built")
 
 
 def text_of(path: Path, root: Path) -> Path:

@@ -201,6 +201,20 @@ def test_an_edit_in_jupyterlab_goes_back_into_the_text(course):
     assert graded(read(course, RELEASED))["42-why"].metadata.nbgrader.points == 4
 
 
+def test_a_class_that_is_graded_stays_so_when_an_edit_goes_back(course):
+    build(root=course, graded=True)
+    linked = lambda: "[solution]" in " ".join(cell.source for cell in read(course, RELEASED).cells)
+    edit(course, TALK, lambda notebook: notebook.cells.append(nbformat.v4.new_markdown_cell("One more *thought*.")))
+    from_notebook(course / TALK, root=course)
+    assert not linked() and build(root=course, graded=True) == []
+    edit(course, SOLUTION, lambda notebook: notebook.cells.append(nbformat.v4.new_markdown_cell("New *prose*.")))
+    from_notebook(course / SOLUTION, root=course)
+    assert "# New *prose*." in (course / "solutions/42_toy.py").read_text()
+    assert not linked() and build(root=course, graded=True) == []
+    build(root=course)
+    assert linked()
+
+
 @pytest.mark.parametrize("old, new, said", [
     ('check("42-double", double, points=5)', 'check("42-double", double, points=5);', "one bare check"),
     ('check("42-double", double, points=5)', 'mark = check("42-double", double, points=5)', "one bare check"),

@@ -116,7 +116,7 @@ WRONG = [
     (change(cut=lambda kv: (kv[..., ::2], kv[..., 1::2])), ["every second channel"]),
     (change(dim=-2), ["over the pixels"]),
     (change(dim=1), ["over the heads"]),
-    (change(mask=lambda s, pad: s), ["the mask is not used"]),
+    (change(mask=lambda s, pad: s), ["padding is read like words"]),
     (change(mask=lambda s, pad: s.masked_fill(~pad, -torch.inf)), ["mask is inverted"]),
     (change(mask=lambda s, pad: s.masked_fill(pad, 0.0)), ["scores at padding become 0"]),
     (change(mask=lambda s, pad: s * ~pad), ["scores at padding become 0"]),
@@ -382,7 +382,7 @@ WRONG += [
     (reader_wrong_01, ["the division by sqrt(d) is missing"]),
     (reader_wrong_02, ["divided by sqrt(C): a head has d = C / heads"]),
     (reader_wrong_03, ["the softmax runs over the pixels: each pixel"]),
-    (reader_wrong_04, ["the mask is not used: padding is read like w"]),
+    (reader_wrong_04, ["padding is read like words"]),
     (reader_wrong_05, ["the mask is inverted: attn_mask is True at w"]),
     (reader_wrong_06, ["scores at padding become 0, and exp(0) is 1:"]),
     (reader_wrong_07, ["the mask comes after the softmax: the weight"]),
@@ -407,4 +407,101 @@ WRONG += [
     (reader_wrong_26, ["the mask is added as it is, 1 at padding: sc"]),
     (reader_wrong_27, []),
     (reader_wrong_28, ["0 times infinity is NaN: set the scores with"]),
+]
+
+
+def heads_of(t, heads):
+    return t.unflatten(2, (heads, -1)).transpose(1, 2)
+
+
+def _heads(t, heads):
+    return t.unflatten(2, (heads, -1)).transpose(1, 2)
+
+
+def _attend(q, kv, pad, heads, scale=None, mask=True, dim=-1, swap=False, fill=-torch.inf):
+    k, v = kv.chunk(2, dim=2)
+    if swap:
+        k, v = v, k
+    q, k, v = (_heads(t, heads) for t in (q, k, v))
+    s = q @ k.transpose(2, 3)
+    s = s / (q.shape[-1] ** 0.5 if scale is None else scale)
+    if mask:
+        s = s.masked_fill(pad[:, None, None, :], fill)
+    return (s.softmax(dim) @ v).transpose(1, 2).flatten(2)
+
+
+def second_wrong_01(q, kv, pad, heads):
+    B, N, C = q.shape
+    L = kv.shape[1]
+    k, v = kv.chunk(2, dim=2)
+    q, k, v = q.reshape(B, heads, N, -1), k.reshape(B, heads, L, -1), v.reshape(B, heads, L, -1)
+    s = (q @ k.transpose(2, 3) / q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return (s.softmax(-1) @ v).transpose(1, 2).flatten(2)
+
+
+def second_wrong_02(q, kv, pad, heads):
+    k, v = kv.chunk(2, dim=2)
+    return _attend(q, torch.cat([k, k], 2), pad, heads)
+
+
+def second_wrong_03(q, kv, pad, heads):
+    q *= (q.shape[-1] / heads) ** -0.5
+    return _attend(q, kv, pad, heads, scale=1.0)
+
+
+def second_wrong_04(q, kv, pad, heads):
+    n = int((~pad).sum(1).max())
+    return _attend(q, kv[:, :n], pad[:, :n], heads, mask=False)
+
+
+def second_wrong_05(q, kv, pad, heads):
+    kv.masked_fill_(pad[..., None], 0)
+    k, v = kv.chunk(2, -1)
+    Q, K, V = heads_of(q, heads), heads_of(k, heads), heads_of(v, heads)
+    s = (Q @ K.mT / Q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return (s.softmax(-1) @ V).transpose(1, 2).flatten(2)
+
+
+def second_wrong_06(q, kv, pad, heads):
+    k, v = kv.chunk(2, -1)
+    Q, K, V = heads_of(q, heads), heads_of(k, heads), heads_of(v, heads)
+    s = (Q @ K.mT / Q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return (s.flatten(2).softmax(-1).reshape(s.shape) @ V).transpose(1, 2).flatten(2)
+
+
+def second_wrong_07(q, kv, pad, heads):
+    k, v = kv.chunk(2, -1)
+    Q, K, V = heads_of(q, heads), heads_of(k, heads), heads_of(v, heads)
+    s = (Q @ K.mT / Q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], -torch.inf)
+    return (s.sigmoid() @ V).transpose(1, 2).flatten(2)
+
+
+def second_wrong_08(q, kv, pad, heads):
+    k, v = kv.chunk(2, -1)
+    Q, K, V = heads_of(q, heads), heads_of(k, heads), heads_of(v, heads)
+    s = (Q @ K.mT / Q.shape[-1] ** 0.5).masked_fill(pad[:, None, None, :], 0)
+    return (s @ V).transpose(1, 2).flatten(2)
+
+
+def second_right_09(q, kv, pad, heads):
+    out = []
+    for qi, kvi, pi in zip(q, kv, pad):
+        k, v = kvi[~pi].chunk(2, -1)
+        rows = []
+        for a, b, c in zip(qi.chunk(heads, -1), k.chunk(heads, -1), v.chunk(heads, -1)):
+            rows.append(torch.softmax(a @ b.T / math.sqrt(a.shape[-1]), -1) @ c)
+        out.append(torch.cat(rows, -1))
+    return torch.stack(out)
+
+
+RIGHT += [second_right_09]
+WRONG += [
+    (second_wrong_01, ["cut into heads without a transpose, and put "]),
+    (second_wrong_02, ["the keys are read as values"]),
+    (second_wrong_03, []),
+    (second_wrong_04, ["padding is read like words"]),
+    (second_wrong_05, []),
+    (second_wrong_06, ["the softmax runs over pixels and words toget"]),
+    (second_wrong_07, ["sigmoid, where weights that add up to 1 are "]),
+    (second_wrong_08, ["the softmax is missing"]),
 ]

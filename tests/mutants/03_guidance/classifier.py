@@ -443,3 +443,92 @@ WRONG += [
     (reader_wrong_29, ["gradients stay switched on: use torch.enable"]),
     (reader_wrong_30, ["the logarithm is taken twice: log_prob gives"]),
 ]
+
+
+def _grad(log_prob, x, level, y):
+    with torch.enable_grad():
+        copy = x.detach().requires_grad_()
+        value = log_prob(copy, level)[torch.arange(len(y)), y].sum()
+        return torch.autograd.grad(value, copy)[0]
+
+
+def second_wrong_01(denoise, log_prob, y, s):
+    def guide(x, level):
+        return denoise(x, level) + s * level.alpha**2 / level.sigma * _grad(log_prob, x, level, y)
+    return guide
+
+
+def second_wrong_02(denoise, log_prob, y, s):
+    def guide(x, level):
+        return s * (denoise(x, level) + level.sigma**2 / level.alpha * _grad(log_prob, x, level, y))
+    return guide
+
+
+def second_wrong_03(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            copy = x.detach().requires_grad_()
+            value = torch.nn.functional.cross_entropy(log_prob(copy, level), y)
+            grad = torch.autograd.grad(value, copy)[0]
+        return denoise(x, level) + s * level.sigma**2 / level.alpha * grad
+    return guide
+
+
+def second_wrong_04(denoise, log_prob, y, s):
+    def guide(x, level):
+        x0 = denoise(x, level)
+        return (level.alpha * x0 - x) / level.sigma**2 + s * _grad(log_prob, x, level, y)
+    return guide
+
+
+def second_wrong_05(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            copy = x.detach().requires_grad_()
+            value = torch.softmax(log_prob(copy, level), 0)[torch.arange(len(y)), y].log().sum()
+            grad = torch.autograd.grad(value, copy)[0]
+        return denoise(x, level) + s * level.sigma**2 / level.alpha * grad
+    return guide
+
+
+def second_wrong_06(denoise, log_prob, y, s):
+    from effml_lab.diffusion.levels import CLEAN
+    def guide(x, level):
+        with torch.enable_grad():
+            copy = x.detach().requires_grad_()
+            value = log_prob(copy, CLEAN)[torch.arange(len(y)), y].sum()
+            grad = torch.autograd.grad(value, copy)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * grad
+    return guide
+
+
+def second_wrong_07(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            copy = x.detach().requires_grad_()
+            value = log_prob(copy, level)[torch.arange(len(y)), y].sum()
+            grad = torch.autograd.grad(value, copy)[0]
+        return denoise(x, level) + s * (1 - level.alpha) / level.alpha * grad
+    return guide
+
+
+def second_wrong_08(denoise, log_prob, y, s):
+    def guide(x, level):
+        with torch.enable_grad():
+            copy = x.detach().requires_grad_()
+            value = log_prob(copy, level).T[y].diagonal().exp().log().sum()
+            grad = torch.autograd.grad(value, copy)[0]
+        return denoise(x, level) + s * level.sigma ** 2 / level.alpha * grad.sum(0)
+    return guide
+
+
+WRONG += [
+    (second_wrong_01, ["alpha² / sigma: it is sigma² / alpha"]),
+    (second_wrong_02, ["the scale multiplies the guess as well: x0 +"]),
+    (second_wrong_03, ["cross_entropy is minus a mean: it leads away"]),
+    (second_wrong_04, ["this is the score of what is guided: x0 was "]),
+    (second_wrong_05, ["softmax over the batch: log_prob gives logar"]),
+    (second_wrong_06, []),
+    (second_wrong_07, ["1 - alpha for sigma²"]),
+    (second_wrong_08, ["the gradient is added up over the batch: eac"]),
+]

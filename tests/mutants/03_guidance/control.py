@@ -88,7 +88,7 @@ WRONG = [
     (change(added=lambda m, z, t: [o + f(a) for a, f, o in zip(m, z, t)]), ["they take the copy's"]),
     (change(added=lambda m, z, t: [a + f(o) for a, f, o in zip(m, z[::-1], t)]), ["from the other end"]),
     (change(added=lambda m, z, t: [a + f(o) for a, f, o in zip(m, z, t[::-1])]), ["from the other end"]),
-    (change(theirs=lambda x, s, b, c, m: [o + s for o in c.encode(c.entered(x))]), ["behind the copy's first step"]),
+    (change(theirs=lambda x, s, b, c, m: [o + s for o in c.encode(c.entered(x))]), ["the hint is added to all"]),
     (change(added=lambda m, z, t: [a * f(o) for a, f, o in zip(m, z, t)]), ["multiplied"]),
     (change(added=lambda m, z, t: [a - f(o) for a, f, o in zip(m, z, t)]), ["subtracted"]),
     (wrong_copy_decodes, []),
@@ -300,9 +300,61 @@ WRONG += [
     (reader_wrong_22, []),
     (reader_wrong_23, ["decoded twice, and added: what the copy find"]),
     (reader_wrong_24, []),
-    (reader_wrong_25, ["the hint is added behind the copy's first st"]),
+    (reader_wrong_25, ["the hint is added to all"]),
     (reader_wrong_26, ["the copy's entrance is left out: encode take"]),
     (reader_wrong_27, ["all but the last are added: the middle's, to"]),
     (reader_wrong_28, ["what the copy finds is cut off (detach, no_g"]),
     (reader_wrong_30, ["the copy's entrance sees the hint alone: it "]),
+]
+
+
+def second_wrong_01(x, hint, base, copy, seen, zeros):
+    mine = base.encode(x)
+    theirs = copy.encode(x + seen(hint))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def second_wrong_02(x, hint, base, copy, seen, zeros):
+    mine = base.encode(base.entered(x))
+    theirs = copy.encode(copy.entered(x))
+    return base.decode([m + z(t) + seen(hint) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def second_wrong_03(x, hint, base, copy, seen, zeros):
+    mine = base.encode(base.entered(x))
+    theirs = copy.encode(copy.entered(x) + seen(hint))
+    return base.decode(mine[:1] + [m + z(t) for m, z, t in zip(mine[1:], zeros[1:], theirs[1:])])
+
+
+def second_wrong_04(x, hint, base, copy, seen, zeros):
+    mine = base.encode(base.entered(x))
+    theirs = copy.encode(copy.entered(x) * (1 + seen(hint)))
+    return base.decode([m + z(t) for m, z, t in zip(mine, zeros, theirs)])
+
+
+def second_wrong_05(x, hint, base, copy, seen, zeros):
+    a, b = base.encode(base.entered(x)), copy.encode(copy.entered(x))
+    b[0] = b[0] + seen(hint)
+    return base.decode([m + z(t) for m, z, t in zip(a, zeros, b)])
+
+
+def second_wrong_06(x, hint, base, copy, seen, zeros):
+    a = base.encode(base.entered(x))
+    b = copy.encode(a[-1] + seen(hint))
+    return base.decode([m + z(t) for m, z, t in zip(a, zeros, b)])
+
+
+def second_wrong_07(x, hint, base, copy, seen, zeros):
+    a, b = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([m * (1 + z(t)) for m, z, t in zip(a, zeros, b)])
+
+
+WRONG += [
+    (second_wrong_01, ["both entrances are left out: encode takes wh"]),
+    (second_wrong_02, []),
+    (second_wrong_03, ["the first of what the copy finds is left out"]),
+    (second_wrong_04, []),
+    (second_wrong_05, ["the hint is added to what the copy found, at"]),
+    (second_wrong_06, ["the copy goes on from what the base left: it"]),
+    (second_wrong_07, []),
 ]

@@ -265,3 +265,25 @@ WRONG += [
     (reader_wrong_19, ["always as many, and always the same ones: ea", "the first ones, or the last, are dropped: ea"]),
     (reader_wrong_20, ["null is the number that is handed in, whatev"]),
 ]
+
+
+def second_wrong_01(labels, null, p, rng):
+    if torch.rand(1, generator=rng) < p:
+        return torch.full_like(labels, null)
+    return labels
+
+
+def second_wrong_02(labels, null, p, rng):
+    return torch.where(torch.rand_like(labels) < p, null, labels)
+
+
+def second_wrong_03(labels, null, p, rng):
+    u = torch.rand((len(labels), 1), generator=rng)
+    return torch.where(u < p, null, labels)
+
+
+WRONG += [
+    (second_wrong_01, ["all, or none: one draw for each label"]),
+    (second_wrong_02, []),
+    (second_wrong_03, []),
+]

@@ -1,4 +1,5 @@
 """Answers to 03-flips: right ones, and wrong ones with the causes that a report may name for them."""
+import torch
 
 EXERCISE = "03-flips"
 
@@ -238,14 +239,56 @@ WRONG += [
     (reader_wrong_13, ["~ and & work on the bits of class numbers: c"]),
     (reader_wrong_14, ["those that were right and stayed so", "those that were wrong and stayed so"]),
     (reader_wrong_15, ["all that are right afterwards: those that ch", "all that were right before: those that chang"]),
-    (reader_wrong_16, ["nothing is ever counted: are the labels comp"]),
+    (reader_wrong_16, ["both numbers are 0: look at what is counted"]),
     (reader_wrong_17, []),
     (reader_wrong_18, []),
     (reader_wrong_19, []),
-    (reader_wrong_20, []),
+    (reader_wrong_20, ["| where & belongs"]),
     (reader_wrong_21, ["the two are exchanged, or one of them stands"]),
     (reader_wrong_22, ["those that were wrong and stayed so"]),
-    (reader_wrong_23, []),
-    (reader_wrong_24, ["nothing is ever counted: are the labels comp"]),
+    (reader_wrong_23, ["| where & belongs"]),
+    (reader_wrong_24, ["both numbers are 0: look at what is counted"]),
     (reader_wrong_25, [".any() says whether there is one: .sum() cou"]),
+]
+
+
+def second_wrong_01(before, after, want):
+    was, now = before == want, after == want
+    return int((~was | now).sum()), int((was | ~now).sum())
+
+
+def second_wrong_02(before, after, want):
+    was, now = before == want, after == want
+    right = int((~was & now).sum())
+    return right, len(want) - right
+
+
+def second_wrong_03(before, after, want):
+    c = int(((before == want) ^ (after == want)).sum())
+    return c, c
+
+
+def second_wrong_04(before, after, want):
+    before -= want
+    after -= want
+    return int(((before != 0) & (after == 0)).sum()), int(((before == 0) & (after != 0)).sum())
+
+
+def second_wrong_05(before, after, want):
+    b, a = before == want, after == want
+    return len(~b & a), len(b & ~a)
+
+
+def second_right_06(before, after, want):
+    b, a = before == want, after == want
+    return torch.stack([(a & ~b).sum(), (b & ~a).sum()])
+
+
+RIGHT += [second_right_06]
+WRONG += [
+    (second_wrong_01, ["| where & belongs, or all the rest (the numb"]),
+    (second_wrong_02, ["| where & belongs, or all the rest (the numb"]),
+    (second_wrong_03, ["all that are right before or afterwards, but"]),
+    (second_wrong_04, []),
+    (second_wrong_05, []),
 ]

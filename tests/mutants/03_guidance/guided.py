@@ -138,7 +138,7 @@ WRONG = [
     (change(lambda u, c, w: (u + c) / 2), ["average of both"]),
     (wrong_cond_only, ["w does nothing", "one guess only"]),
     (wrong_null_only, ["w does nothing", "one guess only"]),
-    (wrong_none, ["was 0, which is a class", "two calls of B rows", "w = 1 is guidance off"]),
+    (wrong_none, ["made without any condition", "two calls of B rows", "w = 1 is guidance off"]),
     (wrong_woven, ["repeat_interleave puts each image twice "]),
     (wrong_twice, ["sent twice"]),
     (wrong_tensor, []),
@@ -436,7 +436,7 @@ WRONG += [
     (reader_wrong_13, ["at w = 1 the condition was not handed on"]),
     (reader_wrong_14, ["nothing to ask for was 0, which is a class: "]),
     (reader_wrong_15, ["the result is rescaled to the spread of the "]),
-    (reader_wrong_16, ["guidance is off at w = 1 alone, not below it"]),
+    (reader_wrong_16, ["guidance is off at w = 1 alone"]),
     (reader_wrong_17, ["the sign of the difference: from the guess w"]),
     (reader_wrong_18, []),
     (reader_wrong_19, ["the sign of the part without: its weight is "]),
@@ -447,4 +447,101 @@ WRONG += [
     (reader_wrong_24, []),
     (reader_wrong_25, ["(w - 1) where w belongs"]),
     (reader_wrong_26, ["this is the noise of the guess: x0 was asked"]),
+]
+
+
+def second_wrong_01(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        no, yes = denoise(torch.cat([x, x]), level, torch.cat([null, cond])).chunk(2)
+        return no + w * (yes - no)
+    return guide
+
+
+def second_wrong_02(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        no, yes = denoise(x, level), denoise(x, level, cond)
+        return no + w * (yes - no)
+    return guide
+
+
+def second_wrong_03(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        no, yes = denoise(torch.cat([x, x]), level, torch.cat([null.expand(len(x)), cond])).chunk(2)
+        return no + w * yes - no
+    return guide
+
+
+def second_wrong_04(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        no, yes = denoise(torch.cat([x, x]), level, torch.cat([null.expand(len(x)), cond])).chunk(2)
+        x.copy_(no + w * (yes - no))
+        return x
+    return guide
+
+
+def second_wrong_05(denoise, cond, null, w):
+    def guide(x, level):
+        if int(w) == 1:
+            return denoise(x, level, cond)
+        no, yes = denoise(torch.cat([x, x]), level, torch.cat([null.expand(len(x)), cond])).chunk(2)
+        return no + w * (yes - no)
+    return guide
+
+
+def second_wrong_06(denoise, cond, null, w):
+    kept = []
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        if not kept:
+            kept.append(torch.cat([x, x]))
+        no, yes = denoise(kept[0], level, torch.cat([null.expand(len(x)), cond])).chunk(2)
+        return no + w * (yes - no)
+    return guide
+
+
+def second_wrong_07(denoise, cond, null, w):
+    def guide(x, level):
+        return denoise(x, level, cond)
+
+
+def second_wrong_08(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        no = denoise(x[:1], level, null)
+        yes = denoise(x, level, cond)
+        return no + w * (yes - no)
+    return guide
+
+
+def second_right_09(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        c = torch.stack([null.expand(len(x)), cond], 1).flatten()
+        out = denoise(x.repeat_interleave(2, 0), level, c)
+        return out[::2] + w * (out[1::2] - out[::2])
+    return guide
+
+
+RIGHT += [second_right_09]
+WRONG += [
+    (second_wrong_01, []),
+    (second_wrong_02, ["the call without is made without any conditi", "two calls of B rows: put both into one batch"]),
+    (second_wrong_03, ["the brackets are missing: w times the differ"]),
+    (second_wrong_04, []),
+    (second_wrong_05, ["guidance is off at w = 1 alone", "the guess with the condition alone",
+                       "one guess only: the other is missing"]),
+    (second_wrong_06, ["what was made of the first x is used for eve"]),
+    (second_wrong_07, []),
+    (second_wrong_08, []),
 ]

@@ -87,7 +87,7 @@ WRONG = [
     (with_change(lambda h, n, a, b: h + n(h) * (1 + a) + b), ["h is added once more"]),
     (with_change(lambda h, n, a, b: n(h) * torch.sigmoid(a) + b), []),
     (with_change(lambda h, n, a, b: n(h) * (1 + a.tanh()) + b), []),
-    (with_change(lambda h, n, a, b: n(h)), []),
+    (with_change(lambda h, n, a, b: n(h)), ["nothing is told"]),
     (wrong_along, ["laid along height and width", "is laid along another axis"]),
     (wrong_along_two, []),
     (wrong_rows_cut, []),
@@ -240,4 +240,63 @@ WRONG += [
     (reader_wrong_18, ["the shift is missing"]),
     (reader_wrong_19, ["only added, as in the plain way: the first h"]),
     (reader_wrong_20, ["the first half is used twice: shift is the s"]),
+]
+
+
+def second_wrong_01(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return norm(h) * (1 + g + b)
+
+
+def second_wrong_02(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return h + norm(h) * g + b
+
+
+def second_wrong_03(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return F.group_norm(h, h.shape[1]) * (1 + g) + b
+
+
+def second_wrong_04(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    h.copy_(norm(h))
+    h *= 1 + g
+    h += b
+    return h
+
+
+def second_wrong_05(h, emb, norm, linear):
+    g, b = linear(emb).detach()[:, :, None, None].chunk(2, dim=1)
+    return norm(h) * (1 + g) + b
+
+
+def second_wrong_06(h, emb, norm, linear):
+    with torch.no_grad():
+        g, b = linear(emb)[:, :, None, None].chunk(2, dim=1)
+    return norm(h) * (1 + g) + b
+
+
+def second_wrong_07(h, emb, norm, linear):
+    g, b = linear(emb)[:, :, None, None].chunk(2, 1)
+    return norm(h) + h * g + b
+
+
+def second_right_08(h, emb, norm, linear):
+    g, b = linear(emb)[..., None, None].chunk(2, 1)
+    h = norm(h).clone()
+    h *= 1 + g
+    h += b
+    return h
+
+
+RIGHT += [second_right_08]
+WRONG += [
+    (second_wrong_01, ["the shift is multiplied, too: it is added la"]),
+    (second_wrong_02, ["h stands where the 1 + belongs: it is norm(h"]),
+    (second_wrong_03, []),
+    (second_wrong_04, []),
+    (second_wrong_05, ["linear is cut off (detach, no_grad): it coul"]),
+    (second_wrong_06, ["linear is cut off (detach, no_grad): it coul"]),
+    (second_wrong_07, ["h is scaled, norm(h) left as it is: it is no"]),
 ]

@@ -302,7 +302,7 @@ WRONG += [
     (reader_wrong_07, []),
     (reader_wrong_08, ["the guess with the prompt alone: w does noth"]),
     (reader_wrong_09, []),
-    (reader_wrong_10, ["the difference is added to the guess with th"]),
+    (reader_wrong_10, ["w + 1 where w belongs"]),
     (reader_wrong_11, ["the guess with the prompt alone: w does noth"]),
     (reader_wrong_12, ["encode is called in every step: call it befo"]),
     (reader_wrong_13, ["the first prompt is kept for ever: encode wh"]),
@@ -318,4 +318,34 @@ WRONG += [
     (reader_wrong_23, []),
     (reader_wrong_24, []),
     (reader_wrong_25, ["the two prompts are exchanged"]),
+]
+
+
+def second_wrong_01(encode, denoise, tokens, null, w):
+    both = encode(torch.cat([tokens, null]))
+    return guidance.guided(denoise, both[:1], both[1:], w)
+
+
+def second_wrong_02(encode, denoise, tokens, null, w):
+    last = {}
+    def f(x, level):
+        if last.get("n") != len(x):
+            last["n"], last["y"], last["o"] = len(x), encode(tokens.expand(len(x), -1)), encode(null.expand(len(x), -1))
+        return guidance.guided(denoise, last["y"], last["o"], w)(x, level)
+    return f
+
+
+def second_wrong_03(encode, denoise, tokens, null, w):
+    y, n = encode(tokens), encode(null)
+    def f(x, level):
+        out = denoise(torch.cat([x, x]), level, torch.cat([n.expand(len(x), -1), y.expand(len(x), -1)]))
+        a, b = out.chunk(2)
+        return a + w * (b - a)
+    return f
+
+
+WRONG += [
+    (second_wrong_01, []),
+    (second_wrong_02, ["a prompt is encoded for every image of the b"]),
+    (second_wrong_03, []),
 ]

@@ -84,8 +84,8 @@ WRONG = [
     (by(lambda l, low, high: low < ratio(l) < high), ["high itself is inside"]),
     (by(lambda l, low, high: low <= ratio(l) <= high), ["low itself is outside"]),
     (by(lambda l, low, high: low <= ratio(l) < high), ["the other way round"]),
-    (by(lambda l, low, high: True), ["always guided"]),
-    (by(lambda l, low, high: False), ["never guided"]),
+    (by(lambda l, low, high: True), ["guided at all levels"]),
+    (by(lambda l, low, high: False), ["plain at all levels"]),
     (wrong_both, ["both are asked"]),
     (wrong_mixed, ["both are asked"]),
     (wrong_nothing_outside, []),
@@ -267,7 +267,7 @@ WRONG += [
     (reader_wrong_05, ["guided outside and plain inside"]),
     (reader_wrong_06, ["both are asked and one is thrown away: choos"]),
     (reader_wrong_07, []),
-    (reader_wrong_08, ["always guided"]),
+    (reader_wrong_08, ["guided at all levels"]),
     (reader_wrong_09, []),
     (reader_wrong_10, ["lambda, or log(sigma / alpha), is compared: "]),
     (reader_wrong_11, ["only high is looked at"]),
@@ -277,13 +277,54 @@ WRONG += [
     (reader_wrong_15, []),
     (reader_wrong_16, ["low itself is outside: <"]),
     (reader_wrong_17, []),
-    (reader_wrong_18, ["never guided"]),
+    (reader_wrong_18, ["plain at all levels"]),
     (reader_wrong_19, ["sigma / (alpha + sigma) is compared: it is s"]),
     (reader_wrong_20, []),
-    (reader_wrong_21, ["always guided"]),
+    (reader_wrong_21, ["guided at all levels"]),
     (reader_wrong_22, []),
     (reader_wrong_23, []),
     (reader_wrong_24, []),
     (reader_wrong_25, ["inside it is the difference of both: return "]),
     (reader_wrong_26, ["sigma // alpha is rounded down to a whole nu"]),
+]
+
+
+def second_wrong_01(guide, plain, low, high):
+    chosen = []
+    def choose(x, level):
+        if not chosen:
+            chosen.append(guide if low < level.sigma / level.alpha <= high else plain)
+        return chosen[0](x, level)
+    return choose
+
+
+def second_wrong_02(guide, plain, low, high):
+    def choose(x, level):
+        return (guide if 0.3 < level.sigma / level.alpha <= 5.0 else plain)(x, level)
+    return choose
+
+
+def second_wrong_03(guide, plain, low, high):
+    def choose(x, level):
+        return (guide if low < level.sigma / level.alpha**2 <= high else plain)(x, level)
+    return choose
+
+
+def second_wrong_04(guide, plain, low, high):
+    def choose(x, level):
+        r = round(level.sigma / level.alpha, 1)
+        return (guide if low < r <= high else plain)(x, level)
+    return choose
+
+
+def second_wrong_05(guide, plain, low, high):
+    return lambda x, level: (guide if low < level.sigma * level.alpha <= high else plain)(x, level)
+
+
+WRONG += [
+    (second_wrong_01, ["plain at all levels"]),
+    (second_wrong_02, ["0.3 and 5, whatever low and high are: they a"]),
+    (second_wrong_03, ["sigma / alpha² is compared: it is sigma / al"]),
+    (second_wrong_04, []),
+    (second_wrong_05, ["sigma times alpha is compared: it is sigma /"]),
 ]

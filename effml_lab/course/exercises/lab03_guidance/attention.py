@@ -33,7 +33,8 @@ def run(impl, case):
     q, kv, pad, heads = (case[key] for key in ("q", "kv", "pad", "heads"))
     call = lambda kv, pad: impl(q.clone(), kv.clone(), pad.clone(), heads)
     try:
-        return [call(kv, torch.zeros_like(pad)), call(kv, pad), call(torch.where(pad[..., None], case["other"], kv), pad)]
+        whole, hidden = call(kv, torch.zeros_like(pad)), call(torch.where(pad[..., None], case["other"], kv), pad)
+        return [whole, impl(q, kv, pad, heads), hidden]         # the case's own tensors come last: a change in place shows
     except RuntimeError as error:
         if "size" not in str(error) and "shape" not in str(error):
             raise
@@ -45,7 +46,7 @@ def attend(q: Tensor, kv: Tensor, pad: Tensor, heads: int, **slip) -> Tensor:
     """Cross-attention with at most one thing wrong."""
     b, n, c = q.shape
     k, v = (kv[..., ::2], kv[..., 1::2]) if slip.get("strided") else kv.chunk(2, 2)
-    k, v = (v, k) if slip.get("exchanged") else (k, v)
+    k, v = (v, k) if slip.get("exchanged") else (k, k) if slip.get("same") else (k, v)
     if slip.get("laid"):                            # (B, heads, N, d) by a view, without the transpose
         part = lambda tokens: tokens.reshape(b, heads, -1, c // heads)
     elif slip.get("woven"):                         # every heads-th channel belongs to a head
@@ -57,11 +58,11 @@ def attend(q: Tensor, kv: Tensor, pad: Tensor, heads: int, **slip) -> Tensor:
     mask = pad[:, None, None]
     scores = scores.masked_fill(mask, slip.get("fill", -torch.inf)) if slip.get("masked", True) else scores
     scores = scores + slip.get("plus", 0.0) * mask
-    weights = scores.softmax(slip.get("dim", 3))
+    weights = slip.get("weigh", lambda scores: scores.softmax(slip.get("dim", 3)))(scores)
     weights = weights * ~mask if slip.get("after") else weights
     read = weights @ v
     if slip.get("laid") or slip.get("left"):
-        return read.reshape(b, n, c)
+        return read.transpose(1, 2).reshape(b, n, c) if slip.get("turned") else read.reshape(b, n, c)
     apart = slip.get("woven") and not slip.get("joined")
     return (read.permute(0, 2, 3, 1) if apart else read.transpose(1, 2)).flatten(2)
 
@@ -85,6 +86,13 @@ def common_slips(q: Tensor, kv: Tensor, pad: Tensor, heads: int) -> dict:
         "every second channel of kv was taken: k is the first half, v the second": wrong(strided=True),
         "the softmax runs over the pixels: each pixel shares out its attention over the words": wrong(dim=2),
         "the softmax runs over the heads: each pixel shares out its attention over the words": wrong(dim=1),
+        "the softmax runs over pixels and words together: each pixel shares out its attention over the words": wrong(
+            weigh=lambda s: s.flatten(2).softmax(2).view_as(s)),
+        "the softmax is missing": wrong(weigh=lambda s: s),
+        "sigmoid, where weights that add up to 1 are asked for: softmax": wrong(weigh=torch.sigmoid),
+        "the keys are read as values: v is the second half of kv": wrong(same=True),
+        "cut into heads without a transpose, and put together with one: tokens and channels get mixed": wrong(
+            laid=True, turned=True),
         "one head over all channels: cut them into `heads` parts": lambda: attend(q, kv, pad, 1),
         "divided by the square root of the number of pixels: it is that of a head's channels": wrong(scale=q.shape[1] ** -0.5),
         "divided by sqrt(heads): a head has d = C / heads channels": wrong(scale=heads**-0.5),
@@ -116,7 +124,7 @@ def verify(case, out):
     if not rows[1].passed:
         return rows
     row = close(PADDED, padded, right(pad), {
-        "the mask is not used: padding is read like words": lambda: attend(q, kv, none, heads),
+        "padding is read like words": lambda: attend(q, kv, none, heads),
         INVERTED: lambda: attend(q, kv, ~pad, heads),
         "scores at padding become 0, and exp(0) is 1: they must become minus infinity": lambda: attend(
             q, kv, pad, heads, fill=0.0),

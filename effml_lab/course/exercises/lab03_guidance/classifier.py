@@ -90,6 +90,15 @@ def through(case, x: Tensor, y: Tensor) -> Tensor:
                                    seen)[0]
 
 
+def of_batch(case) -> Tensor:
+    """The gradient where chances are made over the batch instead of the classes."""
+    mixture, level = bed(case)
+    with torch.enable_grad():
+        seen = case["x"].detach().requires_grad_()
+        chance = mixture.log_posterior(seen, level).log_softmax(0)
+        return torch.autograd.grad(chance.gather(1, case["y"][:, None]).sum(), seen)[0]
+
+
 def slips(case) -> dict:
     mixture, level = bed(case)
     x, y, s, a, sigma = case["x"], case["y"], case["s"], level.alpha, level.sigma
@@ -114,6 +123,14 @@ def slips(case) -> dict:
         "s - 1: here s = 0 is guidance off": lambda: x0 + (s - 1) * sigma**2 / a * g,
         "s + 1: here s = 0 is guidance off": lambda: x0 + (s + 1) * sigma**2 / a * g,
         "this is the pull alone: it is added to the guess": lambda: right,
+        "the scale multiplies the guess as well: x0 + s times the pull": lambda: s * x0 + right,
+        "alpha² / sigma: it is sigma² / alpha": of(a**2 / sigma),
+        "1 - alpha for sigma²": of((1 - a) / a),
+        "this is the score of what is guided: x0 was asked for": lambda: (a * (x0 + right) - x) / sigma**2,
+        "this is the noise of what is guided: x0 was asked for": lambda: (x - a * (x0 + right)) / sigma,
+        "cross_entropy is minus a mean: it leads away, and by less the larger the batch is": lambda: x0 - right / len(x),
+        "the gradient is added up over the batch: each image has its own": of(sigma**2 / a, g.sum(0, keepdim=True).expand_as(g)),
+        "softmax over the batch: log_prob gives logarithms as they are": of(sigma**2 / a, of_batch(case)),
         "added to x: it is the guess of x0 that moves": lambda: x + right,
         "the gradient of p: log p belongs there": of(sigma**2 / a, gradient(case, x, y, log=False)),
         "the gradient is taken at the guess of x0: the classifier was asked about x": of(sigma**2 / a, there),
@@ -142,7 +159,8 @@ def verify(case, out):
     pull = close(PULL, out["out"], right, slips(case), tol(x.dtype))
     rows = [form, pull, asked(out["asked"], x), off(case, out["off"], x0), free(*out["traces"])]
     if pull.passed:
-        rows += [close(ALONE, out["alone"], right[:1], None, tol(x.dtype)), close(AGAIN, out["again"], right, {
+        alone = [close(ALONE, out["alone"], right[:1], None, tol(x.dtype))] if len(x) > 1 else []
+        rows += [*alone, close(AGAIN, out["again"], right, {
             "gradients add up in x.grad from call to call: torch.autograd.grad starts afresh": lambda: right + right - x0},
             tol(x.dtype))]
     return rows
@@ -153,6 +171,7 @@ def off(case, got, x0: Tensor) -> Property:
                                 "s + 1: here s = 0 is guidance off": lambda: x0 + gradient_part(case),
                                 "the scale s is missing": lambda: x0 + gradient_part(case),
                                 "this is the pull alone: it is added to the guess": lambda: torch.zeros_like(x0),
+                                "the scale multiplies the guess as well: x0 + s times the pull": lambda: torch.zeros_like(x0),
                                 "added to x: it is the guess of x0 that moves": lambda: case["x"]}, tol(x0.dtype))
 
 

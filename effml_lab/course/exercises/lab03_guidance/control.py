@@ -94,6 +94,17 @@ def slips(case) -> dict:
         "the copy goes in by the base's entrance: it has one of its own": lambda: ours(mine, copy.encode(base.entered(x) + see)),
         "the base goes in by the copy's entrance": lambda: ours(base.encode(copy.entered(x)), theirs),
         "the base sees the hint, too: it stays as it is": lambda: ours(base.encode(base.entered(x) + see), theirs),
+        "both entrances are left out: encode takes what entered gives": lambda: ours(base.encode(x), copy.encode(x + see)),
+        "the hint is added to what the copy found, at its entrance alone: the copy has to see it on its way down": lambda: ours(
+            mine, [copy.encode(copy.entered(x))[0] + see, *copy.encode(copy.entered(x))[1:]]),
+        "the hint is added to all that the copy found: the copy has to see it on its way down": lambda: ours(
+            mine, [t + see for t in copy.encode(copy.entered(x))]),
+        "the first of what the copy finds is left out: all of it is added": lambda: base.decode(
+            [mine[0], *added(mine, theirs)[1:]]),
+        "the hint is multiplied: it is added to what copy.entered(x) gives": lambda: ours(
+            mine, copy.encode(copy.entered(x) * see)),
+        "the copy goes on from what the base left: it goes in by its own entrance, with x": lambda: ours(
+            mine, copy.encode(mine[-1] + see)),
         "the copy is not asked: both ways down are the base's": lambda: ours(mine, base.encode(base.entered(x) + see)),
         "the copy goes in, and then the base goes down: copy.encode": lambda: ours(mine, base.encode(copy.entered(x) + see)),
         "the zeros are left out: what the copy finds goes through them": lambda: base.decode(
@@ -108,8 +119,6 @@ def slips(case) -> dict:
             [t + z(m) for m, z, t in zip(mine, zeros, theirs)]),
         "the zeros are taken from the other end": lambda: base.decode(added(mine, theirs, zeros[::-1])),
         "what the copy left is added from the other end": lambda: ours(mine, theirs[::-1]),
-        "the hint is added behind the copy's first step: Z1 stands at its entrance": lambda: ours(mine, [
-            t + see for t in copy.encode(copy.entered(x))]),
         "multiplied: what the copy finds is added": lambda: base.decode([m * z(t) for m, z, t in zip(mine, zeros, theirs)]),
         "subtracted: what the copy finds is added": lambda: base.decode([m - z(t) for m, z, t in zip(mine, zeros, theirs)]),
         "the copy is not used": lambda: base.decode(mine),

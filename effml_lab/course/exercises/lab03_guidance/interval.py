@@ -16,7 +16,7 @@ LOW, HIGH = 0.5, 4.0
 
 def cases(rng):
     alpha = [0.25 + 0.5 * torch.rand((), generator=rng, dtype=torch.float64).item() for _ in range(10)]
-    ratios = [0.05, 0.3, 0.45, 0.6, 1.1, 1.9, 3.0, 3.8, 5.0, 30.0]
+    ratios = [0.05, 0.3, 0.45, 0.53, 1.1, 1.9, 3.0, 3.8, 4.04, 30.0]
     times = [0.0, 1.0, 2.0, 30.0, 200.0, 400.0, 600.0, 800.0, 950.0, 999.0]
     inner = [{"t": t, "alpha": a, "sigma": a * r} for t, a, r in zip(times, alpha, ratios)]
     ends = [{"t": 5.0, "alpha": 0.5, "sigma": 0.5 * r} for r in (LOW, HIGH)]
@@ -64,7 +64,11 @@ RULES = {       # what else may be compared with low and high -> whether the lev
     "guided outside and plain inside": lambda l, low, high: not low < l["sigma"] / l["alpha"] <= high,
     "only low is looked at": lambda l, low, high: low < l["sigma"] / l["alpha"],
     "only high is looked at": lambda l, low, high: l["sigma"] / l["alpha"] <= high,
-    "always guided": lambda l, low, high: True, "never guided": lambda l, low, high: False}
+    "sigma / alpha is rounded before it is compared": lambda l, low, high: low < round(l["sigma"] / l["alpha"], 1) <= high,
+    "sigma times alpha is compared: it is sigma / alpha": lambda l, low, high: low < l["sigma"] * l["alpha"] <= high,
+    "sigma / alpha² is compared: it is sigma / alpha": lambda l, low, high: low < l["sigma"] / l["alpha"] ** 2 <= high,
+    "0.3 and 5, whatever low and high are: they are handed in": lambda l, low, high: 0.3 < l["sigma"] / l["alpha"] <= 5,
+    "guided at all levels": lambda l, low, high: True, "plain at all levels": lambda l, low, high: False}
 
 
 def verify(case, out):

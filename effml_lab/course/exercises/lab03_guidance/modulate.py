@@ -13,7 +13,7 @@ from ...contract.exercise import Exercise, Property, Unanswered, close, same_for
 from ..common import tol
 
 FORM, FRESH, TOLD = "shape and dtype of h", "a linear layer of zeros changes nothing: norm(h)", "norm(h) (1 + scale) + shift"
-PAIRED = "what one image is told says nothing to another"
+PAIRED, LEARNS = "what one image is told says nothing to another", "a gradient reaches linear"
 SIZES = (((3, 8, 4, 5), 4, torch.float32), ((1, 6, 3, 3), 2, torch.float64), ((4, 4, 4, 4), 2, torch.float32))
 WIDTH = 5
 
@@ -37,16 +37,31 @@ def layers(case, blank: bool = False) -> tuple[nn.Module, nn.Module]:
     return norm, linear
 
 
-@torch.no_grad()
 def run(impl, case):
-    call = lambda emb, blank=False: impl(case["h"].clone(), emb, *layers(case, blank))
+    h, emb = case["h"], case["emb"]
+    call = lambda h, emb, blank=False: impl(h, emb, *layers(case, blank))
     try:
-        return [call(case["emb"].clone(), True), call(case["emb"].clone()), call(case["emb"].flip(0))]
+        with torch.no_grad():
+            fresh, turned = call(h.clone(), emb.clone(), True), call(h.clone(), emb.flip(0))
+            moves = learned(impl, case)
+            return [fresh, call(h, emb), turned, moves]         # the case's own tensors come last: a change in place shows
     except RuntimeError as error:
         if "must match the size" not in str(error):
             raise
         raise Unanswered("The sizes do not fit: of what linear(emb) gives, (B, 2 C), scale is the first half along dim 1 and "
                          f"shift the second, and each needs the shape (B, C, 1, 1) to be laid along h{where(error)}.") from None
+
+
+def learned(impl, case) -> bool:
+    """Whether a loss would move the linear layer."""
+    with torch.enable_grad():
+        norm, linear = layers(case)
+        try:
+            out = impl(case["h"].clone(), case["emb"].clone(), norm, linear)
+            out.square().sum().backward()
+        except (RuntimeError, AttributeError):      # no graph, one cut by a change in place, or no tensor at all
+            return False
+    return linear.weight.grad is not None and bool(linear.weight.grad.any())
 
 
 @torch.no_grad()
@@ -80,6 +95,10 @@ def slips(case) -> dict:
         "the second half is used twice: scale is the first": lambda: n * (1 + shift) + shift,
         "the plain way, added to the channels: here it scales and shifts": lambda: h + scale + shift,
         "h is added once more": lambda: h + n * (1 + scale) + shift,
+        "h stands where the 1 + belongs: it is norm(h) that is scaled by 1 + scale": lambda: h + n * scale + shift,
+        "h is scaled, norm(h) left as it is: it is norm(h) that is scaled by 1 + scale": lambda: n + h * scale + shift,
+        "the shift is multiplied, too: it is added last": lambda: n * (1 + scale + shift),
+        "nothing is told: emb is not used": lambda: n,
         "normalised by hand: call norm, which has groups and weights of its own": lambda: own(2, 3) * (1 + scale) + shift,
         "normalised by hand, over the whole image: call norm, which has groups and weights of its own": lambda: (
             own(1, 2, 3) * (1 + scale) + shift),
@@ -94,7 +113,7 @@ def slips(case) -> dict:
 
 @torch.no_grad()
 def verify(case, out):
-    fresh, told, turned = out
+    fresh, told, turned, learns = out
     norm, linear = layers(case)
     h, dtype = case["h"], case["h"].dtype
     right = modulate(h, case["emb"], norm, linear)
@@ -102,9 +121,12 @@ def verify(case, out):
     if not form.readable:
         return [form]
     rows = [form, unchanged(fresh, norm(h), h), close(TOLD, told, right, slips(case), tol(dtype))]
-    if len(h) == 1 or not rows[-1].passed or not isinstance(turned, Tensor):
+    if not rows[-1].passed or not isinstance(turned, Tensor):
         return rows
-    return [*rows, close(PAIRED, turned, modulate(h, case["emb"].flip(0), norm, linear), None, tol(dtype))]
+    rows.append(Property(LEARNS, learns, "as expected" if learns else "none", "one", () if learns else (
+        "linear is cut off (detach, no_grad): it could never learn what to say",)))
+    paired = close(PAIRED, turned, modulate(h, case["emb"].flip(0), norm, linear), None, tol(dtype))
+    return rows if len(h) == 1 else [*rows, paired]
 
 
 def unchanged(fresh, normed: Tensor, h: Tensor) -> Property:
@@ -112,9 +134,10 @@ def unchanged(fresh, normed: Tensor, h: Tensor) -> Property:
     return close(FRESH, fresh, normed, {
         "the 1 + is missing: with a scale of 0 nothing is left of h": lambda: torch.zeros_like(h),
         "h is not normalised": lambda: h,
+        "h stands where the 1 + belongs: it is norm(h) that is scaled by 1 + scale": lambda: h,
         "the 1 is added to the shift: it belongs to the scale": lambda: torch.ones_like(h),
         "1 + shift: only the scale has a 1": lambda: normed + 1}, 0.0)
 
 
-EXERCISES = (Exercise("03-modulate", "Told by scale and shift (AdaGN)", {FORM: 0, FRESH: 1, TOLD: 3, PAIRED: 0.5}, cases, run,
-                      verify, own=(modulate,)),)
+EXERCISES = (Exercise("03-modulate", "Told by scale and shift (AdaGN)", {FORM: 0, FRESH: 1, TOLD: 3, PAIRED: 0.5, LEARNS: 0.5},
+                      cases, run, verify, own=(modulate,)),)

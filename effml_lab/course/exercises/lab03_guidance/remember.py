@@ -3,10 +3,14 @@
 The encoder is a table of made-up words that counts its calls; the net multiplies x by what it reads. Guidance asks it for both
 prompts, the one of nothing too. Two prompts come one after the other, so that what is kept for ever shows.
 """
+from contextlib import contextmanager
+from typing import Iterator
+
 import torch
 from torch import Tensor
 
 from ....diffusion.levels import Level
+from ...contract.attempt import where
 from ...contract.exercise import Exercise, Property, Unanswered, close, same_form
 from ..common import integer, tol
 
@@ -60,17 +64,30 @@ def levels() -> list[Level]:
     return [Level(float(t), 0.6, 0.1 * (i + 1)) for i, t in enumerate(range(900, 0, -180))][:CALLS]
 
 
+@contextmanager
+def dicts() -> Iterator[None]:
+    """Python's complaint about a dict that is taken for a tensor, told as what to do."""
+    try:
+        yield
+    except (TypeError, AttributeError, KeyError) as error:
+        if not any(said in str(error) for said in ("'dict'", "'slice'", "expected Tensor as element")):
+            raise
+        raise Unanswered("What encode gives is a dict of tensors, to be handed on as it is, one for each prompt; "
+                         f"`guided` puts two of them together{where(error)}.") from None
+
+
 def run(impl, case):
     outs, encoded, rows = [], [], []
     bed = Bed(case)
     for prompt in case["prompts"]:
         bed.encoded.clear()
         bed.rows = 0
-        guide = impl(bed.encode, bed.denoise, prompt.clone(), case["null"].clone(), case["w"])
-        if not callable(guide):
-            raise Unanswered("Return a denoiser, to be called as (x, level): `guided` makes one.")
-        before = len(bed.encoded)
-        outs.append([guide(case["x"].clone(), level) for level in levels()])
+        with dicts():
+            guide = impl(bed.encode, bed.denoise, prompt.clone(), case["null"].clone(), case["w"])
+            if not callable(guide):
+                raise Unanswered("Return a denoiser, to be called as (x, level): `guided` makes one.")
+            before = len(bed.encoded)
+            outs.append([guide(case["x"].clone(), level) for level in levels()])
         encoded.append([before, len(bed.encoded), sum(len(tokens) for tokens in bed.encoded)])
         rows.append(bed.rows)
     return {"outs": outs, "encoded": encoded, "rows": rows}
@@ -93,7 +110,7 @@ def verify(case, out):
         return [form]
     slips = {"nothing is asked for by leaving the prompt out: the prompt of nothing was trained, so encode it too": lambda: (
                  right(case, first, None, w)),
-             "the difference is added to the guess with the prompt: guidance starts from the one of nothing": lambda: right(
+             "w + 1 where w belongs, as if the difference were added to the guess with the prompt": lambda: right(
                  case, first, null, w + 1),
              "w - 1 where w belongs": lambda: right(case, first, null, w - 1),
              "the prompt of nothing is all padding: take the null that is handed in": lambda: right(case, first, 0 * null, w),
@@ -113,16 +130,16 @@ def verify(case, out):
 
 def once(encoded: list[int]) -> Property:
     before, total, rows = encoded
-    good = rows <= 2
-    cause = ()
+    if rows > 2 and total <= 2:
+        return Property(ONCE, False, f"{rows} rows in {total} calls", "a row for each prompt", (
+            "a prompt is encoded for every image of the batch: one row, as it is handed in, will do for all",))
+    cause = "a prompt is encoded more than once: keep what encode gives"
     if before == 0 and total in (CALLS, 2 * CALLS):
-        cause = ("encode is called in every step: call it before, outside of the denoiser",)
+        cause = "encode is called in every step: call it before, outside of the denoiser"
     elif total > before:
-        cause = ("encode is called in every step, too",)
-    elif rows > 2:
-        cause = ("a prompt is encoded more than once: keep what encode gives",)
-    return Property(ONCE, good, f"{before} times before, {total - before} times in {CALLS} steps",
-                    "each prompt once", () if good else cause)
+        cause = "encode is called in every step, too"
+    return Property(ONCE, rows <= 2, f"{before} times before, {total - before} times in {CALLS} steps", "each prompt once",
+                    () if rows <= 2 else (cause,))
 
 
 EXERCISES = (Exercise("03-remember", "A prompt is read once", {FORM: 0, VALUE: 1.5, ROWS: 0.5, ONCE: 1.5, ANEW: 1}, cases, run,

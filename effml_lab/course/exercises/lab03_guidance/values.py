@@ -51,7 +51,8 @@ def fewest_slips() -> dict[str, tuple[float, float]]:
     right = fewest()
     said = {"the rows that are guided everywhere alone: there are others": near(2 * 20.0),
             "steps, not evaluations: a step under guidance takes two": near(20.0),
-            "the weight, not the evaluations": (0.0, 9.0)}
+            "this is a weight: the evaluations are asked for": (1.2, 9.0),
+            "this is a share: the evaluations are asked for": (0.9, 1.0)}
     return {cause: (low, high) for cause, (low, high) in said.items() if not low <= right <= high}
 
 

@@ -1,0 +1,54 @@
+"""What all students share: the levels at which they are asked, how their errors count, and where a step must aim.
+
+A student of N steps is used at N levels alone, every k-th one of its teacher's grid. Its error in x0 is weighted by the level,
+with SNR = (alpha / sigma)^2 (Salimans and Ho 2022, section 4; exact where alpha^2 + sigma^2 = 1):
+  x0     1             the error of x0 itself: nothing is asked of eps where there is little noise
+  eps    SNR           that of eps: nothing is asked of x0 in pure noise, where a student of one step is asked
+  v      SNR + 1       that of v, the sum of both
+  floor  max(SNR, 1)   "truncated SNR": the larger of both
+A floor, not a cap: min(SNR, 1), found in some re-implementations, asks next to nothing at the noisy end.
+"""
+from typing import Callable
+
+import torch
+from torch import Tensor
+
+from ...diffusion.levels import Level
+
+WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "x0": torch.ones_like, "eps": lambda snr: snr, "v": lambda snr: snr + 1, "floor": lambda snr: snr.clamp(min=1),
+    "cap": lambda snr: snr.clamp(max=1)}
+
+
+def weight(level: Level, kind: str = "floor") -> Tensor:
+    """What a squared error of x0 counts at a level, in its shape. kind: a key of WEIGHTS; "cap" is there as a control."""
+    if kind not in WEIGHTS:
+        raise ValueError(f"unknown weight {kind!r}: choose one of {', '.join(WEIGHTS)}")
+    return WEIGHTS[kind](torch.as_tensor(level.alpha / level.sigma) ** 2)
+
+
+def error(guess: Tensor, want: Tensor, level: Level, kind: str = "floor") -> Tensor:
+    """The weighted mean squared error of guesses of x0 (B, ...) at a level, one for all rows or one for each; a scalar."""
+    return (weight(level, kind).to(guess) * (guess - want).square()).mean()
+
+
+def halve(grid: list[Level]) -> list[Level]:
+    """Every second level of a grid, its ends included: the stops of a student of half as many steps."""
+    if len(grid) < 3 or len(grid) % 2 == 0:
+        raise ValueError(f"a student takes half as many steps as its teacher, and {len(grid) - 1} does not halve: "
+                         "begin with a grid of an even number of steps")
+    return grid[::2]
+
+
+def picked(grid: list[Level], index: Tensor, like: Tensor) -> Level:
+    """The levels of a grid with these numbers (B,), one for each row of `like` (B, ...): fields of shape (B, 1, ...)."""
+    shape = (-1, *[1] * (like.ndim - 1))
+    fields = (torch.tensor([float(level[k]) for level in grid], dtype=torch.float64)[index] for k in range(3))
+    t, alpha, sigma = (field.reshape(shape) for field in fields)
+    return Level(t.to(like.device, torch.promote_types(like.dtype, torch.float32)), alpha.to(like), sigma.to(like))
+
+
+def aim(x: Tensor, end: Tensor, cur: Level, nxt: Level) -> Tensor:
+    """The x0 with which `step` takes x from cur to `end` at nxt: the step, solved for its guess."""
+    keep = nxt.sigma / cur.sigma
+    return (end - keep * x) / (nxt.alpha - keep * cur.alpha)

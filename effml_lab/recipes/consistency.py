@@ -1,0 +1,57 @@
+"""A consistency model, distilled from the course model (Song et al. 2023); lab 04.
+
+The course model predicts v, so it is already of the right form: x0 = alpha x - sigma v is x itself where sigma = 0. Neighbours
+are those of the course model's grid of 32 steps, each as likely as another; the guess that leads from one to the next is the
+course model's own, one DDIM step as in LCM (the paper has Heun's). The slow copy is the training's EMA. Used with up to four
+steps and fresh noise between them.
+"""
+from functools import partial
+from pathlib import Path
+from typing import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ..diffusion.denoise import noised
+from ..diffusion.train import Run
+from ..efficiency.distill import consistency
+from ..efficiency.distill.stops import picked
+from ..models import samples, store
+from ..models.students import stops
+from . import shapes, students, training
+
+FULL, SEED, STEPS, DECAY, WEIGHT = 32, 0, 4500, 0.99, "x0"
+
+
+def loss(net: nn.Module, step: int, slow: nn.Module, teacher: nn.Module | None, device: str = "cpu") -> Tensor:
+    """The loss of one step, on a batch drawn from a seed made of its number. teacher None: consistency training."""
+    rng, grid = store.seeded(SEED, step), stops(shapes.SCHEDULE(), FULL, FULL, samples.SPACING)
+    x0, eps, kind = (part.to(device) for part in students.batch(rng))
+    index = torch.randint(FULL, (len(x0),), generator=rng)
+    cur, nxt = picked(grid, index, x0), picked(grid, index + 1, x0)
+    x = noised(x0, cur, eps)
+    with shapes.products_in(device):
+        with torch.no_grad():
+            guess = x0 if teacher is None else students.told(teacher, kind)(x, cur)
+        return consistency.loss(students.told(net, kind), students.told(slow, kind), x, guess, cur, nxt, WEIGHT)
+
+
+def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None, minutes: float | None = None,
+          name: str = "consistency", distilled: bool = True, look: Callable[[Path], dict] | None = None) -> Path | None:
+    """Train the student, store it as `name` and return its path; None if `minutes` ran out before the end.
+
+    distilled: from the course model's guesses, or else from pictures alone. look: what examines the stored weights.
+    """
+    torch.manual_seed(SEED)
+    teacher = students.teacher("shapes", out, device)
+    run = Run(students.copied(teacher), students.LR, DECAY)
+    recipe = {"seed": SEED, "steps": steps or STEPS, "batch": students.BATCH, "lr": run.lr, "decay": run.decay,
+              "rate": run.rate.__name__, "weight": WEIGHT, "distilled": distilled,
+              "products": str(shapes.products(device))} | students.begun(teacher)
+    about = {"recipe": f"{__package__}.{name}",
+             "use": {"steps": 4, "of": FULL, "spacing": samples.SPACING, "sampler": "multistep"}}
+    each = partial(loss, slow=run.ema, teacher=teacher.net if distilled else None, device=device)
+    return training.make(name, run, each, recipe, students.like(teacher) | about, look or examine, out, minutes)
+
+
+examine = partial(students.examine, name="consistency")

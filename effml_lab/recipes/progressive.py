@@ -1,0 +1,59 @@
+"""Progressive students of the course model, one a round: 32 steps become 16, then 8, 4, 2 and 1 (Salimans and Ho 2022); lab 04.
+
+Each round begins with the weights of the one before, which is its teacher: `progressive_16` with the course model. The stops are
+every second, fourth, ... level of the course model's 32, of which 21 lie where there is more noise than picture and color and
+ground are decided; one is as likely as another. Kinds are told, and not guided. The error counts as that of v.
+What is kept is the EMA of the weights, and the rate falls to nothing at the end of every round: a small change of the weights
+without these two costs more than a round can win.
+"""
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..diffusion.denoise import noised
+from ..diffusion.levels import Level
+from ..diffusion.train import Run
+from ..efficiency.distill import progressive
+from ..efficiency.distill.stops import picked
+from ..models import samples, store
+from ..models.students import stops
+from . import shapes, students, training
+
+FULL, SEED, WEIGHT = 32, 0, "v"
+STEPS = {16: 1500, 8: 2500, 4: 5000, 2: 6000, 1: 6000}         # of the student -> steps of training
+
+
+def teacher_of(count: int) -> str:
+    """The name of the teacher of the student of so many steps."""
+    return "shapes" if 2 * count == FULL else f"progressive_{2 * count}"
+
+
+def loss(net: nn.Module, step: int, teacher: nn.Module, grid: list[Level], device: str = "cpu") -> Tensor:
+    """The loss of one step, on a batch drawn from a seed made of its number. grid: the teacher's."""
+    rng = store.seeded(SEED, step)
+    x0, eps, kind = (part.to(device) for part in students.batch(rng))
+    index = 2 * torch.randint(len(grid) // 2, (len(x0),), generator=rng)
+    cur, mid, nxt = (picked(grid, index + i, x0) for i in range(3))
+    with shapes.products_in(device):
+        student, taught_by = (students.told(each, kind) for each in (net, teacher))
+        return progressive.loss(student, taught_by, noised(x0, cur, eps), cur, mid, nxt, WEIGHT)
+
+
+def train(count: int, device: str = "cpu", out: Path | str | None = None, steps: int | None = None,
+          minutes: float | None = None, look=None) -> Path | None:
+    """Train the student of `count` steps, store it as `progressive_count` and return its path; None if `minutes` ran out.
+
+    Its teacher is read from `out`, or else from the course's own checkpoints. look: what examines the stored weights.
+    """
+    torch.manual_seed(SEED)
+    name, teacher = f"progressive_{count}", students.teacher(teacher_of(count), out, device)
+    grid = stops(shapes.SCHEDULE(), 2 * count, FULL, samples.SPACING)
+    run = Run(students.copied(teacher), students.LR, students.DECAY)
+    recipe = {"seed": SEED, "steps": steps or STEPS[count], "batch": students.BATCH, "lr": run.lr, "decay": run.decay,
+              "rate": run.rate.__name__, "weight": WEIGHT, "products": str(shapes.products(device))} | students.begun(teacher)
+    about = {"recipe": f"{__package__}.{name}",
+             "use": {"steps": count, "of": FULL, "spacing": samples.SPACING, "sampler": "ddim"}}
+    return training.make(name, run, partial(loss, teacher=teacher.net, grid=grid, device=device), recipe,
+                         students.like(teacher) | about, look or partial(students.examine, name=name), out, minutes)

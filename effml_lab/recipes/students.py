@@ -1,0 +1,81 @@
+"""What the trainings of students share: a teacher, a copy of it to begin with, noisy batches, and a look at the end."""
+import copy
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..datasets import shapes as data
+from ..diffusion import samplers
+from ..diffusion.denoise import Denoiser
+from ..diffusion.guidance import guided
+from ..diffusion.levels import Level
+from ..measure import quality
+from ..models import checkpoints, reader, samples, store
+from ..models.students import student
+
+SEED, BATCH, LR, DECAY = 0, 24, 3e-4, 0.998
+
+
+class Teacher(NamedTuple):
+    """A checkpoint that is copied and learned from; its net is frozen."""
+    name: str
+    card: dict
+    net: nn.Module
+
+
+def teacher(name: str, folder: Path | str | None = None, device: str = "cpu") -> Teacher:
+    """A checkpoint from `folder`, or else from the course's own."""
+    own = folder is not None and (Path(folder) / f"{name}.json").exists()
+    folder = folder if own else None
+    return Teacher(name, store.card(name, folder), checkpoints.load(name, folder).to(device))
+
+
+def copied(teacher: Teacher) -> nn.Module:
+    """The net that a student begins as."""
+    return copy.deepcopy(teacher.net).train().requires_grad_()
+
+
+def begun(teacher: Teacher) -> dict:
+    """What the card of a student says of where it begins."""
+    return {"begins with": {teacher.name: teacher.card["sha256"]}}
+
+
+def like(teacher: Teacher) -> dict:
+    """What a student has in common with its teacher, for its card."""
+    return {key: teacher.card[key] for key in ("net", "pred", "schedule", "classes", "shape", "data")}
+
+
+def batch(rng: torch.Generator, size: int = BATCH) -> tuple[Tensor, Tensor, Tensor]:
+    """Fresh scenes, noises like them, (size, 3, 32, 32), and kinds (size,)."""
+    drawn = data.draw(size, rng)
+    x0 = data.render(drawn)
+    return x0, torch.randn(x0.shape, generator=rng), drawn.kind[:, 0]
+
+
+def told(net: nn.Module, kind: Tensor) -> Denoiser:
+    """A net of v as a denoiser (x, level) -> x0 that is told these kinds."""
+    return guided(Denoiser(net, "v"), kind, None, 1.0)
+
+
+def moved(level: Level, device: str) -> Level:
+    """A level of tensors on a device."""
+    return Level(*(field.to(device) for field in level))
+
+
+@torch.no_grad()
+def examine(folder: Path, name: str, n: int = 480, exact: int = 32) -> dict:
+    """A quick look at the stored weights: the share of n pictures that show the wanted kind, and the errors of these pictures.
+
+    They are compared with those of the course model's 2M in so many steps, from the same noises.
+    """
+    denoise, grid, sampler = student(name, folder)
+    kind = torch.arange(n) % denoise.net.classes
+    x = samplers.start((n, 3, reader.SIZE, reader.SIZE), grid, store.seeded(SEED, -1))
+    base, schedule = checkpoints.denoiser("shapes")
+    images = samplers.last(sampler(guided(denoise, kind, None, 1.0), x, grid))
+    full = samplers.last(samplers.dpmpp_2m(guided(base, kind, None, 1.0), x, schedule.grid(exact, samples.SPACING)))
+    found = {"wanted kind": {"value": (reader.attributes(images).kind == kind).double().mean().item(), "n": n}}
+    errors = quality.paired_errors(images, full)
+    return {"quality": found | {f"{key} to 2M {exact}": {"value": errors[key].value, "n": n} for key in ("rmse_median", "rmse")}}

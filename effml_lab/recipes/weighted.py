@@ -1,0 +1,69 @@
+"""The course model, told the weight of guidance: one call for what guidance takes two for (Meng et al. 2023, stage 1); lab 04.
+
+It begins as the course model bit for bit, whatever w it is told. The weights w of a batch are uniform in [0, 4], half of its
+lie where color and ground are decided, and the error counts as that of v.
+"""
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..diffusion.denoise import Denoiser, noised
+from ..diffusion.guidance import guided
+from ..diffusion.train import Run
+from ..efficiency.distill import guided as distilled
+from ..models import checkpoints, store
+from ..nets.weighted import Weighted
+from . import shapes, students, training
+
+SEED, STEPS, LR, RANGE, HIGH = 0, 4500, 3e-4, (0.0, 4.0), 0.5
+
+
+def drawn(rng: torch.Generator, size: int = students.BATCH, high: float = HIGH) -> tuple:
+    """Noisy scenes (size, 3, 32, 32), their levels, kinds (size,) and weights of guidance (size,)."""
+    (x0, eps, kind), schedule = students.batch(rng, size), shapes.SCHEDULE()
+    t = shapes.skewed(high)(torch.rand(size, 1, 1, 1, generator=rng)) if high else torch.rand(size, 1, 1, 1, generator=rng)
+    level = schedule((t * schedule.steps).floor(), like=x0)
+    low, top = RANGE
+    return noised(x0, level, eps), level, kind, low + (top - low) * torch.rand(size, generator=rng)
+
+
+def loss(net: nn.Module, step: int, teacher: nn.Module, device: str = "cpu") -> Tensor:
+    """The loss of one step, on a batch drawn from a seed made of its number."""
+    x, level, kind, w = drawn(store.seeded(SEED, step))
+    x, kind, w, level = x.to(device), kind.to(device), w.to(device), students.moved(level, device)
+    null = torch.full((1,), shapes.CLASSES, device=device)
+    with shapes.products_in(device):
+        return distilled.loss(Denoiser(net, "v"), Denoiser(teacher, "v"), x, level, kind, null, w)
+
+
+def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None,
+          minutes: float | None = None) -> Path | None:
+    """Train the student, store it as `weighted` and return its path; None if `minutes` ran out before the end."""
+    torch.manual_seed(SEED)
+    teacher = students.teacher("shapes", out, device)
+    settings = teacher.card["net"]["settings"]
+    run = Run(Weighted(**settings).begin_as(teacher.net).to(device), LR, students.DECAY)
+    recipe = {"seed": SEED, "steps": steps or STEPS, "batch": students.BATCH, "lr": run.lr, "decay": run.decay,
+              "rate": run.rate.__name__, "w": RANGE, "high noise": HIGH,
+              "products": str(shapes.products(device))} | students.begun(teacher)
+    about = {"recipe": __name__, "net": {"kind": "weighted", "settings": settings}}
+    return training.make("weighted", run, partial(loss, teacher=teacher.net, device=device), recipe,
+                         students.like(teacher) | about, examine, out, minutes)
+
+
+@torch.no_grad()
+def examine(folder: Path, n: int = 480) -> dict:
+    """A quick look at the stored weights: the error of v by w, relative to the guided teacher's v, and that of doing nothing."""
+    net, base, found = checkpoints.load("weighted", folder), checkpoints.load("shapes"), {}
+    x, level, kind, _ = drawn(store.seeded(SEED, -1), n, high=0.0)
+    null = torch.full((1,), shapes.CLASSES)
+    v = lambda guess: (level.alpha * x - guess) / level.sigma
+    for w in (0.0, 1.0, 2.0, 3.0, 4.0):
+        want = v(guided(Denoiser(base, "v"), kind, null, w)(x, level))
+        mine = v(Denoiser(net, "v")(x, level, {"class": kind, "w": torch.full((n,), w)}))
+        plain = v(Denoiser(base, "v")(x, level, kind))
+        off = lambda guess: ((guess - want).square().mean() / want.square().mean()).sqrt().item()
+        found |= {f"error of v at w = {w:g}": {"value": off(mine), "n": n, "doing nothing": off(plain)}}
+    return {"quality": found}
