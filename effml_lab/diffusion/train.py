@@ -31,11 +31,12 @@ class Run:
     """A training in progress: the net, its EMA, the optimizer and the number of steps done.
 
     rate: share of the steps done -> share of the learning rate. decay: of the EMA. share: name of a weight -> its share of
-    the learning rate, for nets that begin with weights trained before. Frozen weights stay as they are.
+    the learning rate, for nets that begin with weights trained before. betas: of AdamW. Frozen weights stay as they are.
     """
 
     def __init__(self, net: nn.Module, lr: float = 1e-3, decay: float = 0.999, weight_decay: float = 0.0,
-                 rate: Callable[[float], float] = cosine, share: Callable[[str], float] = lambda name: 1.0):
+                 rate: Callable[[float], float] = cosine, share: Callable[[str], float] = lambda name: 1.0,
+                 betas: tuple[float, float] = (0.9, 0.999)):
         self.net, self.ema, self.done = net, copy.deepcopy(net).eval().requires_grad_(False), 0
         self.lr, self.decay, self.rate = lr, decay, rate
         groups: dict[float, list] = {}
@@ -43,7 +44,7 @@ class Run:
             if weight.requires_grad:
                 groups.setdefault(share(name), []).append(weight)
         self.opt = torch.optim.AdamW([{"params": weights, "share": part} for part, weights in groups.items()], lr=lr,
-                                     weight_decay=weight_decay, fused=True)
+                                     betas=betas, weight_decay=weight_decay, fused=True)
 
     def state(self) -> dict[str, Tensor]:
         """All of it as flat tensors, to be stored without pickle."""

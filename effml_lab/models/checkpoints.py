@@ -10,13 +10,14 @@ from ..diffusion import levels
 from ..diffusion.denoise import Denoiser
 from ..nets.classifier import Classifier, NoisyClassifier
 from ..nets.control import Controlled
+from ..nets.points import PointNet
 from ..nets.text import Captioned
 from ..nets.unet import UNet
 from ..nets.weighted import Weighted
 from . import store
 
 NETS = {"unet": UNet, "classifier": Classifier, "captioned": Captioned, "controlled": Controlled,
-        "noisy_classifier": NoisyClassifier, "weighted": Weighted}
+        "noisy_classifier": NoisyClassifier, "points": PointNet, "weighted": Weighted}
 SCHEDULES = {"linear": levels.linear, "cosine": levels.cosine}
 
 

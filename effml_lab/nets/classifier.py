@@ -47,7 +47,10 @@ class Classifier(nn.Module):
 
 
 class NoisyClassifier(nn.Module):
-    """net(x, t) -> logits (B, classes) of images x (B, C, H, W) under noise of times t (B,). unet: settings of its way down."""
+    """net(x, t, cond=None) -> logits (B, classes) of images x (B, C, H, W) under noise of times t (B,).
+
+    unet: settings of its way down, which may be told a class, too: cond (B,).
+    """
 
     def __init__(self, classes: int, unet: dict):
         super().__init__()
@@ -56,8 +59,8 @@ class NoisyClassifier(nn.Module):
         self.head = nn.Sequential(Norm(width), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         if not len(x):
             return x.new_empty(0, self.head[-1].out_features)
-        emb = self.trunk.embed(t, None, x.dtype)
+        emb = self.trunk.embed(t, cond, x.dtype)
         return self.head(self.trunk.encode(self.trunk.entered(x), emb)[-1])

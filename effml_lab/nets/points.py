@@ -11,15 +11,18 @@ from .blocks import TimeEmbedding, zero
 
 
 class PointNet(nn.Module):
-    """net(x, t, cond=None) -> like x; x: (B, D), t: (B,), cond: (B,) class numbers, `classes` or None meaning "no class"."""
+    """net(x, t, cond=None) -> (B, out), like x by default; x: (B, D), t: (B,).
 
-    def __init__(self, dims: int = 2, width: int = 128, depth: int = 3, classes: int | None = None):
+    cond: (B,) class numbers, `classes` or None meaning "no class".
+    """
+
+    def __init__(self, dims: int = 2, width: int = 128, depth: int = 3, classes: int | None = None, out: int | None = None):
         super().__init__()
         self.classes = classes
         self.time, self.enter = TimeEmbedding(width, width), nn.Linear(dims, width)
         self.label = None if classes is None else nn.Embedding(classes + 1, width)
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth - 1))
-        self.leave = zero(nn.Linear(width, dims))
+        self.leave = zero(nn.Linear(width, out or dims))
 
     def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         h = self.enter(x) + self.time(t, x.dtype)                                   # (B, width)

@@ -4,4 +4,4 @@
 """
 NAMES = ("digits", "digits_judge", "shapes", "shapes_deep", "shapes_judge", "scenes", "control", "control_masks", "shapes_noisy",
          "progressive_16", "progressive_8", "progressive_4", "progressive_2", "progressive_1",
-         "consistency", "consistency_alone", "weighted")
+         "consistency", "consistency_alone", "weighted", "one_step", "ufogen", "ring")

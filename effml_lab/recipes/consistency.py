@@ -20,7 +20,7 @@ from ..models import samples, store
 from ..models.students import stops
 from . import shapes, students, training
 
-FULL, SEED, STEPS, DECAY, WEIGHT = 32, 0, 4500, 0.99, "x0"
+FULL, SEED, STEPS, DECAY, WEIGHT = 32, 0, 4500, 0.99, "v"
 
 
 def loss(net: nn.Module, step: int, slow: nn.Module, teacher: nn.Module | None, device: str = "cpu") -> Tensor:

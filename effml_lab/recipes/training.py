@@ -66,19 +66,20 @@ def finish(name: str, run: Run, loss: Callable[[nn.Module, int], Tensor], steps:
 
 
 def make(name: str, run: Run, loss: Callable, recipe: dict, about: dict, examine: Callable[[Path], dict],
-         out: Path | str | None = None, minutes: float | None = None) -> Path | None:
+         out: Path | str | None = None, minutes: float | None = None,
+         part: Callable[[nn.Module], nn.Module] = lambda net: net) -> Path | None:
     """Train `run` to its end and store its EMA with a card; the path, or None if `minutes` ran out before.
 
     recipe: what the training is, with `seed` and `steps`. about: what else the card says. examine: from the folder
-    where the weights were stored to what was measured on them, for the card.
+    where the weights were stored to what was measured on them, for the card. part: of the net, what is stored.
     """
     took = finish(name, run, loss, recipe["steps"], recipe, minutes)
     if took is None:
         return None
     first = next(run.net.parameters())
-    card = {"name": name, **recipe, **about, "parameters": sum(p.numel() for p in run.net.parameters()),
+    card = {"name": name, **recipe, **about, "parameters": sum(p.numel() for p in part(run.net).parameters()),
             "versions": records.versions(), "date": records.now(), "device": records.device_name(first.device), **took}
-    path = store.save(name, run.ema.state_dict(), card, out)
+    path = store.save(name, part(run.ema).state_dict(), card, out)
     store.update(name, store.card(name, path.parent) | examine(path.parent), path.parent)
     state_path(name).unlink()
     return path

@@ -7,17 +7,20 @@ the *forward* kernel, each with noise of its own,
 and D sees (x', nxt) alone, not cur. That is what makes it one step: the fake is made of the guess and nothing else, so a matched
 x' at every level means matched pictures, whichever level they were guessed from. (Denoising diffusion GANs draw the fake from the
 posterior q(x_nxt | x, x0'), part of which is x, and need some steps.) The losses are the non-saturating ones and a pull to x0,
-  L_D = softplus(-D(real)) + softplus(D(fake)),      L_G = softplus(-D(fake)) + pull |x0 - x0'|^2.
-Noise is what keeps D from being sure: it blurs both until they overlap. Begun with a diffusion model's weights.
+  L_D = softplus(-D(real)) + softplus(D(fake)),      L_G = softplus(-D(fake)) + pull min(SNR, 1) |x0 - x0'|^2.
+Noise is what keeps D from being sure: it blurs both until they overlap. The pull counts at levels where x0 can be known: in pure
+noise it would ask for the mean again. Both begin with a diffusion model's weights, D with a last layer of zeros.
 Left out: the clamp on D's answers of the authors' code.
 """
 from typing import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ...diffusion.denoise import noised
 from ...diffusion.levels import Level
+from .stops import error
 
 
 def critic_loss(critic: Callable, real: Tensor, fake: Tensor, level: Level, eps: tuple[Tensor, Tensor]) -> Tensor:
@@ -29,7 +32,22 @@ def critic_loss(critic: Callable, real: Tensor, fake: Tensor, level: Level, eps:
     return F.softplus(-told[0]).mean() + F.softplus(told[1]).mean()
 
 
-def maker_loss(critic: Callable, real: Tensor, fake: Tensor, level: Level, eps: Tensor, pull: float) -> Tensor:
-    """How badly the guesses (B, ...), made noisy, pass for real, and how far they are from the pictures; a scalar."""
-    passed = F.softplus(-critic(noised(fake, level, eps), level)).mean()
-    return passed + pull * (real - fake).square().mean()
+def maker_loss(critic: Callable, real: Tensor, fake: Tensor, cur: Level, nxt: Level, eps: Tensor, pull: float = 0.1) -> Tensor:
+    """How badly the guesses (B, ...) made at cur pass for real at nxt, and how far they are from the pictures; a scalar."""
+    passed = F.softplus(-critic(noised(fake, nxt, eps), nxt)).mean()
+    return passed + pull * error(fake, real, cur, "cap")
+
+
+def jumps(count: int, size: int, rng: torch.Generator, top: float = 0.75) -> tuple[Tensor, Tensor]:
+    """For each row the numbers of cur and nxt among `count` levels, (size,) each; a share `top` begins at the first."""
+    cur = torch.randint(count - 1, (size,), generator=rng)
+    cur = torch.where(torch.rand(size, generator=rng) < top, 0, cur)
+    return cur, cur + 1 + (torch.rand(size, generator=rng) * (count - 1 - cur)).long()
+
+
+def turn(net: torch.nn.ModuleDict, step: int, every: int = 3) -> bool:
+    """Whether this step is the maker's, one in `every`, and not the critic's; the other's weights get no gradient in it."""
+    makers = step % every == 0
+    net["maker"].requires_grad_(makers)
+    net["critic"].requires_grad_(not makers)
+    return makers

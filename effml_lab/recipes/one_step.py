@@ -1,0 +1,63 @@
+"""A student of one step, learned from stored pairs of noise and picture (Luhman and Luhman 2021); lab 04.
+
+The teacher of the pairs is the course model under 2M with 20 steps: deterministic, and as near to the exact solution as a hundred
+steps of DDIM. The pairs are made first, batch by batch, and kept until the training is over, so that it can be broken off at
+any time; their cost, pictures times evaluations, is in the card. The student begins as the course model.
+"""
+from functools import lru_cache, partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..diffusion import samplers
+from ..diffusion.train import Run
+from ..efficiency.distill import one_step
+from ..models import samples, store
+from ..models.students import stops
+from . import shapes, students, training
+
+SEED, STEPS, PAIRS, HELD = 0, 12000, 24000, 480
+PLAN = samples.Plan("shapes", "dpmpp_2m", 20, samples.SPACING, seed=4)
+
+
+@lru_cache(maxsize=1)
+def pairs(n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Noises and the teacher's pictures of them, (n, 3, 32, 32), and their kinds (n,)."""
+    plan = PLAN._replace(size=min(PLAN.size, n))
+    images = samples.draw(plan, n, workers=1)
+    grid = shapes.SCHEDULE().grid(plan.steps, plan.spacing)
+    noise = torch.cat([samplers.start((plan.size, *images.shape[1:]), grid, store.seeded(plan.seed, i))
+                       for i in range(-(-n // plan.size))])[:n]
+    return noise, images, samples.kinds("shapes", n)
+
+
+def loss(net: nn.Module, step: int, n: int, device: str = "cpu") -> Tensor:
+    """The loss of one step, on pairs drawn from a seed made of its number."""
+    x, image, kind = pairs(n)
+    rows = torch.randint(n, (students.BATCH,), generator=store.seeded(SEED, step))
+    x, image, kind = (part[rows].to(device) for part in (x, image, kind))
+    first, _ = stops(shapes.SCHEDULE(), 1, 1, samples.SPACING)
+    with shapes.products_in(device):
+        return one_step.loss(students.told(net, kind), x, image, first)
+
+
+def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None,
+          minutes: float | None = None) -> Path | None:
+    """Train the student, store it as `one_step` and return its path; None if `minutes` ran out before the end."""
+    torch.manual_seed(SEED)
+    teacher, steps = students.teacher("shapes", None, device), steps or STEPS
+    n = min(PAIRS, 24 * steps)
+    run = Run(students.copied(teacher), students.LR, students.DECAY)
+    recipe = {"seed": SEED, "steps": steps, "batch": students.BATCH, "lr": run.lr, "decay": run.decay,
+              "rate": run.rate.__name__, "pairs": n, "evaluations a pair": PLAN.steps,
+              "products": str(shapes.products(device))} | students.begun(teacher)
+    about = {"recipe": __name__, "use": {"steps": 1, "of": 1, "spacing": samples.SPACING, "sampler": "ddim"}}
+    path = training.make("one_step", run, partial(loss, n=n, device=device), recipe, students.like(teacher) | about, examine, out,
+                         minutes)
+    if path is not None:
+        samples.forget(PLAN._replace(size=min(PLAN.size, n)))
+    return path
+
+
+examine = partial(students.examine, name="one_step")
