@@ -8,4 +8,4 @@ from .point import measure, recorded
 
 __all__ = ["measure", "recorded"]
 NAMES = ("digits", "samplers", "loop", "unet", "race", "quant", "calibration", "instructions", "kernels", "tune",
-         "shape_search", "candidate", "guidance", "conditions", "labs", "graders", "tests")
+         "shape_search", "candidate", "guidance", "conditions", "plane", "distill", "labs", "graders", "tests")

@@ -48,6 +48,8 @@ def train(count: int, device: str = "cpu", out: Path | str | None = None, steps:
     Its teacher is read from `out`, or else from the course's own checkpoints. look: what examines the stored weights.
     """
     torch.manual_seed(SEED)
+    if count not in STEPS:
+        raise ValueError(f"students take {', '.join(map(str, STEPS))} steps, {FULL} halved again and again, got {count}")
     name, teacher = f"progressive_{count}", students.teacher(teacher_of(count), out, device)
     grid = stops(shapes.SCHEDULE(), 2 * count, FULL, samples.SPACING)
     run = Run(students.copied(teacher), students.LR, students.DECAY)

@@ -16,6 +16,7 @@ from ..models import checkpoints, reader, samples, store
 from ..models.students import student
 
 SEED, BATCH, LR, DECAY = 0, 24, 3e-4, 0.998
+SAME = {"pred": "v", "schedule": "cosine", "classes": len(data.KINDS)}         # what student and teacher must have in common
 
 
 class Teacher(NamedTuple):
@@ -26,10 +27,14 @@ class Teacher(NamedTuple):
 
 
 def teacher(name: str, folder: Path | str | None = None, device: str = "cpu") -> Teacher:
-    """A checkpoint from `folder`, or else from the course's own."""
+    """A checkpoint from `folder`, or else from the course's own; ValueError unless it is of the course model's kind."""
     own = folder is not None and (Path(folder) / f"{name}.json").exists()
     folder = folder if own else None
-    return Teacher(name, store.card(name, folder), checkpoints.load(name, folder).to(device))
+    card = store.card(name, folder)
+    for key, want in SAME.items():
+        if card.get(key) != want:
+            raise ValueError(f"{name!r} cannot teach a student here: its {key} is {card.get(key)!r}, and a student's is {want!r}")
+    return Teacher(name, card, checkpoints.load(name, folder).to(device))
 
 
 def copied(teacher: Teacher) -> nn.Module:

@@ -1,8 +1,8 @@
 """A student of one step with a critic: UFOGen (Xu et al. 2023) from the course model; lab 04.
 
-Maker and critic take turns in one training, one step of the maker for two of the critic. The maker begins as the course model; the
-critic is that model's way down with a last layer of zeros, told the kind as well. Three in four guesses are made in pure noise,
-where the student is used. Both take steps without momentum (the first beta of AdamW is 0), as in the authors' code: with it they
+Maker and critic take turns in one training, one step of the maker for two of the critic. The maker begins as the course model;
+the critic is that model's way down with a last layer of zeros, told the kind as well. Three in four guesses are made in pure
+noise, where the student is used. Both take steps without momentum (the first beta of AdamW is 0), as in the authors' code: with it they
 chase each other in circles.
 """
 from functools import partial
@@ -56,8 +56,8 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     torch.manual_seed(SEED)
     teacher = students.teacher("shapes", None, device)
     run = Run(pair(teacher).to(device), LR, students.DECAY, betas=BETAS)
-    recipe = {"seed": SEED, "steps": steps or STEPS, "batch": students.BATCH, "lr": run.lr, "decay": run.decay,
-              "betas": BETAS, "rate": run.rate.__name__, "pull": PULL, "products": str(shapes.products(device))} | students.begun(teacher)
+    recipe = {"seed": SEED, "steps": steps or STEPS, "batch": students.BATCH, "lr": run.lr, "decay": run.decay, "betas": BETAS,
+              "rate": run.rate.__name__, "pull": PULL, "products": str(shapes.products(device))} | students.begun(teacher)
     about = {"recipe": __name__, "use": {"steps": 1, "of": 1, "spacing": samples.SPACING, "sampler": "ddim"}}
     return training.make("ufogen", run, partial(loss, device=device), recipe, students.like(teacher) | about, examine, out,
                          minutes, part=lambda net: net["maker"])

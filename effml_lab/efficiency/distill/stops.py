@@ -24,7 +24,8 @@ def weight(level: Level, kind: str = "floor") -> Tensor:
     """What a squared error of x0 counts at a level, in its shape. kind: a key of WEIGHTS; "cap" is there as a control."""
     if kind not in WEIGHTS:
         raise ValueError(f"unknown weight {kind!r}: choose one of {', '.join(WEIGHTS)}")
-    return WEIGHTS[kind](torch.as_tensor(level.alpha / level.sigma) ** 2)
+    ratio = level.alpha / level.sigma
+    return WEIGHTS[kind]((ratio if isinstance(ratio, Tensor) else torch.tensor(ratio, dtype=torch.float64)) ** 2)
 
 
 def error(guess: Tensor, want: Tensor, level: Level, kind: str = "floor") -> Tensor:

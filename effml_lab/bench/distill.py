@@ -1,0 +1,122 @@
+"""`bench distill`: pictures of one to eight evaluations, by students of the course model and by solvers that cost no training.
+
+All sets start from the same noises and ask for the same kinds, unguided, so they pair off picture by picture.
+  frechet, kid, wanted, evenness   as `bench samplers` has them
+  rmse_median, rmse, moved         to the course model's 64 steps of DDIM from the same noises (`quality.paired_errors`). A
+                                   consistency model of several steps draws fresh noise: it has them, and they say little
+Solvers stand on three grids. A row of a student also says what its training cost, from the weights of the course model on, the
+rounds before it included: calls of the student that were learned from (each with a pass back, so of three times the work) and
+calls without one, of teachers and of slow copies, both in pictures. Rows of `weighted` give the error of v to the guided
+teacher's, for what is told in one call and for doing nothing.
+"""
+from pathlib import Path
+from typing import Callable, NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from .. import folders
+from ..diffusion import samplers
+from ..diffusion.denoise import Denoiser
+from ..diffusion.guidance import guided
+from ..diffusion.levels import Level
+from ..measure import quality
+from ..models import checkpoints, judges, reader, store
+from ..models.samples import SPACING
+from ..models.students import SAMPLERS, stops
+from ..recipes import shapes, students, weighted
+from . import real
+from .samplers import figures, recorder
+
+N, SIZE, FULL, COUNTS = 1200, 100, 64, (1, 2, 4, 8)
+FREE = {"ddim": samplers.ddim, "dpmpp_2m": samplers.dpmpp_2m, "unipc": samplers.unipc}
+GRIDS = ("karras", "lambda", "quadratic")
+FRESH = {"consistency": COUNTS, "consistency_alone": COUNTS, "one_step": (1,), "ufogen": (1,)}        # student -> steps
+ASKS = {    # recipe -> calls a picture and step of training: learned from, and without a pass back
+    "progressive": (1, 2), "consistency": (1, 2), "consistency_alone": (1, 1), "weighted": (1, 2), "one_step": (1, 0),
+    "ufogen": (1 / 3, 2 / 3)}
+
+
+class Point(NamedTuple):
+    """A set of pictures to be drawn: a net, its levels, a sampler."""
+    name: str
+    net: str
+    grid: list[Level]
+    sampler: Callable
+    spacing: str
+
+
+def points() -> list[Point]:
+    """All that is drawn, but for the 64 steps that it is compared with."""
+    schedule = shapes.SCHEDULE()
+    free = [Point(f"{name}, {steps} steps, {spacing}", "shapes", schedule.grid(steps, spacing), sampler, spacing)
+            for name, sampler in FREE.items() for steps in COUNTS for spacing in (GRIDS if steps > 1 else GRIDS[:1])]
+    halved = [(f"progressive_{steps}", steps) for steps in reversed(COUNTS)]
+    fresh = [(name, steps) for name, counts in FRESH.items() for steps in counts]
+    return free + [student(name, steps) for name, steps in halved + fresh]
+
+
+def student(name: str, steps: int) -> Point:
+    use = store.card(name)["use"]
+    grid = stops(shapes.SCHEDULE(), steps, max(use["of"], steps), use["spacing"])
+    return Point(f"{name}, {steps} step{'s' * (steps > 1)}", name, grid, SAMPLERS[use["sampler"]], use["spacing"])
+
+
+@torch.no_grad()
+def drawn(point: Point, n: int, device: str) -> Tensor:
+    """n pictures, (n, 3, 32, 32), from noises and fresh noises that depend on the number of the batch alone."""
+    denoise, parts = Denoiser(checkpoints.load(point.net).to(device), "v"), []
+    for i in range(-(-n // SIZE)):
+        x = samplers.start((SIZE, 3, reader.SIZE, reader.SIZE), point.grid, store.seeded(0, i), device)
+        kind = ((i * SIZE + torch.arange(SIZE)) % shapes.CLASSES).to(device)
+        more = {"rng": store.seeded(1, i)} if point.sampler is SAMPLERS["multistep"] else {}
+        parts.append(samplers.last(point.sampler(guided(denoise, kind, None, 1.0), x, point.grid, **more)).cpu())
+    return torch.cat(parts)[:n]
+
+
+def paid(name: str) -> dict[str, float]:
+    """What the training of a student has cost in pictures, all rounds before it included."""
+    if name == "shapes":
+        return {"learned from": 0.0, "without a pass back": 0.0}
+    card = store.card(name)
+    learned, plain = ASKS[card["recipe"].rsplit(".", 1)[1].rstrip("_0123456789")]
+    seen, (before,) = card["steps"] * card["batch"], card["begins with"]
+    mine = {"learned from": seen * learned, "without a pass back": seen * plain + card.get("pairs", 0) * card.get(
+        "evaluations a pair", 0)}
+    return {key: value + mine[key] for key, value in paid(before).items()}
+
+
+@torch.no_grad()
+def told_w(n: int, device: str) -> dict[float, dict[str, quality.Estimate]]:
+    """For each weight of guidance the error of v, relative to the guided teacher's v: of one call that is told w, and of none."""
+    net, base = (Denoiser(checkpoints.load(name).to(device), "v") for name in ("weighted", "shapes"))
+    x, level, kind, _ = weighted.drawn(store.seeded(weighted.SEED, -2), n, high=0.0)
+    x, kind, level, null = x.to(device), kind.to(device), students.moved(level, device), torch.full((1,), shapes.CLASSES)
+    v, found = lambda guess: (level.alpha * x - guess) / level.sigma, {}
+    for w in (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0):
+        want = v(guided(base, kind, null.to(device), w)(x, level))
+        asked = {"class": kind, "w": torch.full((n,), w, device=device)}
+        guesses = {"told w": net(x, level, asked), "nothing": base(x, level, kind)}
+        square = {name: (v(guess) - want).square().flatten(1).mean(1).cpu() for name, guess in guesses.items()}
+        size = want.square().flatten(1).mean(1).cpu()
+        found[w] = {name: quality.bootstrap(lambda pair: (pair[:, 0].mean() / pair[:, 1].mean()).sqrt().item(),
+                                            torch.stack([off, size], 1)) for name, off in square.items()}
+    return found
+
+
+def measure(out: Path | str | None = None, device: str = "cpu", n: int = N) -> str:
+    """Append the rows to distill.jsonl."""
+    append = recorder(folders.results(out) / "distill.jsonl", device)
+    wanted, held = torch.arange(n) % shapes.CLASSES, judges.features("shapes", real.scenes(n)[0])
+    full = Point(f"ddim, {FULL} steps", "shapes", shapes.SCHEDULE().grid(FULL, SPACING), samplers.ddim, SPACING)
+    exact = drawn(full, n, device)
+    append(full.name, figures(exact, wanted, held)[0], {"spacing": SPACING}, nfe=FULL)
+    for point in tqdm(points(), desc="distill", unit="row"):
+        images = drawn(point, n, device)
+        found = figures(images, wanted, held)[0] | quality.paired_errors(images, exact)
+        append(point.name, found, {"spacing": point.spacing, "student": store.card(point.net)["sha256"][:12],
+                                   "training": paid(point.net)}, nfe=len(point.grid) - 1)
+    for w, found in told_w(n, device).items():
+        append(f"weighted, w = {w:g}", found, {"trained on": store.card("weighted")["w"], "training": paid("weighted")}, nfe=1)
+    return f"recorded in {folders.results(out) / 'distill.jsonl'}"

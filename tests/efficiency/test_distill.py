@@ -1,0 +1,278 @@
+"""Distillation: where targets land, how errors count, what holds at the ends, and tiny students that reach their teachers."""
+import copy
+import math
+
+import pytest
+import torch
+from beds import LINEAR, normal, seeded
+from torch import nn
+
+from effml_lab.diffusion import levels, oracle, samplers
+from effml_lab.diffusion.denoise import Denoiser, noised
+from effml_lab.diffusion.guidance import guided
+from effml_lab.diffusion.levels import CLEAN, Level
+from effml_lab.diffusion.step import step
+from effml_lab.diffusion.train import Run, fit
+from effml_lab.efficiency.distill import adversarial, consistency, one_step, progressive
+from effml_lab.efficiency.distill import guided as distilled
+from effml_lab.efficiency.distill.stops import WEIGHTS, aim, error, halve, picked, weight
+from effml_lab.nets.points import PointNet
+
+RING, COSINE = oracle.ring(8, 0.1), levels.cosine()
+LAWS = pytest.mark.parametrize("law", [LINEAR, COSINE, levels.flow(), levels.edm()], ids=["linear", "cosine", "flow", "edm"])
+
+
+@LAWS
+@pytest.mark.parametrize("clean", [False, True])
+def test_one_step_with_the_target_lands_where_two_of_the_teacher_do(law, clean):
+    cur, mid, nxt = law.at(-2.0), law.at(-0.5), CLEAN if clean else law.at(0.7)
+    z = normal(6, 2)
+    ends = list(samplers.ddim(RING.denoise, z, [cur, mid, nxt]))
+    want = progressive.target(RING.denoise, z, cur, mid, nxt)
+    assert (step(z, want, cur, nxt) - ends[1]).abs().max() < 1e-12
+    if clean:                       # the formula is the guess at mid, which others write down as a case of its own
+        assert (want - RING.denoise(ends[0], mid)).abs().max() < 1e-12
+
+
+@LAWS
+def test_the_target_of_rows_at_levels_of_their_own(law):
+    grid, z, index = law.grid(8), normal(5, 2), torch.tensor([0, 2, 6, 4, 6])
+    cur, mid, nxt = (picked(grid, index + i, z) for i in range(3))
+    together = progressive.target(RING.denoise, z, cur, mid, nxt)
+    for row, i in enumerate(index.tolist()):
+        alone = progressive.target(RING.denoise, z[row:row + 1], *grid[i:i + 3])
+        assert (together[row] - alone[0]).abs().max() < 1e-12
+
+
+def test_the_target_is_the_papers_formula():
+    z, (cur, mid, nxt) = normal(4, 2), (LINEAR(900), LINEAR(600), LINEAR(300))
+    end = list(samplers.ddim(RING.denoise, z, [cur, mid, nxt]))[-1]
+    ratio = nxt.sigma / cur.sigma
+    want = (end - ratio * z) / (nxt.alpha - ratio * cur.alpha)
+    assert (progressive.target(RING.denoise, z, cur, mid, nxt) - want).abs().max() < 1e-12
+    assert (aim(z, step(z, want, cur, nxt), cur, nxt) - want).abs().max() < 1e-12
+
+
+def test_no_gradient_reaches_the_teacher():
+    teacher, student = (Denoiser(PointNet(classes=8), "v") for _ in range(2))
+    nn.init.normal_(teacher.net.leave.weight), nn.init.normal_(student.net.leave.weight)
+    progressive.loss(student, teacher, normal(4, 2), *COSINE.grid(2)).backward()
+    assert all(p.grad is None for p in teacher.net.parameters()) and student.net.leave.weight.grad.any()
+
+
+@pytest.mark.parametrize("lam", [-3.0, -0.4, 0.0, 2.0])
+def test_an_error_counts_as_that_of_what_the_weight_is_named_after(lam):
+    level, x, guess, want = LINEAR.at(lam), normal(7, 2), normal(7, 2), normal(7, 2).flip(0)
+    eps = lambda x0: (x - level.alpha * x0) / level.sigma
+    v = lambda x0: level.alpha * eps(x0) - level.sigma * x0
+    of = {"x0": lambda x0: x0, "eps": eps, "v": v}
+    mse = {name: (out(guess) - out(want)).square().mean().item() for name, out in of.items()}
+    for name, value in mse.items():
+        assert error(guess, want, level, name).item() == pytest.approx(value, rel=1e-9)
+    assert error(guess, want, level, "floor").item() == pytest.approx(max(mse["x0"], mse["eps"]), rel=1e-9)
+    assert error(guess, want, level, "cap").item() == pytest.approx(min(mse["x0"], mse["eps"]), rel=1e-9)
+
+
+def test_weights_are_one_for_each_row_and_known_by_name():
+    level = picked(LINEAR.grid(4), torch.tensor([0, 3]), torch.zeros(2, 1, 3, 3))
+    assert all(weight(level, kind).shape == (2, 1, 1, 1) for kind in WEIGHTS)
+    assert weight(LINEAR(999), "floor") == 1 and weight(LINEAR(999), "cap") < 1e-4
+    with pytest.raises(ValueError, match="unknown weight 'snr': choose one of x0, eps, v, floor, cap"):
+        weight(LINEAR(3), "snr")
+
+
+def test_a_grid_halves_until_it_does_not():
+    grid = COSINE.grid(12, "trailing")
+    assert halve(grid) == grid[::2] and halve(halve(grid)) == [grid[0], grid[4], grid[8], grid[12]]
+    for steps in (3, 1):
+        with pytest.raises(ValueError, match=f"half as many steps as its teacher, and {steps} does not halve") as said:
+            halve(COSINE.grid(steps))
+        assert "\n" not in str(said.value)
+
+
+def test_picked_levels_are_those_of_the_grid():
+    grid, x = COSINE.grid(5), torch.zeros(3, 2, 4, 4)
+    level = picked(grid, torch.tensor([5, 0, 2]), x)
+    assert all(field.shape == (3, 1, 1, 1) and field.dtype == torch.float32 for field in level)
+    for k in range(3):
+        assert level[k].flatten().tolist() == pytest.approx([grid[5][k], grid[0][k], grid[2][k]], rel=1e-6)
+    assert picked(grid, torch.tensor([0]), x.half()).t.dtype == torch.float32           # 16 bits have no 999
+
+
+# Consistency
+
+
+def exact(mean: float = 0.7, std: float = 0.3):
+    """The end of the path through x, for data N(mean, std^2): what a perfect consistency model says."""
+    def answer(x, level):
+        return mean + std * (x - level.alpha * mean) / (level.alpha**2 * std**2 + level.sigma**2) ** 0.5
+    return answer, oracle.GaussianMixture(torch.tensor([[mean]], dtype=torch.float64), std)
+
+
+@pytest.mark.parametrize("pred", ["v", "flow", "edm", "eps"])
+def test_a_denoiser_gives_back_what_is_clean(pred):
+    x, net = normal(4, 2), PointNet().double()
+    nn.init.normal_(net.leave.weight)
+    assert (Denoiser(net, pred)(x, CLEAN) - x).abs().max() == 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_papers_boundary_agrees_with_its_peer():
+    from diffusers import CMStochasticIterativeScheduler
+    peer = CMStochasticIterativeScheduler()
+    for sigma in (0.002, 0.01, 1.0, 80.0):
+        ours, theirs = consistency.boundary(sigma), peer.get_scalings_for_boundary_condition(sigma)
+        assert [float(v) for v in ours] == pytest.approx([float(v) for v in theirs], rel=1e-6)
+    assert consistency.boundary(0.002) == (1.0, 0.0)
+
+
+@LAWS
+def test_training_leads_to_the_same_noise_at_the_next_level(law):
+    cur, nxt, x0, eps = law.at(-1.0), law.at(-0.5), normal(5, 2), normal(5, 2).flip(0)
+    assert (step(noised(x0, cur, eps), x0, cur, nxt) - noised(x0, nxt, eps)).abs().max() < 1e-12
+
+
+def test_the_loss_of_the_exact_answer_falls_as_the_square_of_the_square_of_a_step():
+    answer, data = exact()
+    x, found = 2 * normal(64, 1), []
+    for h in (0.2, 0.1):
+        cur, nxt = COSINE.at(-0.5), COSINE.at(-0.5 + h)
+        found.append(consistency.loss(answer, answer, x, data.denoise(x, cur), cur, nxt).item())
+    assert math.log2(found[0] / found[1]) == pytest.approx(4, abs=0.3) and found[1] < 1e-5       # DDIM errs by h^2 a step
+    clean = consistency.loss(data.denoise, answer, x, data.denoise(x, COSINE.at(1.0)), COSINE.at(1.0), CLEAN)
+    assert clean < 1e-20            # into the clean end the copy gives back the guess
+
+
+def test_the_slow_copy_gets_no_gradient():
+    student, slow = (Denoiser(PointNet(), "v") for _ in range(2))
+    x = normal(4, 2)
+    consistency.loss(student, slow, x, 0 * x, *COSINE.grid(2)[:2]).backward()
+    assert student.net.leave.weight.grad is not None and all(p.grad is None for p in slow.net.parameters())
+
+
+def test_multistep_guesses_anew_from_fresh_noise_and_ends_without_any():
+    answer, _ = exact()
+    grid, asked = COSINE.grid(4), []
+
+    def counting(x, level):
+        asked.append(level)
+        return answer(x, level)
+    x = samplers.start((20000, 1), grid, seeded()).double()
+    states = list(consistency.multistep(counting, x, grid, seeded(1)))
+    assert asked == grid[:-1] and torch.equal(states[-1], answer(states[-2], grid[-2]))
+    assert states[-1].mean().item() == pytest.approx(0.7, abs=0.01) and states[-1].std().item() == pytest.approx(0.3, rel=0.02)
+    kept = torch.corrcoef(torch.stack([x.flatten(), states[0].flatten() - grid[1].alpha * answer(x, grid[0]).flatten()]))[0, 1]
+    assert abs(kept) < 0.03         # nothing of the old noise is left
+    assert torch.equal(samplers.last(consistency.multistep(answer, x, grid, seeded(1))), states[-1])
+
+
+# Guidance, one step, a critic
+
+
+def test_guidance_is_distilled_from_the_guided_guess():
+    x, kind, null, w = normal(6, 2), torch.arange(6), torch.tensor([8]), torch.linspace(0, 4, 6).double()
+    level = COSINE.at(-1.0)
+
+    def perfect(x, level, cond):
+        return guided(RING.denoise, cond["class"], null, cond["w"])(x, level)
+    assert distilled.loss(perfect, RING.denoise, x, level, kind, null, w) < 1e-24
+    paper = RING.denoise(x, level, null) + w[:, None] * (RING.denoise(x, level, kind) - RING.denoise(x, level, null))
+    lazy = lambda x, level, cond: RING.denoise(x, level, cond["class"])
+    want = (weight(level, "v") * (lazy(x, level, {"class": kind}) - paper).square()).mean()
+    assert distilled.loss(lazy, RING.denoise, x, level, kind, null, w).item() == pytest.approx(want.item(), rel=1e-9)
+
+
+def test_the_aware_loss_is_the_plain_one_at_weight_one():
+    student, teacher = PointNet(classes=8).double(), PointNet(classes=8).double()
+    nn.init.normal_(student.leave.weight), nn.init.normal_(teacher.leave.weight)
+    z, kind, null, grid = normal(6, 2), torch.arange(6), torch.tensor([8]), COSINE.grid(2)
+    pair = Denoiser(student, "v"), Denoiser(teacher, "v")
+    plain = progressive.loss(*(guided(each, kind, null, 1.0) for each in pair), z, *grid)
+    assert distilled.aware(*pair, z, *grid, kind, null, 1.0).item() == pytest.approx(plain.item(), rel=1e-12)
+    assert distilled.aware(*pair, z, *grid, kind, null, 3.0).item() != pytest.approx(plain.item(), rel=0.01)
+
+
+def test_a_critic_that_knows_nothing_pays_two_coins():
+    real, fake, *eps = (normal(9, 2, seed=seed) for seed in range(4))
+    fake, level = fake.requires_grad_(), COSINE.at(0.0)
+    blind = lambda x, level: 0 * x[:, 0]
+    assert adversarial.critic_loss(blind, real, fake, level, eps).item() == pytest.approx(2 * math.log(2))
+    sharp = lambda x, level: 1e4 * torch.where((x - noised(real, level, eps[0])).abs().sum(1) < 1e-6, 1.0, -1.0)
+    assert adversarial.critic_loss(sharp, real, fake, level, eps) < 1e-6
+    assert adversarial.critic_loss(lambda x, level: x[:, 0], real, fake, level, eps).grad_fn is None        # fakes are given
+    apart = (real - fake).square().mean().item()
+    for t, counts in ((999, LINEAR(999).alpha**2 / LINEAR(999).sigma**2), (1, 1.0)):        # the pull fades in pure noise
+        found = adversarial.maker_loss(blind, real, fake, LINEAR(t), level, eps[0], 1.0)
+        assert found.item() == pytest.approx(math.log(2) + counts * apart, rel=1e-5)
+
+
+def test_jumps_go_down_and_turns_leave_the_other_alone():
+    cur, nxt = adversarial.jumps(32, 20000, seeded())
+    assert ((cur >= 0) & (cur < nxt) & (nxt <= 31)).all() and len(nxt.unique()) == 31 and len(cur.unique()) == 31
+    assert (cur == 0).double().mean().item() == pytest.approx(0.75 + 0.25 / 31, abs=0.01)
+    net = nn.ModuleDict({"maker": nn.Linear(2, 2), "critic": nn.Linear(2, 1)})
+    for at in range(6):
+        makers = adversarial.turn(net, at)
+        assert makers == (at % 3 == 0)
+        assert net["maker"].weight.requires_grad == makers and net["critic"].weight.requires_grad != makers
+
+
+def taught(begin: nn.Module, loss, steps: int, lr: float = 3e-3) -> nn.Module:
+    run = Run(copy.deepcopy(begin), lr, decay=0.98)
+    for _ in fit(run, loss, steps, warmup=10):
+        pass
+    return run.ema
+
+
+@pytest.fixture(scope="module")
+def teacher() -> PointNet:
+    """A small net that has learned the exact guess, roughly."""
+    torch.manual_seed(0)
+    data = oracle.ring(8, 0.1, torch.float32)
+
+    def loss(net, at):
+        level = picked(COSINE.grid(8, "trailing"), torch.randint(8, (256,), generator=seeded(at)), torch.zeros(256, 2))
+        x = noised(data.sample(256, seeded(at)), level, normal(256, 2, seed=at))
+        return error(Denoiser(net, "v")(x, level), data.denoise(x, level), level, "v")
+    return taught(PointNet(width=64), loss, 400)
+
+
+def ends(net, steps: int):
+    grid = COSINE.grid(8, "trailing")[::8 // steps]
+    return samplers.last(samplers.ddim(Denoiser(net, "v"), samplers.start((500, 2), grid, seeded(7)), grid))
+
+
+def apart(a, b) -> float:
+    return (a - b).square().sum(1).mean().sqrt().item()
+
+
+def test_a_tiny_student_reaches_its_teacher(teacher):
+    grid, data, net = COSINE.grid(8, "trailing"), oracle.ring(8, 0.1, torch.float32), teacher
+    for steps in (4, 2):
+        stops, above = grid[::4 // steps], Denoiser(net, "v")
+
+        def loss(net, at):
+            index = 2 * torch.randint(steps, (256,), generator=seeded(at))
+            cur, mid, nxt = (picked(stops, index + i, torch.zeros(256, 2)) for i in range(3))
+            z = noised(data.sample(256, seeded(at)), cur, normal(256, 2, seed=at))
+            return progressive.loss(Denoiser(net, "v"), above, z, cur, mid, nxt)
+        net = taught(net.requires_grad_(), loss, 250)
+    want = ends(teacher, 8)
+    assert apart(ends(net, 2), want) < 0.5 * apart(ends(teacher, 2), want)
+
+
+def test_pairs_must_keep_their_noise(teacher):
+    grid = COSINE.grid(8, "trailing")
+    x = samplers.start((1000, 2), grid, seeded(3))
+    image = samplers.last(samplers.ddim(Denoiser(teacher, "v"), x, grid))
+    for shown, far in ((image, False), (image[torch.randperm(1000, generator=seeded(4))], True)):
+        net = taught(teacher.requires_grad_(), lambda net, at: one_step.loss(Denoiser(net, "v"), x, shown, grid[0]), 150)
+        drawn = ends(net, 1)
+        assert (drawn.std(0).norm() < 0.2 * image.std(0).norm()) == far
+        assert (apart(drawn, ends(teacher, 8)) < 0.5) != far
+
+
+def test_level_of_a_float_may_stand_for_all_rows():
+    z = normal(3, 2)
+    assert torch.equal(progressive.target(RING.denoise, z, *COSINE.grid(2)),
+                       progressive.target(RING.denoise, z, *(Level(*level) for level in COSINE.grid(2))))
