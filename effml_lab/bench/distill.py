@@ -7,7 +7,7 @@ All sets start from the same noises and ask for the same kinds, unguided, so the
 Solvers stand on three grids. A row of a student also says what its training cost, from the weights of the course model on, the
 rounds before it included: calls of the student that were learned from (each with a pass back, so of three times the work) and
 calls without one, of teachers and of slow copies, both in pictures. Rows of `weighted` give the error of v to the guided
-teacher's, for what is told in one call and for doing nothing.
+teacher's, for what is told in one call and for doing nothing. Ratios are of pooled errors, DDIM on its best grid.
 """
 from pathlib import Path
 from typing import Callable, NamedTuple
@@ -27,7 +27,7 @@ from ..models.samples import SPACING
 from ..models.students import SAMPLERS, stops
 from ..recipes import shapes, students, weighted
 from . import real
-from .samplers import figures, recorder
+from .samplers import figures, gaps, recorder
 
 N, SIZE, FULL, COUNTS = 1200, 100, 64, (1, 2, 4, 8)
 FREE = {"ddim": samplers.ddim, "dpmpp_2m": samplers.dpmpp_2m, "unipc": samplers.unipc}
@@ -47,10 +47,14 @@ class Point(NamedTuple):
     spacing: str
 
 
+def counted(steps: int) -> str:
+    return f"{steps} step{'s' * (steps > 1)}"
+
+
 def points() -> list[Point]:
     """All that is drawn, but for the 64 steps that it is compared with."""
     schedule = shapes.SCHEDULE()
-    free = [Point(f"{name}, {steps} steps, {spacing}", "shapes", schedule.grid(steps, spacing), sampler, spacing)
+    free = [Point(f"{name}, {counted(steps)}, {spacing}", "shapes", schedule.grid(steps, spacing), sampler, spacing)
             for name, sampler in FREE.items() for steps in COUNTS for spacing in (GRIDS if steps > 1 else GRIDS[:1])]
     halved = [(f"progressive_{steps}", steps) for steps in reversed(COUNTS)]
     fresh = [(name, steps) for name, counts in FRESH.items() for steps in counts]
@@ -60,7 +64,7 @@ def points() -> list[Point]:
 def student(name: str, steps: int) -> Point:
     use = store.card(name)["use"]
     grid = stops(shapes.SCHEDULE(), steps, max(use["of"], steps), use["spacing"])
-    return Point(f"{name}, {steps} step{'s' * (steps > 1)}", name, grid, SAMPLERS[use["sampler"]], use["spacing"])
+    return Point(f"{name}, {counted(steps)}", name, grid, SAMPLERS[use["sampler"]], use["spacing"])
 
 
 @torch.no_grad()
@@ -105,6 +109,16 @@ def told_w(n: int, device: str) -> dict[float, dict[str, quality.Estimate]]:
     return found
 
 
+def against_ddim(off: dict[str, Tensor], steps: int) -> tuple[dict[str, quality.Estimate], dict]:
+    """The pooled error of the progressive student over that of DDIM on its best grid, and which that is.
+
+    off: name of a point -> squared errors of its pictures (n,).
+    """
+    best = min((name for name in off if name.startswith(f"ddim, {counted(steps)},")), key=lambda name: off[name].mean())
+    pair = torch.stack([off[f"progressive_{steps}, {counted(steps)}"], off[best]], 1)
+    return {"ratio": quality.bootstrap(lambda p: (p[:, 0].mean() / p[:, 1].mean()).sqrt().item(), pair)}, {"over": best}
+
+
 def measure(out: Path | str | None = None, device: str = "cpu", n: int = N) -> str:
     """Append the rows to distill.jsonl."""
     append = recorder(folders.results(out) / "distill.jsonl", device)
@@ -112,11 +126,15 @@ def measure(out: Path | str | None = None, device: str = "cpu", n: int = N) -> s
     full = Point(f"ddim, {FULL} steps", "shapes", shapes.SCHEDULE().grid(FULL, SPACING), samplers.ddim, SPACING)
     exact = drawn(full, n, device)
     append(full.name, figures(exact, wanted, held)[0], {"spacing": SPACING}, nfe=FULL)
+    off = {}
     for point in tqdm(points(), desc="distill", unit="row"):
         images = drawn(point, n, device)
+        off[point.name] = gaps(images, exact)
         found = figures(images, wanted, held)[0] | quality.paired_errors(images, exact)
         append(point.name, found, {"spacing": point.spacing, "student": store.card(point.net)["sha256"][:12],
                                    "training": paid(point.net)}, nfe=len(point.grid) - 1)
+    for steps in COUNTS:
+        append(f"progressive over ddim, {counted(steps)}", *against_ddim(off, steps))
     for w, found in told_w(n, device).items():
         append(f"weighted, w = {w:g}", found, {"trained on": store.card("weighted")["w"], "training": paid("weighted")}, nfe=1)
     return f"recorded in {folders.results(out) / 'distill.jsonl'}"

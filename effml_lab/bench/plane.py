@@ -50,7 +50,8 @@ def found(points: Tensor, exact: Tensor) -> dict[str, float]:
 def over(values: list[dict[str, float]]) -> dict[str, dict]:
     """Mean, least and greatest over seeds, as estimates."""
     columns = {key: torch.tensor([value[key] for value in values], dtype=torch.float64) for key in values[0]}
-    return {key: quality.Estimate(v.mean().item(), v.min().item(), v.max().item(), len(v))._asdict() for key, v in columns.items()}
+    told = {key: quality.Estimate(v.mean().item(), v.min().item(), v.max().item(), len(v)) for key, v in columns.items()}
+    return {key: estimate._asdict() for key, estimate in told.items()}
 
 
 def free(teacher: nn.Module, exact: Tensor):

@@ -2,8 +2,8 @@
 
 Maker and critic take turns in one training, one step of the maker for two of the critic. The maker begins as the course model;
 the critic is that model's way down with a last layer of zeros, told the kind as well. Three in four guesses are made in pure
-noise, where the student is used. Both take steps without momentum (the first beta of AdamW is 0), as in the authors' code: with it they
-chase each other in circles.
+noise, where the student is used. Both take steps without momentum (the first beta of AdamW is 0), as in the authors' code: on
+the plane `bench plane` measures what momentum does to them.
 """
 from functools import partial
 from pathlib import Path

@@ -53,6 +53,19 @@ def asked(results: Path) -> Lines:
             interval(words.quality["all four"]))
 
 
+def trained_away(results: Path) -> Lines:
+    """Four steps: a progressive student beside the best solver."""
+    recorded = latest(results, "distill")
+    four, over = recorded.get("progressive_4, 4 steps"), recorded.get("progressive over ddim, 4 steps")
+    solvers = [row for name, row in recorded.items() if ", 4 steps, " in name]
+    if four and over and solvers:
+        best = max(solvers, key=lambda row: row.quality["wanted"]["value"])
+        what = "share that shows the wanted kind, error to 64 steps over that of DDIM's four"
+        yield f"Four steps, distilled (progressive): {what}", (
+            f"{interval(four.quality['wanted'])}, the best solver ({best.technique}) {interval(best.quality['wanted'])}; "
+            f"{ratio(over)}")
+
+
 def saved(record: records.Record) -> float:
     """The share of multiply-adds that a net of the course saves by its stem."""
     shape, net = record.settings["shape"], record.settings["net"]
@@ -89,7 +102,7 @@ def four_bits(results: Path) -> Lines:
 
 
 def lines(results: Path) -> Lines:
-    for source in (graders, labs, speed, asked, peers, four_bits):
+    for source in (graders, labs, speed, asked, trained_away, peers, four_bits):
         yield from source(results)
     if all("interpreted" in row.device for row in latest(results, "kernels").values()):
         yield "Speed of the fused 4-bit kernels", "not measured: no GPU has been at hand yet"

@@ -142,6 +142,30 @@ def conditions(results: Path) -> Lines:
             yield name, interval(row.quality["ratio"])
 
 
+def distilled(results: Path) -> Lines:
+    """Students beside solvers at equal evaluations, what guidance in one call leaves, and what the trainings cost."""
+    for name, row in latest(results, "distill").items():
+        told = row.quality
+        if "told w" in told:
+            yield f"Error of v in one call, {name}", f"{interval(told['told w'])}; doing nothing {interval(told['nothing'])}"
+        elif "ratio" in told:
+            yield f"Error of pictures, {name} ({row.settings['over']})", f"{interval(told['ratio'])} times"
+        else:
+            error = f"; error {interval(told['rmse'])}, median {interval(told['rmse_median'])}, moved {interval(told['moved'])}" \
+                if "rmse" in told else ""
+            yield f"{name} (n = {told['wanted']['n']})", (
+                f"wanted kind {interval(told['wanted'])}; distance {interval(told['frechet'])}{error}")
+
+
+def plane(results: Path) -> Lines:
+    """Every distillation on the ring: mean, least and greatest over seeds of training."""
+    for name, row in latest(results, "plane").items():
+        told = row.quality
+        more = f"; within a mode {interval(told['within'])}, modes {told['modes']['value']:.3g}; MMD {interval(told['mmd'])}" \
+            if "within" in told else ""
+        yield name[0].upper() + name[1:], f"error {interval(told['error'])}{more}"
+
+
 def beside(file: str, what: str) -> Callable[[Path], Lines]:
     """The ratios to diffusers' code that a file holds: a loop, a training step, the loss after equal time."""
     def lines(results: Path) -> Lines:
