@@ -61,8 +61,8 @@ part = lambda estimate: f"{estimate['value']:.3f} ({estimate['low']:.3f} to {est
 # $$\text{AdaGN}(h, \text{emb}) = \text{norm}(h)\,(1 + \gamma) + \beta, \qquad (\gamma, \beta) = \text{linear}(\text{emb}).
 # \tag{Dhariwal and Nichol 2021}$$
 #
-# A sum can only move a feature; a factor can also switch it off, for this image alone. The $1 +$ is there for the beginning: the
-# linear layer starts at zero, and a network that has just been given a condition must not be another network.
+# A sum can only move a feature; a factor can also switch it off, for this image alone. The $1 +$ is there for the beginning:
+# the linear layer starts at zero, and a network that has just been given a condition must not be another network.
 #
 # **Exercise 1: scale and shift** (about 2 lines). `linear(emb)` has shape `(B, 2 C)`; $\gamma$ is its first half, $\beta$ the
 # second.
@@ -119,8 +119,8 @@ if told_better:
 # ## 2 · Two networks in one
 #
 # Guidance, as you will see, needs two guesses: one that knows what was asked for, and one that does not. One network can make
-# both. In training a share $p$ of the conditions, 0.1 in the course's models, is replaced by $\varnothing$: one more class, with
-# an embedding of its own. (Not class 0, and not a vector of zeros that was never trained.)
+# both. In training a share $p$ of the conditions, 0.1 in the course's models, is replaced by $\varnothing$: one more class,
+# with an embedding of its own. (Not class 0, and not a vector of zeros that was never trained.)
 #
 # **Exercise 2: drop labels** (about 2 lines). Each label has a chance of its own.
 #
@@ -159,9 +159,9 @@ with figure("How often each of six kinds, and no kind, is left among 6,000 label
 # $$\nabla_x \log p(x \mid y) = \nabla_x \log p(x) + \nabla_x \log p(y \mid x).$$
 #
 # The first term is the unconditional network, by Tweedie's formula of lab 02; the second is the gradient of a classifier, which
-# autograd works out. Dhariwal and Nichol (2021) multiply it by a scale $s$. By Tweedie's formula a score and a guess of $x_0$ are
-# the same thing, $\nabla \log p = (\alpha\,\hat x_0 - x) / \sigma^2$; put that in on the left and for the first term, solve for
-# the guess on the left, and $x$ falls out:
+# autograd works out. Dhariwal and Nichol (2021) multiply it by a scale $s$. By Tweedie's formula a score and a guess of $x_0$
+# are the same thing, $\nabla \log p = (\alpha\,\hat x_0 - x) / \sigma^2$; put that in on the left and for the first term, solve
+# for the guess on the left, and $x$ falls out:
 #
 # $$\hat x_0^{\,\text{guided}} = \hat x_0 + s\,\frac{\sigma^2}{\alpha}\,\nabla_x \log p(y \mid x).$$
 #
@@ -171,11 +171,11 @@ with figure("How often each of six kinds, and no kind, is left among 6,000 label
 #
 # <details><summary>Hint</summary>
 #
-# Samplers run without gradients. Inside of `guide` switch them on for a few lines, with the context
-# `torch.enable_grad()`: make a copy of x that asks for a gradient, `x.detach().requires_grad_()`, and take
-# `torch.autograd.grad(value, copy)[0]`, where `value` is a single number. Let it be the sum, over the images, of the
-# log-probability of each image's own class: `gather`, or an index with two rows, `torch.arange(len(y))` and `y`. The gradient of
-# a sum leaves each image its own. Add it outside of the `with`.
+# Samplers run without gradients. Inside of `guide` switch them on for a few lines, with the context `torch.enable_grad()`: make
+# a copy of x that asks for a gradient, `x.detach().requires_grad_()`, and take `torch.autograd.grad(value, copy)[0]`, where
+# `value` is a single number. Let it be the sum, over the images, of the log-probability of each image's own class: `gather`, or
+# an index with two rows, `torch.arange(len(y))` and `y`. The gradient of a sum leaves each image its own. Add it outside of the
+# `with`.
 #
 # </details>
 
@@ -235,12 +235,12 @@ with figure("Samples of four overlapping classes under classifier guidance towar
 # \tag{Ho and Salimans 2021, eq. 6}$$
 #
 # This is **classifier-free guidance** (CFG). Its $w$ is the $s$ of section 3: at 0 no class is asked for, at 1 the class as it
-# is, and the second guess is not needed. Here $w = 1$ is called "guidance off". The paper counts from this point: its $w$ is ours less 1. Code of others may mean
-# either, so ask before you compare.
+# is, and the second guess is not needed. Here $w = 1$ is called "guidance off". The paper counts from this point: its $w$ is
+# ours less 1. Code of others may mean either, so ask before you compare.
 #
-# Two rules. Both guesses go into **one call** with a batch twice as large, at the one level: two evaluations a picture still, but
-# one call. And
-# whoever wants to clip pictures clips what was guided, not the two guesses: after clipping, their difference is another one.
+# Two rules. Both guesses go into **one call** with a batch twice as large, at the one level: two evaluations a picture still,
+# but one call. And whoever wants to clip pictures clips what was guided, not the two guesses: after clipping, their difference
+# is another one.
 #
 # **Exercise 4: classifier-free guidance** (about 5 lines). At $w = 1$ only the condition is asked, for half the price.
 #
@@ -282,9 +282,9 @@ except NotImplementedError:
 # since the two learned different things.
 #
 # **Now a claim to be tested.** It is often said that guidance samples from a sharpened class, $p(x \mid y)^w\,p(x)^{1 - w}$. At
-# each noise level the *score* that is followed is indeed that of such a product, of two *noisy* densities. But first to multiply
-# and then to add noise gives another density than first to add noise and then to multiply. So the claim does not follow. The
-# next cell draws both, on the same axes.
+# each noise level the *score* that is followed is indeed that of such a product, of two *noisy* densities. But first to
+# multiply and then to add noise gives another density than first to add noise and then to multiply. So the claim does not
+# follow. The next cell draws both, on the same axes.
 
 # %%
 def sharpened(z, w):
@@ -331,8 +331,8 @@ check("03-read-overshoot", overshoot_read, points=1)
 # The course's model of `shapes` was told the kind, and the kind was dropped one time in ten. Nobody ever told it the *size*: of
 # the shapes it was trained on, half are small. A judge, a classifier of clean pictures, reads both.
 #
-# **Predict before you look.** The next cell prints the share of small shapes without guidance, at $w = 1$. Which share, from 0 to
-# 1, will it be at $w = 3$, with the same noises?
+# **Predict before you look.** The next cell prints the share of small shapes without guidance, at $w = 1$. Which share, from 0
+# to 1, will it be at $w = 3$, with the same noises?
 
 # %%
 recorded = bench.recorded("guidance")
@@ -415,10 +415,10 @@ else:
     print("Nothing is recorded in this copy of the course: `python -m effml_lab bench guidance` does it.")
 
 # %% [markdown]
-# Read all four. This model draws the wanted kind nineteen times in twenty without guidance; a little guidance wins most of
-# what is left, and the distance to real shapes cannot be told from that at $w = 1$. With more, nothing is won any longer,
-# small shapes become rare, and the distance *grows*. (The Fréchet distance compares the means and covariances of what the judge
-# makes of two sets of pictures; evenness is how evenly colours, sizes and grounds occur, 1 being all alike.) What is the distance
+# Read all four. This model draws the wanted kind nineteen times in twenty without guidance; a little guidance wins most of what
+# is left, and the distance to real shapes cannot be told from that at $w = 1$. With more, nothing is won any longer, small
+# shapes become rare, and the distance *grows*. (The Fréchet distance compares the means and covariances of what the judge makes
+# of two sets of pictures; evenness is how evenly colours, sizes and grounds occur, 1 being all alike.) What is the distance
 # made of? It was recorded a second time, against real shapes that were chosen so that as many of them are small as of the
 # pictures: then too few small ones cannot count. The next cell prints both.
 
@@ -430,8 +430,8 @@ for row in rows:
 
 # %% [markdown]
 # At $w = 3$ and 5 the second is much the smaller: most of the price is that too few shapes are small. Not all of it; at $w = 5$
-# something is left. (At $w = 1$ the intervals overlap: that difference is chance.) But why should the size change, of all things?
-# You will be asked at the end.
+# something is left. (At $w = 1$ the intervals overlap: that difference is chance.) But why should the size change, of all
+# things? You will be asked at the end.
 #
 # **A place to pause.** From here on nothing of yours is needed from above, but for your point in the last cell, which takes
 # `guided` of exercise 4. What follows takes guidance and samplers from the package, and the cell below defines the rest again.
@@ -440,7 +440,8 @@ for row in rows:
 #
 # At high noise the two guesses differ much, and what is decided there is hard to undo. At low noise they hardly differ, and
 # guidance is paid for nothing. Kynkäänniemi et al. (2024) guide on an *interval* of $\sigma / \alpha$ alone, and take the
-# conditional guess elsewhere: for one evaluation instead of two. Which interval is a matter of trying; for this model (0.3, 5] did.
+# conditional guess elsewhere: for one evaluation instead of two. Which interval is a matter of trying; for this model (0.3, 5]
+# did.
 #
 # **Exercise 6: guidance on an interval** (about 4 lines). `guide` and `plain` are denoisers; choose between them by the level:
 # guided where `low < sigma / alpha <= high`.
@@ -492,8 +493,8 @@ for name, row in recorded.items():
 # Five of the twenty levels lie inside (0.3, 5], and so are guided. The rows named *inside* were measured with that interval; *a
 # classifier* is section 3 with a network, the course's `shapes_noisy`, whose own work is not counted in the evaluations.
 #
-# **Read a number.** With how few evaluations a picture do at least 97 pictures in 100 show the wanted kind? Take all rows whose name
-# has a *w*, as recorded.
+# **Read a number.** With how few evaluations a picture do at least 97 pictures in 100 show the wanted kind? Take all rows whose
+# name has a *w*, as recorded.
 
 # %%
 enough_read = ...
@@ -507,11 +508,11 @@ enough_read = min(good, default=0)
 check("03-read-enough", enough_read, points=1)
 
 # %% [markdown]
-# On the interval the gain stays and the harm goes: the kind is as good as with guidance everywhere, the share of small shapes and
-# the distance are those of $w = 1$ or better, whatever the weight. (Look at the square above, though: when the pull sets in half
-# way, a picture can be caught between two colours.) So it was the pull at high noise, above $\sigma / \alpha = 5$,
-# that decided sizes which nobody had asked for. (A network's own classifier, `shapes_noisy`, is far behind: at high noise
-# $\sigma^2 / \alpha$ is above 100 and multiplies what is merely its error.)
+# On the interval the gain stays and the harm goes: the kind is as good as with guidance everywhere, the share of small shapes
+# and the distance are those of $w = 1$ or better, whatever the weight. (Look at the square above, though: when the pull sets in
+# half way, a picture can be caught between two colours.) So it was the pull at high noise, above $\sigma / \alpha = 5$, that
+# decided sizes which nobody had asked for. (A network's own classifier, `shapes_noisy`, is far behind: at high noise $\sigma^2
+# / \alpha$ is above 100 and multiplies what is merely its error.)
 #
 # ## 7 · In words
 #
@@ -521,17 +522,17 @@ check("03-read-enough", enough_read, points=1)
 # $$\text{read} = \text{softmax}\!\Big( \frac{q\,k^\top}{\sqrt d} \Big)\,v. \tag{Vaswani et al. 2017, eq. 1}$$
 #
 # The softmax runs over the words: each pixel shares out its attention. Sentences of a batch differ in length, so short ones are
-# *padded*, and padding must get no weight at all: its scores become $-\infty$ before the softmax. Several *heads* do this side by
-# side, each with $d = C / \text{heads}$ neighbouring channels of the $C$.
+# *padded*, and padding must get no weight at all: its scores become $-\infty$ before the softmax. Several *heads* do this side
+# by side, each with $d = C / \text{heads}$ neighbouring channels of the $C$.
 #
 # **Exercise 7: pixels read words** (about 6 lines). `q` is `(B, N, C)`; `kv` is `(B, L, 2 C)`, keys first; `pad` is `(B, L)`,
 # true where there is no word.
 #
 # <details><summary>Hint</summary>
 #
-# `t.unflatten(2, (heads, -1)).transpose(1, 2)` cuts (B, N, C) into (B, heads, N, d); `.transpose(1, 2).flatten(2)` puts it back.
-# `scores.masked_fill(mask, -torch.inf)`; the mask needs the axes of the scores, (B, heads, N, L): index it with
-# `[:, None, None, :]`.
+# `t.unflatten(2, (heads, -1)).transpose(1, 2)` cuts (B, N, C) into (B, heads, N, d); `.transpose(1, 2).flatten(2)` puts it
+# back. `scores.masked_fill(mask, -torch.inf)`; the mask needs the axes of the scores, (B, heads, N, L): index it with `[:,
+# None, None, :]`.
 #
 # </details>
 
@@ -552,8 +553,8 @@ check("03-attention", cross_attention, points=5)
 
 # %% [markdown]
 # The course's model `scenes` draws from captions: it is the model of `shapes` with a small encoder of words and a reader in
-# every block. Your function can show what its pixels look at: give it, for values, one channel a word, and what comes out is the
-# weights themselves.
+# every block. Your function can show what its pixels look at: give it, for values, one channel a word, and what comes out is
+# the weights themselves.
 
 # %%
 scenes, _ = models.denoiser("scenes")
@@ -590,13 +591,14 @@ with figure(f"The picture for the caption '{prompt}', and for five of its words 
         plots.images(ax, one[None], word)
 
 # %% [markdown]
-# Attention maps are tempting. That pixels look at a word where the shape is does not prove that this word draws it there; to know
-# that, change the word.
+# Attention maps are tempting. That pixels look at a word where the shape is does not prove that this word draws it there; to
+# know that, change the word.
 #
 # ## 8 · A prompt is read once
 #
-# Keys and values are made of the words alone: neither of $x$ nor of $t$. So for a whole run they need to be made *once*, for the
-# prompt and for the prompt of nothing. The picture stays the same to the last bit. Yet the obvious code makes them at every call.
+# Keys and values are made of the words alone: neither of $x$ nor of $t$. So for a whole run they need to be made *once*, for
+# the prompt and for the prompt of nothing. The picture stays the same to the last bit. Yet the obvious code makes them at every
+# call.
 #
 # **Exercise 8: remember** (about 3 lines). `encode(tokens)` gives what the network reads of a prompt, and `denoise` takes
 # that as its condition: a dict of tensors, to be handed on as it is. Return a guided denoiser (`guidance.guided` takes such
@@ -605,7 +607,8 @@ with figure(f"The picture for the caption '{prompt}', and for five of its words 
 #
 # <details><summary>Hint</summary>
 #
-# What changes from step to step, x and the level, is known only when the denoiser is called. What can be worked out before that?
+# What changes from step to step, x and the level, is known only when the denoiser is called. What can be worked out before
+# that?
 #
 # </details>
 
@@ -691,8 +694,9 @@ for name, row in recorded.items():
 # ## 9 · By an outline
 #
 # Words say what, not exactly where. **ControlNet** (Zhang et al. 2023) tells a trained network where, pixel by pixel, without
-# touching it. A *copy* of its way down sees the outline $c$ as well; what the copy finds is added to all that the base's own way
-# down leaves for the way up (its skip connections, and last what the middle gives), through layers that begin at **zero**. With $h$ and $h'$ for what the first layer of each makes of $x$:
+# touching it. A *copy* of its way down sees the outline $c$ as well; what the copy finds is added to all that the base's own
+# way down leaves for the way up (its skip connections, and last what the middle gives), through layers that begin at **zero**.
+# With $h$ and $h'$ for what the first layer of each makes of $x$:
 #
 # $$\text{decode}\big(\text{encode}(h) + Z_2(\text{encode}'(h' + Z_1(c)))\big).$$
 #
@@ -770,36 +774,38 @@ for t in (600.0, 800.0, 900.0):
 
 # %% [markdown]
 # **In your own words.** Nobody asked for a size, and nobody trained the model to prefer one. Why does guidance on the *kind*
-# change the *size*, and why does the wanted kind rise while the Fréchet distance gets worse? Answer in five to eight
-# sentences: what the difference of the two guesses is, by Bayes' rule; what that has to do with size, and whether the lab proves it
-# or only fits it; which figures or numbers show what you say, and why the distance minds; and what you would do if you needed small
-# shapes of the wanted kind.
+# change the *size*, and why does the wanted kind rise while the Fréchet distance gets worse? Answer in five to eight sentences:
+# what the difference of the two guesses is, by Bayes' rule; what that has to do with size, and whether the lab proves it or
+# only fits it; which figures or numbers show what you say, and why the distance minds; and what you would do if you needed
+# small shapes of the wanted kind.
 
 # %% [markdown] written="03-why" points=4
-# By Bayes' rule the difference of the two guesses is, up to a factor, the gradient of $\log p(\text{kind} \mid x)$: an
-# implicit classifier of noisy pictures, and following it makes that classifier surer, by whatever way. Under noise a large shape
-# shows its kind more surely than a small one, as the course's own classifier does, so one way to become surer is to become larger.
+# By Bayes' rule the difference of the two guesses is, up to a factor, the gradient of $\log p(\text{kind} \mid x)$: an implicit
+# classifier of noisy pictures, and following it makes that classifier surer, by whatever way. Under noise a large shape shows
+# its kind more surely than a small one, as the course's own classifier does, so one way to become surer is to become larger.
 # That fits the counts: from $w = 1$ to 3 many more small shapes became large than large ones small; and under the explicit
-# classifier, too, small ones become rarer as $s$ grows. It is no proof, since nobody changed the sizes alone. The Fréchet distance
-# compares means and covariances of features over the whole set, so it punishes that the shares are no longer those of real shapes,
-# although the wanted kind rises; against real shapes of the same sizes most of its rise is gone. For small shapes of a kind I would
-# guide on the interval, where the share of small ones stays, or ask for the size, too: the text model can be told.
+# classifier, too, small ones become rarer as $s$ grows. It is no proof, since nobody changed the sizes alone. The Fréchet
+# distance compares means and covariances of features over the whole set, so it punishes that the shares are no longer those of
+# real shapes, although the wanted kind rises; against real shapes of the same sizes most of its rise is gone. For small shapes
+# of a kind I would guide on the interval, where the share of small ones stays, or ask for the size, too: the text model can be
+# told.
 #
 # <!-- ### BEGIN MARK SCHEME -->
-# **Mark scheme.** One point each: (1) the difference of the guesses is the gradient of log p(kind | x), an implicit classifier of
-# noisy pictures; (2) it is surer of large shapes under noise, so that being larger is one way to be surer: half a point where this
-# is told as proven, since nobody changed the sizes alone; (3) half a point for evidence of this lab, used correctly (counts of
-# sizes, the curve of small shapes, accuracy by size, the rows of the interval or of the classifier), and half for the distance as a
-# shift of shares; (4) a sensible way out: an interval, a lower weight, or a condition on the size. Counts differ from run to run:
-# when a lab is graded, fewer pictures are drawn than at home, so a number is right if it is the student's own figure's.
+# **Mark scheme.** One point each: (1) the difference of the guesses is the gradient of log p(kind | x), an implicit classifier
+# of noisy pictures; (2) it is surer of large shapes under noise, so that being larger is one way to be surer: half a point
+# where this is told as proven, since nobody changed the sizes alone; (3) half a point for evidence of this lab, used correctly
+# (counts of sizes, the curve of small shapes, accuracy by size, the rows of the interval or of the classifier), and half for
+# the distance as a shift of shares; (4) a sensible way out: an interval, a lower weight, or a condition on the size. Counts
+# differ from run to run: when a lab is graded, fewer pictures are drawn than at home, so a number is right if it is the
+# student's own figure's.
 # <!-- ### END MARK SCHEME -->
 
 # %% [markdown]
 # ## Summary
 #
-# Guidance is a denoiser around a denoiser: no sampler changed in this lab. It buys what was asked for, it takes away what makes a
-# class hard to recognise, and it costs a second evaluation a step, of which the interval gives some back. A claim about guidance
-# that names one metric says half.
+# Guidance is a denoiser around a denoiser: no sampler changed in this lab. It buys what was asked for, it takes away what makes
+# a class hard to recognise, and it costs a second evaluation a step, of which the interval gives some back. A claim about
+# guidance that names one metric says half.
 #
 # Below are your marks, and your point on the course's plot: 2M with ten steps on the course's model, under your own guidance
 # at $w = 3$, judged by the kernel distance (KID) to real shapes; the other points are lab 02's, without guidance. Yours took

@@ -22,10 +22,11 @@ from ..diffusion.denoise import Denoiser
 from ..diffusion.guidance import guided
 from ..diffusion.levels import Level
 from ..measure import quality
-from ..models import checkpoints, judges, reader, store
+from ..models import checkpoints, judges, reader, store, students
 from ..models.samples import SPACING
-from ..models.students import SAMPLERS, stops
-from ..recipes import shapes, students, weighted
+from ..models.students import SAMPLERS
+from ..recipes import shapes, weighted
+from ..recipes.students import moved
 from . import real
 from .samplers import figures, gaps, recorder
 
@@ -62,9 +63,8 @@ def points() -> list[Point]:
 
 
 def student(name: str, steps: int) -> Point:
-    use = store.card(name)["use"]
-    grid = stops(shapes.SCHEDULE(), steps, max(use["of"], steps), use["spacing"])
-    return Point(f"{name}, {counted(steps)}", name, grid, SAMPLERS[use["sampler"]], use["spacing"])
+    _, grid, sampler = students.student(name, steps=steps)
+    return Point(f"{name}, {counted(steps)}", name, grid, sampler, store.card(name)["use"]["spacing"])
 
 
 @torch.no_grad()
@@ -96,7 +96,7 @@ def told_w(n: int, device: str) -> dict[float, dict[str, quality.Estimate]]:
     """For each weight of guidance the error of v, relative to the guided teacher's v: of one call that is told w, and of none."""
     net, base = (Denoiser(checkpoints.load(name).to(device), "v") for name in ("weighted", "shapes"))
     x, level, kind, _ = weighted.drawn(store.seeded(weighted.SEED, -2), n, high=0.0)
-    x, kind, level, null = x.to(device), kind.to(device), students.moved(level, device), torch.full((1,), shapes.CLASSES)
+    x, kind, level, null = x.to(device), kind.to(device), moved(level, device), torch.full((1,), shapes.CLASSES)
     v, found = lambda guess: (level.alpha * x - guess) / level.sigma, {}
     for w in (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0):
         want = v(guided(base, kind, null.to(device), w)(x, level))

@@ -27,10 +27,10 @@ def stops(schedule: Schedule, steps: int, of: int, spacing: str) -> list[Level]:
     return grid
 
 
-def student(name: str, folder: Path | str | None = None) -> tuple[Denoiser, list[Level], Callable]:
-    """A student as a Denoiser, its stops and its sampler."""
+def student(name: str, folder: Path | str | None = None, steps: int | None = None) -> tuple[Denoiser, list[Level], Callable]:
+    """A student as a Denoiser, its stops and its sampler. steps: another number than it was made for, on the same levels."""
     denoise, schedule = checkpoints.denoiser(name, folder)
     use = store.card(name, folder).get("use")
     if use is None:
         raise ValueError(f"{name!r} is not a student of so many steps: its card names none")
-    return denoise, stops(schedule, use["steps"], use["of"], use["spacing"]), SAMPLERS[use["sampler"]]
+    return denoise, stops(schedule, steps or use["steps"], use["of"], use["spacing"]), SAMPLERS[use["sampler"]]

@@ -17,7 +17,7 @@ from ..models import samples, store
 from ..models.students import stops
 from . import shapes, students, training
 
-SEED, STEPS, PAIRS, HELD = 0, 12000, 24000, 480
+SEED, STEPS, PAIRS = 0, 6000, 12000
 PLAN = samples.Plan("shapes", "dpmpp_2m", 20, samples.SPACING, seed=4)
 
 

@@ -1,6 +1,7 @@
 """Students of the ring's net, each trained in seconds: every distillation of lab 04 where its points can be looked at.
 
-All are told no class, but those of `halved_guided`, and all begin with the weights of the net that teaches them.
+All are told no class, but those of `halved_guided`, and all begin with the weights of the net that teaches them. `loss` and the
+like are the package's; a notebook hands in a student's own.
 """
 import copy
 from functools import partial
@@ -43,6 +44,12 @@ def triples(steps: int, rng: torch.Generator) -> tuple[Tensor, tuple[Level, Leve
     return noised(x0, cur, eps), (cur, mid, nxt), kind
 
 
+def batches(steps: int, count: int, seed: int = 0) -> list[tuple[Tensor, Level, Level, Level]]:
+    """So many batches (z, cur, mid, nxt) for a student of so many steps."""
+    drawn = (triples(steps, store.seeded(seed + 1, i)) for i in range(count))
+    return [(z, *levels) for z, levels, _ in drawn]
+
+
 def halved(teacher: nn.Module, steps: int, weight: str = "floor", training: int = 300, seed: int = 0) -> nn.Module:
     """The progressive student of so many steps of a teacher of twice as many."""
     def loss(net: nn.Module, rng: torch.Generator) -> Tensor:
@@ -52,18 +59,18 @@ def halved(teacher: nn.Module, steps: int, weight: str = "floor", training: int 
 
 
 def halved_guided(teacher: nn.Module, steps: int, w: float = 1.0, share: float = 1.0, null: float = 0.0, training: int = 300,
-                  seed: int = 0) -> nn.Module:
+                  seed: int = 0, loss: Callable = distilled.aware) -> nn.Module:
     """The same of a net that is told the class: in a share of the steps both are guided by w, in the others neither.
 
     null: the share of points that are told no class where nothing is guided, so that this guess is learned too.
     """
-    def loss(net: nn.Module, rng: torch.Generator) -> Tensor:
+    def each(net: nn.Module, rng: torch.Generator) -> Tensor:
         z, levels, kind = triples(steps, rng)
         if w != 1 and torch.rand((), generator=rng) < share:
-            return distilled.aware(Denoiser(net, "v"), Denoiser(teacher, "v"), z, *levels, kind, NOBODY, w, "v")
+            return loss(Denoiser(net, "v"), Denoiser(teacher, "v"), z, *levels, kind, NOBODY, w)
         kind = dropped(kind, NOBODY, null, rng)
-        return progressive.loss(told(net, kind), told(teacher, kind), z, *levels, "v")
-    return ring.learned(teacher, loss, training, seed=seed)
+        return progressive.loss(told(net, kind), told(teacher, kind), z, *levels)
+    return ring.learned(teacher, each, training, seed=seed)
 
 
 def rounds(round: Callable, teacher: nn.Module, to: int, **how) -> dict[int, nn.Module]:
@@ -75,23 +82,25 @@ def rounds(round: Callable, teacher: nn.Module, to: int, **how) -> dict[int, nn.
     return found
 
 
-def by_pairs(teacher: nn.Module, shuffled: bool = False, n: int = 8192, training: int = 1500, seed: int = 0) -> nn.Module:
+def by_pairs(teacher: nn.Module, shuffled: bool = False, n: int = 8192, training: int = 1500, seed: int = 0,
+             loss: Callable = one_step.loss) -> nn.Module:
     """The student of one step, of n stored pairs of the teacher's 32 steps. shuffled: each point with another's noise."""
     x = samplers.start((n, 2), ring.grid(), store.seeded(seed, 1))
     ends = samplers.last(samplers.ddim(told(teacher), x, ring.grid()))
     ends = ends[torch.randperm(n, generator=store.seeded(seed, 2))] if shuffled else ends
 
-    def loss(net: nn.Module, rng: torch.Generator) -> Tensor:
+    def each(net: nn.Module, rng: torch.Generator) -> Tensor:
         rows = torch.randint(n, (ring.BATCH,), generator=rng)
-        return one_step.loss(told(net), x[rows], ends[rows], ring.grid()[0])
-    return ring.learned(teacher, loss, training, seed=seed)
+        return loss(told(net), x[rows], ends[rows], ring.grid()[0])
+    return ring.learned(teacher, each, training, seed=seed)
 
 
-def consistent(teacher: nn.Module, distilled: bool = True, training: int = 1500, seed: int = 0) -> nn.Module:
+def consistent(teacher: nn.Module, distilled: bool = True, training: int = 1500, seed: int = 0,
+               loss: Callable = consistency.loss) -> nn.Module:
     """A consistency model, by the teacher's guesses or by the points themselves; it begins as the teacher either way."""
     run, grid = Run(copy.deepcopy(teacher).train().requires_grad_(), 1e-3, ring.DECAY), ring.grid()
 
-    def loss(net: nn.Module, step: int) -> Tensor:
+    def each(net: nn.Module, step: int) -> Tensor:
         rng = store.seeded(seed + 1, step)
         x0, eps, _ = ring.batch(rng)
         index = torch.randint(ring.FULL, (len(x0),), generator=rng)
@@ -99,14 +108,14 @@ def consistent(teacher: nn.Module, distilled: bool = True, training: int = 1500,
         x = noised(x0, cur, eps)
         with torch.no_grad():
             guess = told(teacher)(x, cur) if distilled else x0
-        return consistency.loss(told(net), told(run.ema), x, guess, cur, nxt)
-    for _ in fit(run, loss, training, warmup=20):
+        return loss(told(net), told(run.ema), x, guess, cur, nxt)
+    for _ in fit(run, each, training, warmup=20):
         pass
     return run.ema
 
 
 def against_a_critic(teacher: nn.Module, training: int = 6000, lr: float = 6e-4, betas: tuple[float, float] = (0.0, 0.9),
-                     seed: int = 0) -> nn.Module:
+                     seed: int = 0, loss: Callable = adversarial.critic_loss) -> nn.Module:
     """UFOGen's student of one step; one training step in three is its own, the others are the critic's."""
     torch.manual_seed(seed)
     critic, theirs = PointNet(**ring.NET, out=1), teacher.state_dict()
@@ -114,15 +123,14 @@ def against_a_critic(teacher: nn.Module, training: int = 6000, lr: float = 6e-4,
     pair = nn.ModuleDict({"maker": copy.deepcopy(teacher), "critic": critic}).requires_grad_()
     run, judge = Run(pair, lr, 0.998, betas=betas), lambda net, x, level: net["critic"](x, level.t.flatten())[:, 0]
 
-    def loss(net: nn.ModuleDict, step: int) -> Tensor:
+    def each(net: nn.ModuleDict, step: int) -> Tensor:
         rng = store.seeded(seed + 1, step)
         x0, eps, _ = ring.batch(rng)
         again = [torch.randn(x0.shape, generator=rng) for _ in range(2)]
         cur, nxt = (picked(ring.grid(), index, x0) for index in adversarial.jumps(ring.FULL, len(x0), rng))
         makers = adversarial.turn(net, step)
         fake, says = told(net["maker"])(noised(x0, cur, eps), cur), partial(judge, net)
-        return adversarial.maker_loss(says, x0, fake, cur, nxt, again[0]) if makers else adversarial.critic_loss(
-            says, x0, fake, nxt, again)
-    for _ in fit(run, loss, training, warmup=20):
+        return adversarial.maker_loss(says, x0, fake, cur, nxt, again[0]) if makers else loss(says, x0, fake, nxt, again)
+    for _ in fit(run, each, training, warmup=20):
         pass
     return run.ema["maker"]

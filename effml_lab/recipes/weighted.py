@@ -1,8 +1,7 @@
 """The course model, told the weight of guidance: one call for what guidance takes two for (Meng et al. 2023, stage 1); lab 04.
 
-It begins as the course model bit for bit, whatever w it is told. The weights w of a batch are uniform in [0, 4], a fifth of
-its times lie where color and ground are decided, and the error counts as that of v. At a third of this rate and of these steps
-three quarters of what guidance does were still missing at w = 4.
+It begins as the course model bit for bit, whatever w it is told. The weights w of a batch are uniform in [0, 4], half of its
+times lie where color and ground are decided, and the error counts as that of v.
 """
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from ..models import checkpoints, store
 from ..nets.weighted import Weighted
 from . import shapes, students, training
 
-SEED, STEPS, LR, RANGE, HIGH = 0, 12000, 1e-3, (0.0, 4.0), 0.2
+SEED, STEPS, LR, RANGE, HIGH = 0, 4500, 3e-4, (0.0, 4.0), 0.5
 
 
 def drawn(rng: torch.Generator, size: int = students.BATCH, high: float = HIGH) -> tuple:

@@ -18,10 +18,11 @@ The bank in tests/mutants comes first: what people write who have not seen the s
 import difflib
 
 from ..contract.exercise import Exercise
-from . import lab01_ddpm, lab02_samplers, lab03_guidance
+from . import lab01_ddpm, lab02_samplers, lab03_guidance, lab04_distillation
 
 EXERCISES: dict[str, Exercise] = {exercise.id: exercise
-                                  for lab in (lab01_ddpm, lab02_samplers, lab03_guidance) for exercise in lab.EXERCISES}
+                                  for lab in (lab01_ddpm, lab02_samplers, lab03_guidance, lab04_distillation)
+                                  for exercise in lab.EXERCISES}
 
 
 def of_lab(lab: str) -> list[str]:

@@ -1,0 +1,56 @@
+"""Lab 04: the truncated SNR weight (Salimans and Ho 2022, section 4), a floor and no cap."""
+import torch
+from torch import Tensor
+
+from ....diffusion.levels import Level
+from ....efficiency.distill import stops
+from ...contract.attempt import where
+from ...contract.exercise import Exercise, Property, Unanswered, close, kind
+from ..common import tol
+
+FORM, VALUE = "one number for each level", "max(alpha² / sigma², 1)"
+RATIOS = (0.03, 0.2, 0.7, 0.98, 1.02, 1.4, 3.0, 40.0)           # alpha / sigma, on both sides of 1
+
+
+def cases(rng):
+    size = [0.3 + 0.5 * torch.rand(len(RATIOS), generator=rng, dtype=torch.float64) for _ in range(2)]
+    ratio = torch.tensor(RATIOS, dtype=torch.float64)
+    rows = lambda k: {"t": torch.linspace(999, 1, len(RATIOS)), "alpha": ratio * size[k], "sigma": size[k]}
+    shaped = lambda row, shape, dtype: {name: field.reshape(shape).to(dtype) for name, field in row.items()}
+    return [shaped(rows(0), (-1, 1), torch.float64), shaped(rows(1), (-1, 1, 1, 1), torch.float32)]
+
+
+def run(impl, case):
+    try:
+        return impl(Level(case["t"], case["alpha"], case["sigma"]))
+    except (RuntimeError, TypeError) as error:
+        if not any(said in str(error) for said in ("ambiguous", "max()", "maximum()", "only one element", "only integer tensors",
+                                                   "converted to Scalar")):
+            raise
+        raise Unanswered("The levels of a batch come as tensors, one number for each row: compare with clamp(min=...) or "
+                         f"torch.maximum, not with max() or if{where(error)}.") from None
+
+
+def verify(case, out):
+    snr = (case["alpha"] / case["sigma"]) ** 2
+    right = snr.clamp(min=1)
+    if not isinstance(out, Tensor) or out.shape != right.shape:
+        seen = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else kind(out)
+        return [Property(FORM, False, seen, f"a tensor of shape {tuple(right.shape)}", readable=False)]
+    good = bool(out.any()) and not any(torch.equal(out, case[key].to(out)) for key in case)
+    form = Property(FORM, good, f"shape {tuple(out.shape)}" if good else "zeros, or what was handed in", "a new value")
+    ratio, lam = case["alpha"] / case["sigma"], (case["alpha"] / case["sigma"]).log()
+    return [form, close(VALUE, out, right, {
+        "a cap, min(SNR, 1): it is a floor": lambda: snr.clamp(max=1),
+        "the SNR alone: in noise it asks next to nothing, so it never falls below 1": lambda: snr,
+        "SNR + 1 is the weight of v: the floor is the larger of both": lambda: snr + 1,
+        "alpha / sigma is not squared": lambda: ratio.clamp(min=1),
+        "sigma² / alpha²: upside down": lambda: (1 / snr).clamp(min=1),
+        "a cap, and upside down": lambda: (1 / snr).clamp(max=1),
+        "lam, the logarithm of alpha / sigma: the SNR is exp(2 lam)": lambda: lam.clamp(min=1),
+        "1 everywhere: is the floor a cap as well, or is sigma missing?": lambda: torch.ones_like(snr),
+        "(SNR + 1) / SNR is the weight of v for errors of eps": lambda: (snr + 1) / snr},
+        tol(out.dtype if out.is_floating_point() else torch.float32))]
+
+
+EXERCISES = (Exercise("04-floor", "A floor, not a cap", {FORM: 0, VALUE: 1}, cases, run, verify, own=(stops.weight,)),)

@@ -1,0 +1,117 @@
+"""Answers to 04-multistep: right ones, and wrong ones with the causes that a report may name for them."""
+import torch
+
+from effml_lab.diffusion.step import step
+
+EXERCISE = "04-multistep"
+
+
+def noise(x, rng):
+    return torch.randn(x.shape, generator=rng, dtype=x.dtype)
+
+
+def right(denoise, x, grid, rng):
+    for cur, nxt in zip(grid, grid[1:]):
+        x = nxt.alpha * denoise(x, cur) + nxt.sigma * noise(x, rng)
+        yield x
+
+
+def right_step(denoise, x, grid, rng=None):
+    for cur, nxt in zip(grid[:-1], grid[1:]):
+        z = noise(x, rng) if nxt.sigma > 0 else None
+        x = step(x, denoise(x, cur), cur, nxt, 1.0, z)
+        yield x
+
+
+def right_list(denoise, x, grid, rng):
+    states = []
+    for i in range(len(grid) - 1):
+        guess = denoise(x, grid[i])
+        x = guess if grid[i + 1].sigma == 0 else grid[i + 1].alpha * guess + grid[i + 1].sigma * noise(x, rng)
+        states.append(x)
+    return states
+
+
+def of(make, at=lambda cur, nxt: cur, draw=noise):
+    def answer(denoise, x, grid, rng):
+        for cur, nxt in zip(grid, grid[1:]):
+            x = make(x, denoise(x, at(cur, nxt)), draw(x, rng), cur, nxt)
+            yield x
+    return answer
+
+
+def wrong_once(denoise, x, grid, rng):
+    z = noise(x, rng)
+    for cur, nxt in zip(grid, grid[1:]):
+        x = nxt.alpha * denoise(x, cur) + nxt.sigma * z
+        yield x
+
+
+def wrong_start(denoise, x, grid, rng):
+    start = x
+    for cur, nxt in zip(grid, grid[1:]):
+        x = nxt.alpha * denoise(x, cur) + nxt.sigma * start
+        yield x
+
+
+def wrong_no_end(denoise, x, grid, rng):
+    for cur, nxt in zip(grid[:-2], grid[1:-1]):
+        x = nxt.alpha * denoise(x, cur) + nxt.sigma * noise(x, rng)
+        yield x
+
+
+def wrong_guesses(denoise, x, grid, rng):
+    for cur, nxt in zip(grid, grid[1:]):
+        guess = denoise(x, cur)
+        yield guess
+        x = nxt.alpha * guess + nxt.sigma * noise(x, rng)
+
+
+def wrong_early(denoise, x, grid, rng):
+    for cur, nxt in zip(grid, grid[1:]):
+        yield x
+        x = nxt.alpha * denoise(x, cur) + nxt.sigma * noise(x, rng)
+
+
+def wrong_return(denoise, x, grid, rng):
+    for cur, nxt in zip(grid, grid[1:]):
+        x = nxt.alpha * denoise(x, cur) + nxt.sigma * noise(x, rng)
+    return x
+
+
+def wrong_backwards(denoise, x, grid, rng):
+    for cur, nxt in zip(grid[::-1], grid[-2::-1]):
+        x = nxt.alpha * denoise(x, cur) + nxt.sigma * noise(x, rng)
+        yield x
+
+
+def wrong_one_guess(denoise, x, grid, rng):
+    guess = denoise(x, grid[0])
+    for nxt in grid[1:]:
+        yield nxt.alpha * guess + nxt.sigma * noise(x, rng)
+
+
+right_formula = lambda x, g, z, cur, nxt: nxt.alpha * g + nxt.sigma * z
+RIGHT = [right, right_step, right_list]
+WRONG = [
+    (of(lambda x, g, z, cur, nxt: step(x, g, cur, nxt)), ["the old noise is kept"]),
+    (of(lambda x, g, z, cur, nxt: nxt.alpha * g), ["no noise is added"]),
+    (of(lambda x, g, z, cur, nxt: g), ["no noise is added"]),
+    (of(lambda x, g, z, cur, nxt: g + nxt.sigma * z), ["not scaled: alpha"]),
+    (of(lambda x, g, z, cur, nxt: nxt.alpha * g + z), ["not scaled: sigma", "at the clean end, too"]),
+    (of(lambda x, g, z, cur, nxt: nxt.alpha * g + cur.sigma * z), ["cur's size", "at the clean end, too"]),
+    (of(lambda x, g, z, cur, nxt: cur.alpha * g + cur.sigma * z), ["cur's size", "at the clean end, too"]),
+    (of(lambda x, g, z, cur, nxt: nxt.alpha * x + nxt.sigma * z), ["noise is added to x", "leaves the state as it"]),
+    (of(lambda x, g, z, cur, nxt: nxt.alpha * g + nxt.sigma**2 * z), ["sigma² where"]),
+    (of(right_formula, at=lambda cur, nxt: nxt), ["asked at nxt"]),
+    (of(right_formula, draw=lambda x, rng: torch.randn_like(x)), ["not all that is random"]),
+    (of(right_formula, draw=lambda x, rng: torch.rand(x.shape, generator=rng, dtype=x.dtype)), ["uniform noise"]),
+    (of(right_formula, draw=lambda x, rng: noise(x, torch.Generator().manual_seed(0))), ["the same noise"]),
+    (of(right_formula, draw=lambda x, rng: torch.zeros_like(x)), ["no noise is added"]),
+    (of(lambda x, g, z, cur, nxt: step(x, g, cur, nxt) + nxt.sigma * z), []),
+    (of(lambda x, g, z, cur, nxt: step(x, g, cur, nxt, 0.5, z)), []),
+    (of(lambda x, g, z, cur, nxt: nxt.alpha * g + 0.1 * z), ["at the clean end, too"]),
+    (wrong_once, ["the same noise"]), (wrong_start, ["the old noise is kept"]),
+    (wrong_no_end, ["one step is missing"]), (wrong_guesses, ["what is yielded is not"]), (wrong_early, ["yielded before"]), (wrong_return, []),
+    (wrong_backwards, ["walked backwards"]), (wrong_one_guess, ["asked once in all"]),
+]

@@ -1,0 +1,133 @@
+"""Answers to 04-target: right ones, and wrong ones with the causes that a report may name for them."""
+import torch
+
+from effml_lab.diffusion.step import step
+
+EXERCISE = "04-target"
+
+
+def right(teacher, z, cur, mid, nxt):
+    with torch.no_grad():
+        half = step(z, teacher(z, cur), cur, mid)
+        end = step(half, teacher(half, mid), mid, nxt)
+    keep = nxt.sigma / cur.sigma
+    return (end - keep * z) / (nxt.alpha - keep * cur.alpha)
+
+
+@torch.no_grad()
+def right_by_hand(teacher, z, cur, mid, nxt):
+    x, first = z, teacher(z, cur)
+    x = mid.alpha * first + mid.sigma * (x - cur.alpha * first) / cur.sigma
+    second = teacher(x, mid)
+    x = nxt.alpha * second + nxt.sigma * (x - mid.alpha * second) / mid.sigma
+    return (cur.sigma * x - nxt.sigma * z) / (cur.sigma * nxt.alpha - nxt.sigma * cur.alpha)
+
+
+def right_detached(teacher, z, cur, mid, nxt):
+    half = step(z, teacher(z, cur), cur, mid)
+    end = step(half, teacher(half, mid), mid, nxt)
+    if nxt.sigma == 0:
+        return (end / nxt.alpha).detach()
+    ratio = cur.sigma / nxt.sigma
+    return ((ratio * end - z) / (ratio * nxt.alpha - cur.alpha)).detach()
+
+
+def solve(end, z, cur, nxt):
+    keep = nxt.sigma / cur.sigma
+    return (end - keep * z) / (nxt.alpha - keep * cur.alpha)
+
+
+def solved(ratio, exchanged=False):
+    """The right walk, solved with another ratio or with the alphas exchanged."""
+    @torch.no_grad()
+    def answer(teacher, z, cur, mid, nxt):
+        half = step(z, teacher(z, cur), cur, mid)
+        end = step(half, teacher(half, mid), mid, nxt)
+        keep, (a, b) = ratio(cur, nxt), (nxt.alpha, cur.alpha) if exchanged else (cur.alpha, nxt.alpha)
+        return (end - keep * z) / (b - keep * a)
+    return answer
+
+
+def walk(make):
+    """make(teacher, z, half, end, cur, mid, nxt), under no_grad."""
+    @torch.no_grad()
+    def answer(teacher, z, cur, mid, nxt):
+        half = step(z, teacher(z, cur), cur, mid)
+        return make(teacher, z, half, step(half, teacher(half, mid), mid, nxt), cur, mid, nxt)
+    return answer
+
+
+def plain(make):
+    """make(teacher, z, cur, mid, nxt), under no_grad."""
+    return torch.no_grad()(make)
+
+
+def wrong_gradient(teacher, z, cur, mid, nxt):
+    half = step(z, teacher(z, cur), cur, mid)
+    return solve(step(half, teacher(half, mid), mid, nxt), z, cur, nxt)
+
+
+def wrong_late_no_grad(teacher, z, cur, mid, nxt):
+    half = step(z, teacher(z, cur), cur, mid)
+    end = step(half, teacher(half, mid), mid, nxt)
+    with torch.no_grad():
+        keep = nxt.sigma / cur.sigma
+    return (end - keep * z) / (nxt.alpha - keep * cur.alpha)
+
+
+@torch.no_grad()
+def wrong_in_place(teacher, z, cur, mid, nxt):
+    first = teacher(z, cur)
+    start = z.clone()
+    z *= mid.sigma / cur.sigma
+    z += (mid.alpha - mid.sigma / cur.sigma * cur.alpha) * first
+    return solve(step(z, teacher(z, mid), mid, nxt), start, cur, nxt)
+
+
+@torch.no_grad()
+def wrong_three(teacher, z, cur, mid, nxt):
+    half = step(z, teacher(z, cur), cur, mid)
+    end = step(half, teacher(half, mid), mid, nxt)
+    return teacher(end, nxt)
+
+
+@torch.no_grad()
+def wrong_thrice(teacher, z, cur, mid, nxt):
+    half = step(z, teacher(z, cur), cur, mid)
+    end = step(half, teacher(half, mid), mid, nxt)
+    teacher(end, nxt)
+    return solve(end, z, cur, nxt)
+
+
+RIGHT = [right, right_by_hand, right_detached]
+WRONG = [
+    (walk(lambda T, z, half, end, cur, mid, nxt: end), ["this is z''"]),
+    (walk(lambda T, z, half, end, cur, mid, nxt: half), ["the state at mid"]),
+    (walk(lambda T, z, half, end, cur, mid, nxt: T(z, cur)), ["guess at cur"]),
+    (walk(lambda T, z, half, end, cur, mid, nxt: T(half, mid)), ["guess at mid"]),
+    (walk(lambda T, z, half, end, cur, mid, nxt: (T(z, cur) + T(half, mid)) / 2), ["the average"]),
+    (solved(lambda cur, nxt: cur.sigma / nxt.sigma), ["upside down"]), (solved(lambda cur, nxt: nxt.alpha / cur.alpha), ["alpha'' / alpha"]),
+    (solved(lambda cur, nxt: nxt.sigma / cur.sigma, exchanged=True), ["alphas are exchanged"]),
+    (walk(lambda T, z, half, end, cur, mid, nxt: solve(end, half, cur, nxt)), ["z' where z"]),
+    (walk(lambda T, z, half, end, cur, mid, nxt: solve(end, half, mid, nxt)), ["guess at mid"]),
+    (walk(lambda T, z, half, end, cur, mid, nxt: solve(end, z, mid, nxt)), []),
+    (walk(lambda T, z, half, end, cur, mid, nxt: end - nxt.sigma / cur.sigma * z), ["denominator is missing"]),
+    (walk(lambda T, z, half, end, cur, mid, nxt: (end - nxt.sigma / cur.sigma * z) / nxt.alpha), ["divided by alpha'' alone"]),
+    (walk(lambda T, z, half, end, cur, mid, nxt: end / (nxt.alpha - nxt.sigma / cur.sigma * cur.alpha)), ["z is missing"]),
+    (solved(lambda cur, nxt: -nxt.sigma / cur.sigma), ["plus where minus"]),
+    (walk(lambda T, z, half, end, cur, mid, nxt: (end - nxt.sigma * z) / (nxt.alpha - nxt.sigma * cur.alpha)), []),
+    (plain(lambda T, z, cur, mid, nxt: solve(step(step(z, T(z, cur), cur, mid), T(z, mid), mid, nxt), z, cur, nxt)),
+     ["second guess is made about z"]),
+    (plain(lambda T, z, cur, mid, nxt: solve(step(h := step(z, T(z, cur), cur, mid), T(h, cur), mid, nxt), z, cur, nxt)),
+     ["second guess is made at cur", "both at cur"]),
+    (plain(lambda T, z, cur, mid, nxt: solve(step(step(z, u := T(z, cur), cur, mid), u, mid, nxt), z, cur, nxt)),
+     ["guess at cur", "once: it is asked again"]),
+    (plain(lambda T, z, cur, mid, nxt: solve(step(z, T(z, cur), cur, nxt), z, cur, nxt)),
+     ["guess at cur", "once: it is asked again"]),
+    (plain(lambda T, z, cur, mid, nxt: solve(step(z, T(step(z, T(z, cur), cur, mid), mid), mid, nxt), z, cur, nxt)),
+     ["both steps begin at z"]),
+    (plain(lambda T, z, cur, mid, nxt: solve(step(h := step(z, T(z, cur), cur, mid), T(h, mid), cur, nxt), z, cur, nxt)),
+     ["second step is one from cur"]),
+    (wrong_gradient, ["under torch.no_grad"]), (wrong_late_no_grad, ["under torch.no_grad"]), (wrong_in_place, []),
+    (wrong_three, []), (wrong_thrice, []),
+]
