@@ -283,7 +283,7 @@ def second_wrong_03(labels, null, p, rng):
 
 
 WRONG += [
-    (second_wrong_01, ["all, or none: one draw for each label"]),
+    (second_wrong_01, ["all, or none: one draw for"]),
     (second_wrong_02, []),
     (second_wrong_03, []),
 ]

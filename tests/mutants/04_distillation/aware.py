@@ -56,7 +56,8 @@ def wrong_targets(student, teacher, z, cur, mid, nxt, cond, null, w):
 
 
 def wrong_added(student, teacher, z, cur, mid, nxt, cond, null, w):
-    return sum(progressive.loss(guided(student, cond, null, v), guided(teacher, cond, null, v), z, cur, mid, nxt) for v in (w, 1.0))
+    pair = lambda v: (guided(student, cond, null, v), guided(teacher, cond, null, v))
+    return sum(progressive.loss(*pair(v), z, cur, mid, nxt) for v in (w, 1.0))
 
 
 def wrong_guided_loss(student, teacher, z, cur, mid, nxt, cond, null, w):
@@ -90,8 +91,10 @@ WRONG = [
     (of(mine=lambda w: 1.0), ["only the teacher is guided"]), (of(theirs=lambda w: 1.0), ["only the student is guided"]),
     (of(lambda w: 1.0, lambda w: 1.0), ["neither is guided"]), (of(lambda w: w + 1, lambda w: w + 1), ["the paper's w"]),
     (of(lambda w: w - 1, lambda w: w - 1), ["w - 1 where"]), (of(lambda w: 0.0, lambda w: 0.0), ["without the class"]),
-    (of(after=lambda value: value / 2), ["halved"]), (of(after=lambda value: value.item()), []),
-    (of(after=lambda value: value.detach()), ["nothing can be learned"]), (of(mine=lambda w: 0.0), []), (of(theirs=lambda w: 0.0), []),
+    (of(after=lambda value: value / 2), ["halved"]),
+    (of(after=lambda value: value.item()), []),
+    (of(after=lambda value: value.detach()), ["nothing can be learned"]), (of(mine=lambda w: 0.0), []),
+    (of(theirs=lambda w: 0.0), []),
     (wrong_v, ["counts as that of v"]), (wrong_exchanged, []), (wrong_null, ["exchanged"]), (wrong_bare, []),
     (wrong_targets, ["two targets"]), (wrong_added, ["both losses added"]), (wrong_guided_loss, []), (wrong_ends, []),
     (wrong_no_grad, ["nothing can be learned"]), (wrong_into_teacher, ["the teacher learns"]),

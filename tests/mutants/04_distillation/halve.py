@@ -39,8 +39,8 @@ def right_grads(teacher, loss, batches, lr=1e-3):
     return student
 
 
-def written(begin=copy.deepcopy, optimizer=torch.optim.Adam, whose=lambda s, t: s.parameters(), zero=True, step=True, backward=True,
-            taught=lambda s, t: t, over=lambda b: b, back=lambda s, t: s):
+def written(begin=copy.deepcopy, optimizer=torch.optim.Adam, whose=lambda s, t: s.parameters(), zero=True, step=True,
+            backward=True, taught=lambda s, t: t, over=lambda b: b, back=lambda s, t: s):
     """The right one with one thing changed."""
     def answer(teacher, loss, batches, lr=1e-3):
         student = begin(teacher)

@@ -112,6 +112,7 @@ WRONG = [
     (of(lambda x, g, z, cur, nxt: step(x, g, cur, nxt, 0.5, z)), []),
     (of(lambda x, g, z, cur, nxt: nxt.alpha * g + 0.1 * z), ["at the clean end, too"]),
     (wrong_once, ["the same noise"]), (wrong_start, ["the old noise is kept"]),
-    (wrong_no_end, ["one step is missing"]), (wrong_guesses, ["what is yielded is not"]), (wrong_early, ["yielded before"]), (wrong_return, []),
+    (wrong_no_end, ["one step is missing"]), (wrong_guesses, ["what is yielded is not"]),
+    (wrong_early, ["yielded before"]), (wrong_return, []),
     (wrong_backwards, ["walked backwards"]), (wrong_one_guess, ["asked once in all"]),
 ]

@@ -70,6 +70,7 @@ WRONG = [
     (change(lambda g, x, y, at: ((x - at.alpha * g) / at.sigma - y).square().mean()), []),
     (change(lambda g, x, y, at: g), []), (change(lambda g, x, y, at: (g - y).norm()), []),
     (lambda student, x, image, level: (student(image, level) - image).square().mean(), ["asked about the picture"]),
-    (wrong_no_grad, ["nothing can be learned"]), (wrong_item, []), (wrong_twice, []), (wrong_at_picture, []), (wrong_in_place, []),
+    (wrong_no_grad, ["nothing can be learned"]), (wrong_item, []), (wrong_twice, []), (wrong_at_picture, []),
+    (wrong_in_place, []),
     (wrong_clean, ["asked at another level"]), (wrong_mutual, []),
 ]

@@ -1,0 +1,315 @@
+# ---
+# jupyter:
+#   effml_lab: {title: "Distillation: steps that are trained away", minutes: {reading: 45}}
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# # Distillation: steps that are trained away
+#
+# A sampler asks its network ten times or a thousand times for one picture. A better solver asks less often, down to about ten.
+# Below that, the path between two levels is too curved to be guessed from where one stands. It can be *learned*: a **student**,
+# begun as a copy of its **teacher**, is trained to do in one step what the teacher does in several.
+#
+# **You will see** what a student can be taught: the end of a path, two steps of it, a guided guess, one answer all along, or
+# what passes for real; why weights and guidance decide whether it works; and at how many evaluations, and after how many
+# pictures, it pays.
+#
+# **You need** lectures 02 and 03.
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ## Notation
+#
+# As before $x = \alpha\,x_0 + \sigma\,\epsilon$, and $D(x)$ is a guess of $x_0$; SNR is $\alpha^2 / \sigma^2$. A student is a
+# denoiser like any other: only its weights differ, and the levels at which it may be asked.
+#
+# | here | in the package | meaning | elsewhere |
+# |---|---|---|---|
+# | $D$, $D_s$ | `teacher`, `student` | guesses of $x_0$ | $\hat x_\eta$ and $\hat x_\theta$ |
+# | $z, z', z''$ | `z` | a state, and where two steps of the teacher lead | $z_t, z_{t'}, z_{t''}$ |
+# | | `cur`, `mid`, `nxt` | their levels | $t, t', t''$ |
+# | $f$, $f^-$ | `student`, `slow` | a consistency model, its slow copy | $f_\theta$, $f_{\theta^-}$ |
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+
+from effml_lab import bench, models
+from effml_lab.diffusion import samplers
+from effml_lab.diffusion.guidance import guided
+from effml_lab.measure import plots
+from effml_lab.models.students import student
+from effml_lab.recipes import ring
+from effml_lab.recipes import ring_students as on_ring
+
+torch.set_num_threads(1)
+seeded = lambda seed: torch.Generator().manual_seed(seed)
+
+
+def told(interval, form=".3f"):
+    """A recorded value with its interval, in words."""
+    value, low, high = (format(interval[key], form) for key in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def show(ax, points, title, k=1):
+    ax.plot(*points[:800].T, ".", markersize=2, color=plots.look(k).color)
+    ax.set(title=title, xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), xticks=[], yticks=[], aspect="equal")
+
+
+recorded, plane = bench.recorded("distill"), bench.recorded("plane")
+UNRECORDED = "Nothing is recorded here yet: `python -m effml_lab bench plane` and `bench distill` do that."
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## One step cannot do it, and could
+#
+# Of pure noise the best guess of $x_0$ is the mean of the data, so one DDIM step draws the mean. Yet many DDIM steps are a
+# *function* of the noise: each noise has one picture. Nothing forbids a network that computes it at once. It has to be taught.
+
+# %%
+net = models.load("ring")
+reference = on_ring.drawn(on_ring.told(net), ring.FULL)
+with figure("Samples of a ring of eight Gaussians with 32, 4, 2 and 1 steps of DDIM: they run together, and with one step they are a heap "
+            "in the middle", width=10, height=2.7, cols=4) as axes:
+    for ax, steps in zip(axes, (32, 4, 2, 1)):
+        points = on_ring.drawn(on_ring.told(net), steps)
+        show(ax, points, f"DDIM, {steps} steps: off by {ring.apart(points, reference):.2f}", k=0)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Shown the end
+#
+# Luhman and Luhman (2021): store pairs of a noise and the teacher's picture of it, and train on them, asked at the first level
+# alone,
+#
+# $$L = \tfrac12\, \mathbb{E}\, \big\| D_s(x_T) - x_\text{teacher}(x_T) \big\|^2 .$$
+#
+# - The teacher must be deterministic, and a picture must **keep its noise**: shuffled pairs teach the mean of all pictures.
+# - What it costs is mostly the pairs: a million of a hundred steps in the paper.
+# - Where noises near each other lead to different pictures, a squared error draws between them.
+
+# %%
+for name in ("pairs, 1 step", "pairs, shuffled, 1 step"):
+    if name in plane:
+        print(f"ring, {name:24} off by {told(plane[name].quality['error'])}, spread {told(plane[name].quality['spread'])} of the teacher's, "
+              f"in a cluster {told(plane[name].quality['within'], '.0%')}")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## One step for two
+#
+# Salimans and Ho (2022), **progressive distillation**: one step of the student lands where two of the teacher's do. From $z$
+# the teacher walks to $z'$ and on to $z''$. The student's step leads to $\alpha'' x + \frac{\sigma''}{\sigma} (z - \alpha x)$
+# for a guess $x$. Set equal to $z''$:
+#
+# $$x_\text{target} = \frac{z'' - \frac{\sigma''}{\sigma}\, z}{\alpha'' - \frac{\sigma''}{\sigma}\, \alpha} .$$
+#
+# It begins as its teacher, and then becomes the teacher of the next round: 32, 16, 8, 4, 2, 1. Two calls of a teacher a picture
+# and step of training, no path walked to its end, and no data but to make noisy inputs.
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### A floor, not a cap
+#
+# $\|\Delta \epsilon\|^2 = \text{SNR}\, \|\Delta x\|^2$ and $\|\Delta v\|^2 = (\text{SNR} + 1)\, \|\Delta x\|^2$. A student of
+# one step is asked where the SNR is almost 0: there the loss of $\epsilon$ asks for nothing. So take $v$'s, or the larger of
+# both, $\max(\text{SNR}, 1)$ ("truncated SNR"). With a *cap* at 1, found in some re-implementations:
+
+# %%
+if plane:
+    counts = (16, 8, 4, 2, 1)
+    with figure("Distance to the teacher's 64 steps over the number of steps, for DDIM, and for students with floor and with cap, bands from "
+                "the least to the greatest of three trainings", height=3) as ax:
+        names = {"DDIM": "ddim", "students, floor": "progressive, floor", "students, cap": "progressive, cap"}
+        for k, (label, name) in enumerate(names.items()):
+            rows = [plane[f"{name}, {steps} steps"].quality["error"] for steps in counts]
+            plots.curve(ax, counts, *([row[key] for row in rows] for key in ("value", "low", "high")), label=label, k=k)
+        ax.set(xscale="log", yscale="log", xlabel="steps", ylabel="off by", xticks=counts, xticklabels=counts)
+        ax.legend()
+else:
+    print(UNRECORDED)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Distilled, then guided
+#
+# Guidance takes $D(\varnothing) + w\,(D(y) - D(\varnothing))$. Train a student on guesses *with* the class alone: it follows
+# its teacher at $w = 1$, and at $w = 3$ it is worse than four steps of no student at all. Its guess without the class was left
+# behind, and $w$ multiplies the difference.
+#
+# SnapFusion (Li et al. 2023) guides both sides of the loss, the teacher's two steps and the student's one. That is best where
+# it was trained, and bad without guidance; they report the trade-off, and mix.
+
+# %%
+if plane:
+    with figure("How far four steps are off over the weight of guidance in use, for no student and four ways to train one, bands over three "
+                "trainings", height=3.2) as ax:
+        ways = ("no student", "class alone", "class and none", "guided, w = 3", "half guided, w = 3")
+        for k, name in enumerate(ways):
+            rows = [plane[f"{name}, 4 steps, used at w = {w:g}"].quality["error"] for w in (1, 2, 3, 4)]
+            plots.curve(ax, (1, 2, 3, 4), *([row[key] for row in rows] for key in ("value", "low", "high")), label=name, k=k)
+        ax.set(yscale="log", xlabel="w in use", ylabel="off by", xticks=(1, 2, 3, 4))
+        ax.legend(fontsize=7, ncols=2)
+else:
+    print(UNRECORDED)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Guidance in one call
+#
+# Meng et al. (2023), stage 1: a student that is *told* $w$ learns the guided guess, $w$ drawn anew for each picture. Half of
+# the calls, any sampler. Stage 2 is progressive distillation of that student, and then one call a step, of few steps.
+#
+# The embedding of $w$ starts at zero, so that the student begins as its teacher, bit for bit. Outside the range of $w$ it knows
+# nothing.
+
+# %%
+rows = {name: row for name, row in recorded.items() if name.startswith("weighted")}
+if rows:
+    weights = [float(name.rpartition("= ")[2]) for name in rows]
+    with figure("Error of v over w, for one call that is told w and for doing nothing; the range it was trained on is shaded", height=2.8) as ax:
+        for k, (key, label) in enumerate({"told w": "one call, told w", "nothing": "doing nothing"}.items()):
+            ax.axvspan(*next(iter(rows.values())).settings["trained on"], color=plots.MUTED, alpha=0.08 if k else 0)
+            plots.curve(ax, weights, *([row.quality[key][part] for row in rows.values()] for part in ("value", "low", "high")), label=label, k=k)
+        ax.set(xlabel="w", ylabel="error of v")
+        ax.legend()
+else:
+    print(UNRECORDED)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## One answer all along a path
+#
+# A **consistency model** (Song et al. 2023) gives the same answer from every point of a path of the probability-flow ODE, its
+# end. Two demands: $f(x, \text{clean}) = x$, which $D = \alpha x - \sigma v$ meets by its form, and neighbours agree,
+#
+# $$L = \mathbb{E}\, \big\| f(x_\text{cur}) - f^-(x_\text{nxt}) \big\|^2, \qquad f^- \text{ a slow copy, without gradient.}$$
+#
+# - **Distillation**: $x_\text{nxt}$ is a step of the teacher. LCM (Luo et al. 2023): of the *guided* teacher, $w$ told.
+# - **Training**: the step is made with the very picture that $x$ is made of, hence with the same noise. No teacher.
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### As many steps as one likes
+#
+# Guess the end, add **fresh** noise of a lower level, guess again. Each guess starts from less noise, so the set gets better.
+# It is *another* picture, though: the paired error rises to that of two pictures that have nothing to do with each other.
+
+# %%
+if plane:
+    with figure("Over the steps of a consistency model, distilled and trained without a teacher: the maximum mean discrepancy to the data falls, "
+                "and the distance to the teacher's points rises", width=9, height=2.9, cols=2) as axes:
+        for ax, (key, title) in zip(axes, {"mmd": "MMD to the data", "error": "off by, from the same noise"}.items()):
+            for k, name in enumerate(("consistency", "consistency, no teacher")):
+                rows = [plane[f"{name}, {steps} steps"].quality[key] for steps in (1, 2, 4, 8)]
+                plots.curve(ax, (1, 2, 4, 8), *([row[part] for row in rows] for part in ("value", "low", "high")), label=name, k=k)
+            ax.set(xscale="log", xlabel="steps", title=title, xticks=(1, 2, 4, 8), xticklabels=(1, 2, 4, 8))
+        axes[0].legend(fontsize=8)
+else:
+    print(UNRECORDED)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## A critic of noisy pictures
+#
+# A squared error to a target that is hard to reach ends in a mean. UFOGen (Xu et al. 2023) asks whether the guess could be
+# real. Real picture and guess both go to a level by the *forward* kernel, each with its own noise, and a critic tells them
+# apart:
+#
+# $$L_D = \text{softplus}(-D(x'_\text{real})) + \text{softplus}(D(x'_\text{fake})), \qquad L_G = \text{softplus}(-D(x'_\text{fake})) + \dots$$
+#
+# The fake is made of the guess and nothing else, so matched fakes mean matched pictures, in one step. (Diffusion GANs draw it
+# from the posterior, part of which is $x$ itself, and need several.) Whether critic and student settle is a matter of detail:
+# here, of momentum.
+
+# %%
+for name in ("critic, 1 step", "critic, with momentum, 1 step", "pairs, 1 step", "ddim, 1 steps", "real points"):
+    if name in plane:
+        quality = plane[name].quality
+        print(f"ring, {name:30} in a cluster {told(quality['within'], '.0%')}, {quality['modes']['value']:.3g} of 8 clusters hit")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## On pictures
+#
+# Down a column: the same number of evaluations. `progressive` keeps the picture that belongs to a noise; a consistency model of
+# several steps draws others.
+
+# %%
+base, cosine = models.denoiser("shapes")
+kinds = torch.arange(6)
+x = samplers.start((6, 3, 32, 32), cosine.grid(4, "karras"), seeded(8))
+
+
+def solved(sampler, steps):
+    return samplers.last(sampler(guided(base, kinds, None, 1.0), x, cosine.grid(steps, "karras")))
+
+
+def drawn_by(name, steps):
+    denoise, grid, sampler = student(name, steps=steps)
+    more = {"rng": seeded(9)} if name == "consistency" else {}
+    return samplers.last(sampler(guided(denoise, kinds, None, 1.0), x, grid, **more))
+
+
+with figure("Six noises, a row for DDIM, 2M, progressive students and a consistency model, a column for 1, 2, 4 and 8 evaluations", width=11,
+            height=4.2, rows=4, cols=4) as axes:
+    for column, steps in zip(axes.T, (1, 2, 4, 8)):
+        made = {"DDIM": solved(samplers.ddim, steps), "2M": solved(samplers.dpmpp_2m, steps),
+                "progressive": drawn_by(f"progressive_{steps}", steps), "consistency": drawn_by("consistency", steps)}
+        for ax, (name, images) in zip(column, made.items()):
+            plots.images(ax, images, f"{name}, {steps}", cols=6)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Measured
+
+# %%
+groups = {"DDIM": "ddim, ", "2M": "dpmpp_2m, ", "UniPC": "unipc, ", "progressive": "progressive_", "consistency": "consistency, ",
+          "no teacher": "consistency_alone", "pairs": "one_step, ", "critic": "ufogen, "}
+if recorded:
+    with figure("Over the evaluations a picture, with intervals: share of the wanted kind, and Fréchet distance to real shapes, for solvers and "
+                "students", width=10, height=3.2, cols=2) as axes:
+        for ax, (metric, title) in zip(axes, {"wanted": "shows the wanted kind", "frechet": "Fréchet distance"}.items()):
+            for k, (label, begins) in enumerate(groups.items()):
+                rows = [row for name, row in recorded.items() if name.startswith(begins) and metric in row.quality and row.nfe <= 8
+                        and row.settings["spacing"] == "karras"]
+                if rows:
+                    rows.sort(key=lambda row: row.nfe)
+                    plots.curve(ax, [row.nfe for row in rows], *([row.quality[metric][part] for row in rows] for part in (
+                        "value", "low", "high")), label=label, k=k)
+            ax.set(xscale="log", xlabel="evaluations", title=title, xticks=(1, 2, 4, 8), xticklabels=(1, 2, 4, 8))
+        axes[1].set(yscale="log")
+        axes[1].legend(fontsize=7, ncols=2)
+else:
+    print(UNRECORDED)
+
+# %%
+for name, row in recorded.items():
+    if "ratio" in row.quality:
+        print(f"{name:32} error {told(row.quality['ratio'])} times that of {row.settings['over']}")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## What it costs
+#
+# A solver costs nothing beforehand. A student costs its training: calls that are learned from (three times the work of a plain
+# one), and calls of teachers and slow copies.
+
+# %%
+for name in ("progressive_8, 8 steps", "progressive_4, 4 steps", "progressive_1, 1 step", "consistency, 4 steps", "one_step, 1 step",
+             "ufogen, 1 step"):
+    if name in recorded:
+        cost = recorded[name].settings["training"]
+        print(f"{name:24} {3 * cost['learned from'] + cost['without a pass back']:>12,.0f} evaluations of a picture; wanted kind "
+              f"{told(recorded[name].quality['wanted'])}")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Which one
+#
+# | | learns | keeps the picture | steps | needs |
+# |---|---|---|---|---|
+# | pairs | the end of a path | yes | 1 | stored pictures |
+# | progressive | two steps of its teacher | yes | those it was trained for | rounds |
+# | told $w$ | the guided guess | yes | any | |
+# | consistency | its neighbour's answer | with one step | any | a slow copy |
+# | a critic | what passes for real | no | 1 | a second network |
+#
+# They combine: told $w$, then halved; consistency of a guided teacher (LCM); a critic on top of any.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## To read
+#
+# - Luhman and Luhman 2021, *Knowledge distillation in iterative generative models*
+# - Salimans and Ho 2022, *Progressive distillation for fast sampling of diffusion models*
+# - Meng et al. 2023, *On distillation of guided diffusion models*
+# - Song et al. 2023, *Consistency models*; Luo et al. 2023, *Latent consistency models*
+# - Li et al. 2023, *SnapFusion*; Xu et al. 2023, *UFOGen*
+#
+# Left out: distribution matching distillation, rectified flow's reflow, and adversarial diffusion distillation.
