@@ -4,10 +4,11 @@ All sets start from the same noises and ask for the same kinds, unguided, so the
   frechet, kid, wanted, evenness   as `bench samplers` has them
   rmse_median, rmse, moved         to the course model's 64 steps of DDIM from the same noises (`quality.paired_errors`). A
                                    consistency model of several steps draws fresh noise: it has them, and they say little
-Solvers stand on three grids. A row of a student also says what its training cost, from the weights of the course model on, the
-rounds before it included: calls of the student that were learned from (each with a pass back, so of three times the work) and
-calls without one, of teachers and of slow copies, both in pictures. Rows of `weighted` give the error of v to the guided
-teacher's, for what is told in one call and for doing nothing. Ratios are of pooled errors, DDIM on its best grid.
+Solvers stand on three grids; students that were not trained yet are left out. A row of a student also says what its training
+cost, from the weights of the course model on, the rounds before it included: calls of the student that were learned from (each
+with a pass back, so of three times the work) and calls without one, of teachers and of slow copies, both in pictures. Rows of
+`weighted` give the error of v to the guided teacher's, for what is told in one call and for doing nothing. Ratios are of pooled
+errors, DDIM on its best grid.
 """
 from pathlib import Path
 from typing import Callable, NamedTuple
@@ -59,7 +60,8 @@ def points() -> list[Point]:
             for name, sampler in FREE.items() for steps in COUNTS for spacing in (GRIDS if steps > 1 else GRIDS[:1])]
     halved = [(f"progressive_{steps}", steps) for steps in reversed(COUNTS)]
     fresh = [(name, steps) for name, counts in FRESH.items() for steps in counts]
-    return free + [student(name, steps) for name, steps in halved + fresh]
+    made = [(name, steps) for name, steps in halved + fresh if (store.checkpoints() / f"{name}.json").exists()]
+    return free + [student(name, steps) for name, steps in made]
 
 
 def student(name: str, steps: int) -> Point:
@@ -134,7 +136,8 @@ def measure(out: Path | str | None = None, device: str = "cpu", n: int = N) -> s
         append(point.name, found, {"spacing": point.spacing, "student": store.card(point.net)["sha256"][:12],
                                    "training": paid(point.net)}, nfe=len(point.grid) - 1)
     for steps in COUNTS:
-        append(f"progressive over ddim, {counted(steps)}", *against_ddim(off, steps))
+        if f"progressive_{steps}, {counted(steps)}" in off:
+            append(f"progressive over ddim, {counted(steps)}", *against_ddim(off, steps))
     for w, found in told_w(n, device).items():
         append(f"weighted, w = {w:g}", found, {"trained on": store.card("weighted")["w"], "training": paid("weighted")}, nfe=1)
     return f"recorded in {folders.results(out) / 'distill.jsonl'}"
