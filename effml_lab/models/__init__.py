@@ -3,6 +3,7 @@
   store          safetensors files with a JSON card beside each, hash-checked
   checkpoints    from a name to a frozen net, or to a denoiser with its schedule
   samples        sets of samples of a checkpoint, drawn on every core and kept until they are measured
+  students       of the course model: at which levels, by which sampler
   judges         the classifiers whose features distances are taken in
   reader         what the judge of shapes reads off a scene
 """

@@ -1,4 +1,5 @@
-"""Modules with weights: `unet` draws, `classifier` judges, `text` tells the unet in words, `control` where things are.
+"""Modules with weights: `unet` draws, `classifier` judges, `text` tells the unet in words, `control` where things are,
+`weighted` how strongly; `points` is a small net for the plane.
 
 `blocks` is what they are made of, `norm` the group norm of all.
 """

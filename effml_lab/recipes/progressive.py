@@ -22,7 +22,7 @@ from ..models.students import stops
 from . import shapes, students, training
 
 FULL, SEED, WEIGHT = 32, 0, "v"
-STEPS = {16: 1500, 8: 2500, 4: 5000, 2: 6000, 1: 6000}         # of the student -> steps of training
+STEPS = {16: 1500, 8: 2500, 4: 5000, 2: 6000, 1: 4000}         # of the student -> steps of training
 
 
 def teacher_of(count: int) -> str:
