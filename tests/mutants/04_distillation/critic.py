@@ -64,7 +64,7 @@ WRONG = [
     (of(lambda r, f: -F.softplus(-r).mean() - F.softplus(f).mean()), ["the sign of the whole"]),
     (of(lambda r, f: f.mean() - r.mean()), ["Wasserstein"]),
     (of(lambda r, f: torch.sigmoid(-r).mean() + torch.sigmoid(f).mean()), ["sigmoid where"]),
-    (of(lambda r, f: F.relu(1 - r).mean() + F.relu(1 + f).mean()), ["a hinge"]),
+    (of(lambda r, f: F.relu(1 - r).mean() + F.relu(1 + f).mean()), ["a hinge", "no gradient reaches"]),
     (of(lambda r, f: F.softplus(-r.mean()) + F.softplus(f.mean())), ["before softplus"]),
     (of(lambda r, f: (r - 1).square().mean() + f.square().mean()), ["squared errors"]),
     (of(lambda r, f: F.softplus(-r) + F.softplus(f)), []),
@@ -76,5 +76,5 @@ WRONG = [
     (of(real=lambda x, at, e: x + at.sigma * e, fake=lambda x, at, e: x + at.sigma * e),
      ["not scaled: alpha", "noise is added to what"]),
     (of(real=lambda x, at, e: at.alpha * x + e, fake=lambda x, at, e: at.alpha * x + e), ["noise is not scaled"]),
-    (wrong_no_grad, ["nothing can be learned"]), (wrong_level, []), (wrong_real_detached, ["not detached"]),
+    (wrong_no_grad, ["no gradient reaches the critic"]), (wrong_level, []), (wrong_real_detached, ["not detached"]),
 ]
