@@ -78,7 +78,8 @@ def verify(case, out):
         10 * tol(real.dtype))
     good = out["critic"] and not out["maker"]
     causes = ("the fakes are not detached: the critic's loss would make whoever made them worse",) if out["critic"] and out[
-        "maker"] else ("no gradient reaches the critic: is it cut off (no_grad, detach, item), or is the loss flat here?",) if not out["critic"] else ()
+        "maker"] else (("no gradient reaches the critic: is it cut off (no_grad, detach, item), or is the loss flat here?",)
+                       if not out["critic"] else ())
     reached = [who for who in ("critic", "maker") if out[who]]
     return [form, value, shown(case, out["shown"]), Property(
         MOVES, good, "as expected" if good else f"it reaches {' and '.join(reached) or 'nobody'}", "the critic alone",
