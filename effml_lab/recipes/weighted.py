@@ -46,7 +46,7 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     settings = teacher.card["net"]["settings"]
     run = Run(Weighted(**settings).begin_as(teacher.net).to(device), LR, students.DECAY)
     recipe = {"seed": SEED, "steps": steps or STEPS, "batch": students.BATCH, "lr": run.lr, "decay": run.decay,
-              "rate": run.rate.__name__, "w": RANGE, "high noise": HIGH,
+              "rate": run.rate.__name__, "w": list(RANGE), "high noise": HIGH,
               "products": str(shapes.products(device))} | students.begun(teacher)
     about = {"recipe": __name__, "net": {"kind": "weighted", "settings": settings}}
     return training.make("weighted", run, partial(loss, teacher=teacher.net, device=device), recipe,
