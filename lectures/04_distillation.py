@@ -71,7 +71,7 @@ with figure("Samples of a ring of eight Gaussians with 32, 4, 2 and 1 steps of D
             "in the middle", width=10, height=2.7, cols=4) as axes:
     for ax, steps in zip(axes, (32, 4, 2, 1)):
         points = on_ring.drawn(on_ring.told(net), steps)
-        show(ax, points, f"DDIM, {steps} steps: off by {ring.apart(points, reference):.2f}", k=0)
+        show(ax, points, f"DDIM, {steps} step{'s' * (steps > 1)}: off by {ring.apart(points, reference):.2f}", k=0)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Shown the end
@@ -120,6 +120,7 @@ if plane:
             rows = [plane[f"{name}, {steps} steps"].quality["error"] for steps in counts]
             plots.curve(ax, counts, *([row[key] for row in rows] for key in ("value", "low", "high")), label=label, k=k)
         ax.set(xscale="log", yscale="log", xlabel="steps", ylabel="off by", xticks=counts, xticklabels=counts)
+        ax.minorticks_off()
         ax.legend()
 else:
     print(UNRECORDED)
@@ -195,6 +196,7 @@ if plane:
                 rows = [plane[f"{name}, {steps} steps"].quality[key] for steps in (1, 2, 4, 8)]
                 plots.curve(ax, (1, 2, 4, 8), *([row[part] for row in rows] for part in ("value", "low", "high")), label=name, k=k)
             ax.set(xscale="log", xlabel="steps", title=title, xticks=(1, 2, 4, 8), xticklabels=(1, 2, 4, 8))
+            ax.minorticks_off()
         axes[0].legend(fontsize=8)
 else:
     print(UNRECORDED)
@@ -266,6 +268,7 @@ if recorded:
                     plots.curve(ax, [row.nfe for row in rows], *([row.quality[metric][part] for row in rows] for part in (
                         "value", "low", "high")), label=label, k=k)
             ax.set(xscale="log", xlabel="evaluations", title=title, xticks=(1, 2, 4, 8), xticklabels=(1, 2, 4, 8))
+            ax.minorticks_off()
         axes[1].set(yscale="log")
         axes[1].legend(fontsize=7, ncols=2)
 else:

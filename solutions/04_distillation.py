@@ -305,6 +305,7 @@ with figure("Distance to 32 steps over the number of steps, for DDIM, for studen
     for k, (name, errors) in enumerate(curves.items()):
         plots.curve(ax, counts, errors, label=name, k=k)
     ax.set(xscale="log", yscale="log", xlabel="steps", ylabel="off by", xticks=counts, xticklabels=counts)
+    ax.minorticks_off()
     ax.legend()
 
 # %%
@@ -628,6 +629,7 @@ if kept:
                     plots.curve(ax, [row.nfe for row in rows], *([one[key] for one in told] for key in ("value", "low", "high")),
                                 label=label, k=k)
             ax.set(xscale="log", xlabel="evaluations", title=title, xticks=(1, 2, 4, 8), xticklabels=(1, 2, 4, 8))
+            ax.minorticks_off()
         axes[1].set(yscale="log")
         axes[0].legend(fontsize=7)
 else:
