@@ -53,7 +53,7 @@ def test_a_hash_that_fits_a_file_that_does_not(tmp_path):
 
 
 @pytest.mark.parametrize("call, word", [
-    (lambda: models.load("cats"), "choose one of control, control_masks, digits"),
+    (lambda: models.load("cats"), "choose one of consistency, "),
     (lambda: models.features("cats", torch.zeros(1, 1, 8, 8)), "no judge of 'cats'"),
     (lambda: models.denoiser("digits_judge"), "is a classifier, not a denoiser"),
     (lambda: models.recognizable(torch.zeros(3, 8, 8)), "sees finite images of shape (N, 1, 8, 8), got (3, 8, 8)"),
