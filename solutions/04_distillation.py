@@ -397,8 +397,36 @@ with figure("How far four steps are off over the weight they are used with: with
 # its plain guess. That is the trade-off that SnapFusion reports in both directions, and why it mixes both losses. Distilling
 # both guesses is the modest middle.
 #
-# **A place to pause.** Nothing of yours from above is needed below. What follows takes distillation from the package.
-#
+# **A place to pause.** Nothing of yours from above is needed below. The next cell defines again what is.
+
+# %%
+import torch
+import torch.nn.functional as F
+
+from effml_lab import bench, models
+from effml_lab.course import shortened
+from effml_lab.datasets import shapes
+from effml_lab.diffusion import samplers
+from effml_lab.diffusion.denoise import noised
+from effml_lab.diffusion.guidance import guided
+from effml_lab.diffusion.step import step
+from effml_lab.efficiency.distill import stops
+from effml_lab.measure import plots
+from effml_lab.models.students import student as stored
+from effml_lab.recipes import ring
+from effml_lab.recipes import ring_students as on_ring
+
+torch.set_num_threads(1)
+seeded = lambda seed: torch.Generator().manual_seed(seed)
+part = lambda estimate: f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
+
+
+def show(ax, points, title, k=1):
+    ax.plot(*points[:800].T, ".", markersize=2, color=plots.look(k).color)
+    ax.set(title=title, xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), xticks=[], yticks=[], aspect="equal")
+
+
+# %% [markdown]
 # ## 6 · Guidance in one call
 #
 # All these students still pay two calls a step. Meng et al. (2023) train the second call away: a student that is **told** $w$
@@ -443,7 +471,7 @@ for name, row in recorded.items():
 
 # %%
 net, cosine = models.denoiser("shapes")
-no_kind, kinds, course_grid = torch.tensor([shapes_count := len(shapes.KINDS)]), torch.arange(6), cosine.grid(20, "karras")
+no_kind, kinds, course_grid = torch.tensor([len(shapes.KINDS)]), torch.arange(6), cosine.grid(20, "karras")
 x = samplers.start((6, 3, 32, 32), course_grid, seeded(5))
 one_call, _ = models.denoiser("weighted")
 with figure("Six noises with two calls a step under guidance, w = 1, 2 and 4, and with one call that is told w", height=3.4, rows=2,
@@ -685,7 +713,7 @@ even_read = (3 * training["learned from"] + training["without a pass back"]) / (
 check("04-read-even", even_read, points=1)
 
 # %% [markdown]
-# Whoever draws a few hundred pictures takes a solver. Whoever serves millions trains.
+# Whoever draws some thousand pictures takes a solver. Whoever serves millions trains.
 #
 # **In your own words.** In section 7 the paired error ("off by") of a consistency model *rises* with its steps, while the
 # clusters, and on pictures the share of the wanted kind, get better. Why? Answer in five to eight sentences: what the paired
