@@ -9,7 +9,7 @@
 # A better solver brought lab 02 from a thousand evaluations to ten. Below that no solver is good: there is too little to go by.
 # The other way out is to *train the steps away*. A **student**, which begins as a copy of its **teacher**, learns to do in one
 # step what the teacher does in several. You write four such trainings, see each of them work or fail on points in the plane
-# within seconds, and then look at students of the course's model that were trained for an hour.
+# within seconds, and then look at students of the course's model whose trainings took from half an hour to two.
 #
 # **You will be able to**
 # - say what a student of one step can learn from pairs of noise and picture, and what it costs to have them;
@@ -198,12 +198,13 @@ with figure("Where two steps of the teacher lead from 400 noises, as circles, an
 #
 # How much should an error of $x_0$ count? At little noise an error of $x_0$ is a large error of the noise $\epsilon = (z -
 # \alpha x_0) / \sigma$, by the factor SNR = $\alpha^2 / \sigma^2$. The usual loss on $\epsilon$ therefore weights the squared
-# error of $x_0$ with the SNR. For students that is fatal: a student of one step is asked *in pure noise alone*, where the SNR
-# is almost 0, so that nothing would be learned. Salimans and Ho take the larger of both errors, the "truncated SNR"
+# error of $x_0$ with the SNR. For students that is bad: they are asked at few levels, and the first is *pure noise*, where the
+# SNR is almost 0: next to the others it would hardly count. Salimans and Ho take the larger of both errors, the "truncated SNR"
 #
 # $$w = \max\left(\frac{\alpha^2}{\sigma^2},\; 1\right).$$
 #
-# It is a floor. Several re-implementations clamp from the other side, and cap the weight at 1.
+# It is a floor. Some re-implementations clamp from the other side, and cap the weight at 1. (That is another thing than
+# Min-SNR, Hang et al. 2023, which caps the weight in training from scratch, at 5 and on purpose.)
 #
 # **Exercise 3: the floor** (about 1 line). The levels of a batch are tensors, one number a row.
 #
@@ -237,8 +238,9 @@ with figure("The weight of an error of x0 over the level: floor, cap, and the SN
     ax.legend(ncols=2, fontsize=8)
 
 # %% [markdown]
-# With the cap, the one level of a student of one step has a weight below 0.0001, and of the two levels of a student of two
-# steps the first hardly counts.
+# With the cap, the first of the two levels of a student of two steps hardly counts beside the second. A student of one step has
+# one level alone, so that its weight is only a factor of the loss; but here it is about $10^{-9}$, and a gradient so small is
+# below what Adam adds to its denominator, $10^{-8}$: it hardly moves.
 #
 # ## 4 · Halve, and halve again
 #
@@ -317,7 +319,8 @@ with figure("Samples of the students of four, two and one steps with the floor, 
 
 # %% [markdown]
 # Every student does with its few steps nearly what its teacher did with twice as many; the errors add up from round to round.
-# The student of two steps with the cap is visibly worse, and that of one step has learned nothing: it still draws the mean.
+# The student of two steps with the cap is visibly worse, and that of one step hardly moved from the mean: not for lack of a
+# direction, but since its gradient drowns in Adam's constant.
 #
 # ## 5 · Under guidance
 #
@@ -393,9 +396,10 @@ with figure("How far four steps are off over the weight they are used with: with
     ax.legend(fontsize=8)
 
 # %% [markdown]
-# The student that was guided in training is best where it was trained, at $w = 3$, and bad at $w = 1$: it was never asked for
-# its plain guess. That is the trade-off that SnapFusion reports in both directions, and why it mixes both losses. Distilling
-# both guesses is the modest middle.
+# The student that was guided in training is best where it was trained, at $w = 3$, and bad at $w = 1$, where it was never asked
+# for its plain guess; at $w = 4$ it is already worse than no student. (SnapFusion draws $w$ anew from a range, and mixes both
+# losses; what it reports is a trade-off of fidelity to the prompt against the distance to real pictures.) Distilling both
+# guesses is never best here by much, and never bad: over all four weights it is the one to take.
 #
 # **A place to pause.** Nothing of yours from above is needed below. The next cell defines again what is.
 
@@ -494,7 +498,8 @@ with figure("Six noises with two calls a step under guidance, w = 1, 2 and 4, an
 #
 # $f^-$ is a slow copy of $f$ that gets no gradient. The answer is known at the clean end; from there it travels up the path.
 # The step needs a guess of $x_0$. If it is the teacher's, this is consistency *distillation*. But look: if it is *the very
-# picture that $x$ was made of*, no teacher is needed at all. That is consistency *training*.
+# picture that $x$ was made of*, there is no teacher in the loss at all. That is consistency *training*; for small steps it
+# comes to the same. (Ours begins with the teacher's weights either way, so that the two differ in the guess alone.)
 #
 # **Exercise 7: neighbours** (about 3 lines). The guess is handed in, so one function does both.
 #
@@ -607,8 +612,9 @@ with figure("Samples in one step: of the teacher, which draws the mean, and of a
         show(ax, points, f"{name}, 1 step\n{inside(points):.0%} within a cluster")
 
 # %% [markdown]
-# No pairs, no paths: the critic alone moves the points into the clusters. (With four times as many steps, nine in ten
-# are within.) Which noise leads to which cluster is nobody's concern, so "off by" says nothing here.
+# No pairs, no paths: the critic alone moves the points into the clusters. (With four times as many steps, nine in ten are
+# within.) The loss does not ask which noise leads to which cluster. That most still lead where the teacher's do comes from the
+# weights that the student began with.
 #
 # ## 9 · On pictures
 #
@@ -637,8 +643,9 @@ with figure("The same six noises, a row for DDIM, DPM-Solver++(2M), progressive 
             plots.images(ax, way(), f"{name}, {steps}", cols=6)
 
 # %% [markdown]
-# Down a column everybody has had the same number of evaluations. Across a row of `progressive` the *picture* stays the same, as
-# long as it can; across a row of `consistency` it changes, since fresh noise makes another one.
+# Down a column everybody has had the same number of evaluations. Across a row of `progressive` the *picture* mostly stays the
+# same; across a row of `consistency` it changes, since fresh noise makes another one. (Pairs, a critic and training without a
+# teacher were only tried on the plane so far.)
 
 # %%
 kept = [name for name in recorded if "wanted" in recorded[name].quality]
@@ -718,8 +725,8 @@ check("04-read-even", even_read, points=1)
 # **In your own words.** In section 7 the paired error ("off by") of a consistency model *rises* with its steps, while the
 # clusters, and on pictures the share of the wanted kind, get better. Why? Answer in five to eight sentences: what the paired
 # error compares; what fresh noise does to the path; which measure suits a student that is to draw *the same picture* as its
-# teacher, and which suits one that is to draw *as good* a picture; and for which of the students of this lab the paired error
-# means nothing at all.
+# teacher, and which suits one that is to draw *as good* a picture; and for which of the students of this lab nobody ever asked
+# that the picture be the same.
 
 # %% [markdown] written="04-why" points=4
 # The paired error compares what a student makes of a noise with what the teacher makes of the *same* noise. A consistency model
@@ -729,8 +736,8 @@ check("04-read-even", even_read, points=1)
 # of them is. The second guess starts from less noise than the first and is easier, so the clusters get cleaner and the distance
 # between the two *sets* falls. Where the same picture is wanted, as from `progressive` or the student of pairs, the paired
 # error is the measure, with its median and the share that moved; where as good a picture is wanted, a distance of sets and what
-# a judge reads. For the student with a critic the paired error means nothing at any number of steps: nobody asked which noise
-# leads where.
+# a judge reads. The student with a critic was never asked which noise leads where, so for it a paired error is no measure of
+# success, at any number of steps: if it is small, that is the heritage of its first weights.
 #
 # <!-- ### BEGIN MARK SCHEME -->
 # **Mark scheme.** One point each: (1) paired means the same noise, and compares with where the teacher's path from it ends; (2)

@@ -56,8 +56,9 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     torch.manual_seed(SEED)
     teacher = students.teacher("shapes", None, device)
     run = Run(pair(teacher).to(device), LR, students.DECAY, betas=BETAS)
-    recipe = {"seed": SEED, "steps": steps or STEPS, "batch": students.BATCH, "lr": run.lr, "decay": run.decay, "betas": list(BETAS),
-              "rate": run.rate.__name__, "pull": PULL, "products": str(shapes.products(device))} | students.begun(teacher)
+    recipe = {"seed": SEED, "steps": steps or STEPS, "batch": students.BATCH, "lr": run.lr, "decay": run.decay,
+              "betas": list(BETAS), "rate": run.rate.__name__, "pull": PULL,
+              "products": str(shapes.products(device))} | students.begun(teacher)
     about = {"recipe": __name__, "use": {"steps": 1, "of": 1, "spacing": samples.SPACING, "sampler": "ddim"}}
     return training.make("ufogen", run, partial(loss, device=device), recipe, students.like(teacher) | about, examine, out,
                          minutes, part=lambda net: net["maker"])

@@ -6,5 +6,6 @@
   guided        guidance in one call; guided teacher and guided student              Meng et al. 2023; Li et al. 2023
   consistency   one answer all along a path                                          Song et al. 2023; Luo et al. 2023
   adversarial   one step, judged by a critic of noisy pictures                       Xu et al. 2023
-Every student is a denoiser (x, level) -> x0 like its teacher: what is distilled is the guess, never the sampler.
+Every student is a denoiser (x, level) -> x0 like its teacher; what it is to say may depend on a sampler and a grid, as with
+pairs.
 """

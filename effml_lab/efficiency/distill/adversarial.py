@@ -10,7 +10,8 @@ posterior q(x_nxt | x, x0'), part of which is x, and need some steps.) The losse
   L_D = softplus(-D(real)) + softplus(D(fake)),      L_G = softplus(-D(fake)) + pull min(SNR, 1) |x0 - x0'|^2.
 Noise is what keeps D from being sure: it blurs both until they overlap. The pull counts at levels where x0 can be known: in pure
 noise it would ask for the mean again. Both begin with a diffusion model's weights, D with a last layer of zeros.
-Left out: the clamp on D's answers of the authors' code.
+Ours, and not the paper's: jumps to any cleaner level (the paper's go to the next), three in four from pure noise, two turns
+of the critic for one, a critic that is a way down alone. Left out: the clamp on D's answers of the authors' code.
 """
 from typing import Callable
 

@@ -1,8 +1,9 @@
 """Consistency models (Song et al. 2023): the same answer from every point of a path, so that one step is enough.
 
 Along a path of the probability-flow ODE the student f gives one answer, the path's end; at the end itself it must give back
-what it is given, f(x, clean) = x. Denoisers of v, flow, edm and eps networks do so by their form, x0 = x where sigma = 0;
-the paper's own, for alpha = 1 down to a least sigma, is `boundary`. Neighbours on a path are pulled together,
+what it is given, f(x, clean) = x. Denoisers of v, flow, edm and eps networks do so by their form, x0 = x where sigma = 0
+(those of x0 do not); the paper's own, for alpha = 1 down to a least sigma, is `boundary`. Neighbours on a path are pulled
+together,
   L = d(f(x at cur), f'(x at nxt)),    x at nxt = one step from x with some guess of x0,
 f' a slow copy (EMA) of f that gets no gradient: the answer is known at the clean end and travels up from there.
   distillation (CD)   the guess is the teacher's, guided if need be (LCM, Luo et al. 2023)

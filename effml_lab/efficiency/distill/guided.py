@@ -2,7 +2,7 @@
 
 Guidance distillation (Meng et al. 2023, stage 1): a student that is told w learns the guided guess of its teacher,
   L = E weight(level) |student(x, class, w) - [null + w (class - null)]|^2,    w uniform in a range; theirs is ours less 1.
-One call instead of two at every step, with any sampler; outside the range nothing was learned.
+One call instead of two at every step; outside of the range nothing was asked.
 Step distillation that knows of guidance (SnapFusion, Li et al. 2023, section 4.2): a student of fewer steps that learned the
 teacher's *unguided* steps is wrong by more once it is guided, since w multiplies the difference of two guesses, and their errors
 with it. So in a share p of the steps teacher and student are both guided, by one w, and the loss is the plain one of

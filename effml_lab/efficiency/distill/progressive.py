@@ -6,7 +6,7 @@ too if its guess of x0 is
 which is DDIM's step solved for x0. Into the clean end this is the teacher's guess at mid. The student begins with the
 teacher's weights; when it has learned, it is the teacher of the next round, of half as many steps: 32, 16, 8, 4, 2, 1.
 Data serve only to make noisy inputs. An eps-net knows nothing of x0 in pure noise, where the last student is asked: take v or x0.
-Left out: the stochastic sampler of section 5 of Meng et al. 2023.
+Left out: the stochastic sampler of Meng et al. 2023.
 """
 from typing import Callable
 

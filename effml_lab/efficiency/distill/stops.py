@@ -6,7 +6,7 @@ with SNR = (alpha / sigma)^2 (Salimans and Ho 2022, section 4; exact where alpha
   eps    SNR           that of eps: nothing is asked of x0 in pure noise, where a student of one step is asked
   v      SNR + 1       that of v, the sum of both
   floor  max(SNR, 1)   "truncated SNR": the larger of both
-A floor, not a cap: min(SNR, 1), found in some re-implementations, asks next to nothing at the noisy end.
+A floor, not a cap: min(SNR, 1), found in some re-implementations, asks next to nothing of the noisier levels.
 """
 from typing import Callable
 
