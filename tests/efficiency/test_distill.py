@@ -272,6 +272,26 @@ def test_pairs_must_keep_their_noise(teacher):
         assert (apart(drawn, ends(teacher, 8)) < 0.5) != far
 
 
+@pytest.mark.parametrize("call, said", [
+    (lambda z: error(z, z[:1], COSINE.at(0.0)), "guesses and what they should be pair off"),
+    (lambda z: one_step.loss(lambda x, level: x, z, z[:1], COSINE.at(0.0)), "guesses and what they should be pair off"),
+    (lambda z: error(z, z, Level(torch.zeros(2), torch.ones(2), torch.ones(2))), "a level for each row of x needs the shape"),
+    (lambda z: aim(z, z, *(Level(torch.zeros(2), torch.ones(2), torch.ones(2)),) * 2), "a level for each row of x needs"),
+    (lambda z: error(z, z, CLEAN, "v"), "where sigma = 0 an error counts without end by 'v'"),
+    (lambda z: aim(z.bfloat16(), z.bfloat16(), *COSINE.grid(2)[:2]), "worked out in float32 or wider, got torch.bfloat16"),
+    (lambda z: picked(COSINE.grid(2), torch.tensor([0, 1]), z.long()), "in floating point, got torch.int64"),
+    (lambda z: adversarial.jumps(1, 4, seeded()), "a jump takes two levels or more, got 1")])
+def test_bad_input_gets_one_sentence(call, said):
+    with pytest.raises(ValueError, match=said) as told:
+        call(normal(2, 2))
+    assert "\n" not in str(told.value)
+
+
+def test_at_the_clean_end_an_error_of_x0_is_itself():
+    assert error(normal(3, 2), normal(3, 2, seed=1), CLEAN, "x0").item() == pytest.approx(
+        (normal(3, 2) - normal(3, 2, seed=1)).square().mean().item())
+
+
 def test_level_of_a_float_may_stand_for_all_rows():
     z = normal(3, 2)
     assert torch.equal(progressive.target(RING.denoise, z, *COSINE.grid(2)),

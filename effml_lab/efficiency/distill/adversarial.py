@@ -41,6 +41,8 @@ def maker_loss(critic: Callable, real: Tensor, fake: Tensor, cur: Level, nxt: Le
 
 def jumps(count: int, size: int, rng: torch.Generator, top: float = 0.75) -> tuple[Tensor, Tensor]:
     """For each row the numbers of cur and nxt among `count` levels, (size,) each; a share `top` begins at the first."""
+    if count < 2:
+        raise ValueError(f"a jump takes two levels or more, got {count}")
     cur = torch.randint(count - 1, (size,), generator=rng)
     cur = torch.where(torch.rand(size, generator=rng) < top, 0, cur)
     return cur, cur + 1 + (torch.rand(size, generator=rng) * (count - 1 - cur)).long()

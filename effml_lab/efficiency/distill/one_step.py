@@ -11,6 +11,7 @@ from typing import Callable
 from torch import Tensor
 
 from ...diffusion.levels import Level
+from .stops import alike
 
 
 def loss(student: Callable, x: Tensor, image: Tensor, level: Level) -> Tensor:
@@ -18,4 +19,6 @@ def loss(student: Callable, x: Tensor, image: Tensor, level: Level) -> Tensor:
 
     student: (x, level) -> x0. level: the first of the teacher's grid.
     """
-    return (student(x, level) - image).square().mean()
+    guess = student(x, level)
+    alike(guess, image)
+    return (guess - image).square().mean()

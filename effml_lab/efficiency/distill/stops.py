@@ -13,7 +13,7 @@ from typing import Callable
 import torch
 from torch import Tensor
 
-from ...diffusion.levels import Level
+from ...diffusion.levels import Level, matched
 
 WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
     "x0": torch.ones_like, "eps": lambda snr: snr, "v": lambda snr: snr + 1, "floor": lambda snr: snr.clamp(min=1),
@@ -24,13 +24,23 @@ def weight(level: Level, kind: str = "floor") -> Tensor:
     """What a squared error of x0 counts at a level, in its shape. kind: a key of WEIGHTS; "cap" is there as a control."""
     if kind not in WEIGHTS:
         raise ValueError(f"unknown weight {kind!r}: choose one of {', '.join(WEIGHTS)}")
-    ratio = level.alpha / level.sigma
-    return WEIGHTS[kind]((ratio if isinstance(ratio, Tensor) else torch.tensor(ratio, dtype=torch.float64)) ** 2)
+    alpha, sigma = (field if isinstance(field, Tensor) else torch.tensor(field, dtype=torch.float64) for field in level[1:])
+    if kind != "x0" and not sigma.all():
+        raise ValueError(f"where sigma = 0 an error counts without end by {kind!r}: a student is not asked at the clean end")
+    return WEIGHTS[kind]((alpha / sigma) ** 2)
 
 
 def error(guess: Tensor, want: Tensor, level: Level, kind: str = "floor") -> Tensor:
     """The weighted mean squared error of guesses of x0 (B, ...) at a level, one for all rows or one for each; a scalar."""
+    alike(guess, want)
+    matched(level, guess)
     return (weight(level, kind).to(guess) * (guess - want).square()).mean()
+
+
+def alike(guess: Tensor, want: Tensor) -> None:
+    """Ask that there is one guess for each picture: one picture spread over all guesses would teach the mean."""
+    if guess.shape != want.shape:
+        raise ValueError(f"guesses and what they should be pair off, got {tuple(guess.shape)} and {tuple(want.shape)}")
 
 
 def halve(grid: list[Level]) -> list[Level]:
@@ -43,6 +53,8 @@ def halve(grid: list[Level]) -> list[Level]:
 
 def picked(grid: list[Level], index: Tensor, like: Tensor) -> Level:
     """The levels of a grid with these numbers (B,), one for each row of `like` (B, ...): fields of shape (B, 1, ...)."""
+    if not like.is_floating_point():
+        raise ValueError(f"levels are picked for points or pictures in floating point, got {like.dtype}")
     shape = (-1, *[1] * (like.ndim - 1))
     fields = (torch.tensor([float(level[k]) for level in grid], dtype=torch.float64)[index] for k in range(3))
     t, alpha, sigma = (field.reshape(shape) for field in fields)
@@ -50,6 +62,12 @@ def picked(grid: list[Level], index: Tensor, like: Tensor) -> Level:
 
 
 def aim(x: Tensor, end: Tensor, cur: Level, nxt: Level) -> Tensor:
-    """The x0 with which `step` takes x from cur to `end` at nxt: the step, solved for its guess."""
+    """The x0 with which `step` takes x from cur to `end` at nxt: the step, solved for its guess.
+
+    In float32 or wider: the difference of nearly equal numbers that it divides by leaves nothing of 16 bits.
+    """
+    if x.dtype in (torch.float16, torch.bfloat16):
+        raise ValueError(f"a target is worked out in float32 or wider, got {x.dtype}: hand over x.float()")
+    cur, nxt = matched(cur, x), matched(nxt, x)
     keep = nxt.sigma / cur.sigma
     return (end - keep * x) / (nxt.alpha - keep * cur.alpha)
