@@ -93,22 +93,20 @@ def paid(name: str) -> dict[str, float]:
     return {key: value + mine[key] for key, value in paid(before).items()}
 
 
-@torch.no_grad()
 def told_w(n: int, device: str) -> dict[float, dict[str, quality.Estimate]]:
     """For each weight of guidance the error of v, relative to the guided teacher's v: of one call that is told w, and of none."""
-    net, base = (Denoiser(checkpoints.load(name).to(device), "v") for name in ("weighted", "shapes"))
+    pair, found = [Denoiser(checkpoints.load(name).to(device), "v") for name in ("weighted", "shapes")], {}
     x, level, kind, _ = weighted.drawn(store.seeded(weighted.SEED, -2), n, high=0.0)
-    x, kind, level, null = x.to(device), kind.to(device), moved(level, device), torch.full((1,), shapes.CLASSES)
-    v, found = lambda guess: (level.alpha * x - guess) / level.sigma, {}
+    seen = x.to(device), moved(level, device), kind.to(device)
     for w in (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0):
-        want = v(guided(base, kind, null.to(device), w)(x, level))
-        asked = {"class": kind, "w": torch.full((n,), w, device=device)}
-        guesses = {"told w": net(x, level, asked), "nothing": base(x, level, kind)}
-        square = {name: (v(guess) - want).square().flatten(1).mean(1).cpu() for name, guess in guesses.items()}
-        size = want.square().flatten(1).mean(1).cpu()
-        found[w] = {name: quality.bootstrap(lambda pair: (pair[:, 0].mean() / pair[:, 1].mean()).sqrt().item(),
-                                            torch.stack([off, size], 1)) for name, off in square.items()}
+        square = {name: part.cpu() for name, part in weighted.squares(*pair, seen, w).items()}
+        found[w] = {name: rooted(square[name], square["size"]) for name in ("told w", "nothing")}
     return found
+
+
+def rooted(a: Tensor, b: Tensor) -> quality.Estimate:
+    """The root of the mean of squares a (n,) over that of b (n,), pairs resampled together."""
+    return quality.bootstrap(lambda pair: (pair[:, 0].mean() / pair[:, 1].mean()).sqrt().item(), torch.stack([a, b], 1))
 
 
 def against_ddim(off: dict[str, Tensor], steps: int) -> tuple[dict[str, quality.Estimate], dict]:
@@ -117,8 +115,7 @@ def against_ddim(off: dict[str, Tensor], steps: int) -> tuple[dict[str, quality.
     off: name of a point -> squared errors of its pictures (n,).
     """
     best = min((name for name in off if name.startswith(f"ddim, {counted(steps)},")), key=lambda name: off[name].mean())
-    pair = torch.stack([off[f"progressive_{steps}, {counted(steps)}"], off[best]], 1)
-    return {"ratio": quality.bootstrap(lambda p: (p[:, 0].mean() / p[:, 1].mean()).sqrt().item(), pair)}, {"over": best}
+    return {"ratio": rooted(off[f"progressive_{steps}, {counted(steps)}"], off[best])}, {"over": best}
 
 
 def measure(out: Path | str | None = None, device: str = "cpu", n: int = N) -> str:

@@ -1,6 +1,6 @@
 """`bench plane`: every distillation on the ring of `recipes.ring`, from several seeds of training; a row each.
 
-  error       root mean squared distance to the teacher's 64 steps of DDIM from the same noises; times the spread of the data is 1
+  error       root mean squared distance to the teacher's 64 steps of DDIM from the same noises; the ring has radius 1
   within      the share of points within three standard deviations of a mode: of real ones 0.989
   modes       how many of the eight modes have at least a tenth of their share
   spread      standard deviation of the points over that of the teacher's

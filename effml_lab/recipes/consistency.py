@@ -13,19 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from ..diffusion.denoise import noised
+from ..diffusion.levels import Level
 from ..diffusion.train import Run
 from ..efficiency.distill import consistency
 from ..efficiency.distill.stops import picked
 from ..models import samples, store
-from ..models.students import stops
 from . import shapes, students, training
 
 FULL, SEED, STEPS, DECAY, WEIGHT = 32, 0, 4500, 0.99, "v"
 
 
-def loss(net: nn.Module, step: int, slow: nn.Module, teacher: nn.Module | None, device: str = "cpu") -> Tensor:
+def loss(net: nn.Module, step: int, slow: nn.Module, teacher: nn.Module | None, grid: list[Level], device: str = "cpu") -> Tensor:
     """The loss of one step, on a batch drawn from a seed made of its number. teacher None: consistency training."""
-    rng, grid = store.seeded(SEED, step), stops(shapes.SCHEDULE(), FULL, FULL, samples.SPACING)
+    rng = store.seeded(SEED, step)
     x0, eps, kind = (part.to(device) for part in students.batch(rng))
     index = torch.randint(FULL, (len(x0),), generator=rng)
     cur, nxt = picked(grid, index, x0), picked(grid, index + 1, x0)
@@ -50,7 +50,8 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
               "products": str(shapes.products(device))} | students.begun(teacher)
     about = {"recipe": f"{__package__}.{name}",
              "use": {"steps": 4, "of": FULL, "spacing": samples.SPACING, "sampler": "multistep"}}
-    each = partial(loss, slow=run.ema, teacher=teacher.net if distilled else None, device=device)
+    grid = shapes.SCHEDULE().grid(FULL, samples.SPACING)
+    each = partial(loss, slow=run.ema, teacher=teacher.net if distilled else None, grid=grid, device=device)
     return training.make(name, run, each, recipe, students.like(teacher) | about, look or examine, out, minutes)
 
 

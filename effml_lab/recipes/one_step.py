@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..diffusion import samplers
+from ..diffusion.levels import Level
 from ..diffusion.train import Run
 from ..efficiency.distill import one_step
 from ..models import samples, store
-from ..models.students import stops
 from . import shapes, students, training
 
 SEED, STEPS, PAIRS = 0, 6000, 12000
@@ -32,12 +32,11 @@ def pairs(n: int) -> tuple[Tensor, Tensor, Tensor]:
     return noise, images, samples.kinds("shapes", n)
 
 
-def loss(net: nn.Module, step: int, n: int, device: str = "cpu") -> Tensor:
+def loss(net: nn.Module, step: int, n: int, first: Level, device: str = "cpu") -> Tensor:
     """The loss of one step, on pairs drawn from a seed made of its number."""
     x, image, kind = pairs(n)
     rows = torch.randint(n, (students.BATCH,), generator=store.seeded(SEED, step))
     x, image, kind = (part[rows].to(device) for part in (x, image, kind))
-    first, _ = stops(shapes.SCHEDULE(), 1, 1, samples.SPACING)
     with shapes.products_in(device):
         return one_step.loss(students.told(net, kind), x, image, first)
 
@@ -53,8 +52,9 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
               "rate": run.rate.__name__, "pairs": n, "evaluations a pair": PLAN.steps,
               "products": str(shapes.products(device))} | students.begun(teacher)
     about = {"recipe": __name__, "use": {"steps": 1, "of": 1, "spacing": samples.SPACING, "sampler": "ddim"}}
-    path = training.make("one_step", run, partial(loss, n=n, device=device), recipe, students.like(teacher) | about, examine, out,
-                         minutes)
+    first = shapes.SCHEDULE().grid(1, samples.SPACING)[0]
+    each = partial(loss, n=n, first=first, device=device)
+    path = training.make("one_step", run, each, recipe, students.like(teacher) | about, examine, out, minutes)
     if path is not None:
         samples.forget(PLAN._replace(size=min(PLAN.size, n)))
     return path

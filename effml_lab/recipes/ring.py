@@ -5,6 +5,7 @@ many more steps would come to. One class in five is left out, so that the net ma
 trained by `learned` here, on the loss that whoever calls it brings.
 """
 import copy
+from functools import cache
 from pathlib import Path
 from typing import Callable
 
@@ -30,9 +31,15 @@ def data(dtype: torch.dtype = torch.float32) -> oracle.GaussianMixture:
     return oracle.ring(CLASSES, STD, dtype)
 
 
+@cache
+def full() -> tuple[Level, ...]:
+    """The levels of the teacher, worked out once: trainings ask for them in every step."""
+    return tuple(levels.cosine().grid(FULL, SPACING))
+
+
 def grid(steps: int = FULL) -> list[Level]:
     """The levels of a sampler or a student of so many steps, by even times, as Salimans and Ho have it."""
-    return levels.cosine().grid(FULL, SPACING)[::FULL // steps]
+    return list(full()[::FULL // steps])
 
 
 def batch(rng: torch.Generator, size: int = BATCH) -> tuple[Tensor, Tensor, Tensor]:

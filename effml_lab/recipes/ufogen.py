@@ -17,7 +17,6 @@ from ..diffusion.train import Run
 from ..efficiency.distill import adversarial
 from ..efficiency.distill.stops import picked
 from ..models import samples, store
-from ..models.students import stops
 from ..nets.blocks import zero
 from ..nets.classifier import NoisyClassifier
 from . import shapes, students, training
@@ -34,9 +33,9 @@ def pair(teacher: students.Teacher) -> nn.ModuleDict:
     return nn.ModuleDict({"maker": students.copied(teacher), "critic": critic})
 
 
-def loss(net: nn.ModuleDict, step: int, device: str = "cpu") -> Tensor:
+def loss(net: nn.ModuleDict, step: int, grid: list[Level], device: str = "cpu") -> Tensor:
     """The loss of one step, the maker's or the critic's, on a batch drawn from a seed made of its number."""
-    rng, grid = store.seeded(SEED, step), stops(shapes.SCHEDULE(), FULL, FULL, samples.SPACING)
+    rng = store.seeded(SEED, step)
     x0, eps, kind = (part.to(device) for part in students.batch(rng))
     again = [torch.randn(x0.shape, generator=rng).to(device) for _ in range(2)]
     cur, nxt = (picked(grid, index, x0) for index in adversarial.jumps(FULL, len(x0), rng))
@@ -60,8 +59,10 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
               "betas": list(BETAS), "rate": run.rate.__name__, "pull": PULL,
               "products": str(shapes.products(device))} | students.begun(teacher)
     about = {"recipe": __name__, "use": {"steps": 1, "of": 1, "spacing": samples.SPACING, "sampler": "ddim"}}
-    return training.make("ufogen", run, partial(loss, device=device), recipe, students.like(teacher) | about, examine, out,
-                         minutes, part=lambda net: net["maker"])
+    grid = shapes.SCHEDULE().grid(FULL, samples.SPACING)
+    each = partial(loss, grid=grid, device=device)
+    return training.make("ufogen", run, each, recipe, students.like(teacher) | about, examine, out, minutes,
+                         part=lambda net: net["maker"])
 
 
 examine = partial(students.examine, name="ufogen")

@@ -54,16 +54,25 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
 
 
 @torch.no_grad()
+def squares(net: Denoiser, base: Denoiser, seen: tuple, w: float) -> dict[str, Tensor]:
+    """Of each picture the squared error of v to that guided by w, "told w" and doing "nothing", and the "size" of that v; (n,).
+
+    net, base: of the student and of the teacher. seen: noisy pictures, their levels and kinds, as the first of `drawn`.
+    """
+    x, level, kind = seen
+    v, null = lambda guess: (level.alpha * x - guess) / level.sigma, torch.full((1,), shapes.CLASSES, device=x.device)
+    want = v(guided(base, kind, null, w)(x, level))
+    told = {"class": kind, "w": torch.full((len(x),), w, device=x.device)}
+    off = {"told w": v(net(x, level, told)) - want, "nothing": v(base(x, level, kind)) - want, "size": want}
+    return {name: part.square().flatten(1).mean(1) for name, part in off.items()}
+
+
 def examine(folder: Path, n: int = 480) -> dict:
     """A quick look at the stored weights: the error of v by w, relative to the guided teacher's v, and that of doing nothing."""
-    net, base, found = checkpoints.load("weighted", folder), checkpoints.load("shapes"), {}
-    x, level, kind, _ = drawn(store.seeded(SEED, -1), n, high=0.0)
-    null = torch.full((1,), shapes.CLASSES)
-    v = lambda guess: (level.alpha * x - guess) / level.sigma
+    pair, found = [checkpoints.denoiser(*named)[0] for named in (("weighted", folder), ("shapes",))], {}
+    seen = drawn(store.seeded(SEED, -1), n, high=0.0)[:3]
     for w in (0.0, 1.0, 2.0, 3.0, 4.0):
-        want = v(guided(Denoiser(base, "v"), kind, null, w)(x, level))
-        mine = v(Denoiser(net, "v")(x, level, {"class": kind, "w": torch.full((n,), w)}))
-        plain = v(Denoiser(base, "v")(x, level, kind))
-        off = lambda guess: ((guess - want).square().mean() / want.square().mean()).sqrt().item()
-        found |= {f"error of v at w = {w:g}": {"value": off(mine), "n": n, "doing nothing": off(plain)}}
+        square = squares(*pair, seen, w)
+        off = lambda name: (square[name].mean() / square["size"].mean()).sqrt().item()
+        found |= {f"error of v at w = {w:g}": {"value": off("told w"), "n": n, "doing nothing": off("nothing")}}
     return {"quality": found}
