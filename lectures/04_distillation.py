@@ -290,8 +290,8 @@ for name, row in recorded.items():
 # ## What it costs
 #
 # A solver costs nothing beforehand. A student costs its training: calls that are learned from (three times the work of a plain
-# one), and calls of teachers and slow copies. At eight evaluations a student wins nothing that could be told from a solver's;
-# at four and fewer it does. Four steps instead of 2M's eight save four evaluations a picture, at a lower share of the wanted
+# one), and calls of teachers and slow copies. Above some number of evaluations a student wins nothing that could be told from a
+# solver's: the lab asks which. Four steps instead of 2M's eight save four evaluations a picture, at a lower share of the wanted
 # kind.
 
 # %%
