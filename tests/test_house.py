@@ -8,7 +8,8 @@ from importlinter.cli import lint_imports
 
 from effml_lab.folders import checkout
 
-WINGS = [f"effml_lab.{wing}" for wing in ("diffusion", "nets", "datasets", "measure", "models", "recipes", "bench", "course")]
+WINGS = [f"effml_lab.{wing}" for wing in ("diffusion", "nets", "datasets", "measure", "efficiency.distill", "models",
+                                               "recipes", "bench", "course")]
 PROBE = """
 import json, sys, time
 import torch

@@ -4,12 +4,14 @@ All sets start from the same noises and ask for the same kinds, unguided, so the
   frechet, kid, wanted, evenness   as `bench samplers` has them
   rmse_median, rmse, moved         to the course model's 64 steps of DDIM from the same noises (`quality.paired_errors`). A
                                    consistency model of several steps draws fresh noise: it has them, and they say little
-Solvers stand on three grids; students that were not trained yet are left out. A row of a student also says what its training
+Solvers stand on three grids; students that were not trained yet are left out. Rows that begin with "guided" are under guidance:
+2M with two calls a step, 2M with one call of `weighted`, and `consistency_guided`. A row of a student also says what its training
 cost, from the weights of the course model on, the rounds before it included: calls of the student that were learned from (each
 with a pass back, so of three times the work) and calls without one, of teachers and of slow copies, both in pictures. Rows of
 `weighted` give the error of v to the guided teacher's, for what is told in one call and for doing nothing. Ratios are of pooled
 errors, DDIM on its best grid.
 """
+from functools import partial
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -24,7 +26,7 @@ from ..diffusion.guidance import guided
 from ..diffusion.levels import Level
 from ..measure import quality
 from ..models import checkpoints, judges, reader, store, students
-from ..models.samples import SPACING
+from ..models.samples import SPACING, global_seed
 from ..models.students import SAMPLERS
 from ..recipes import shapes, weighted
 from ..recipes.students import moved
@@ -34,19 +36,26 @@ from .samplers import figures, gaps, recorder
 N, SIZE, FULL, COUNTS = 1200, 100, 64, (1, 2, 4, 8)
 FREE = {"ddim": samplers.ddim, "dpmpp_2m": samplers.dpmpp_2m, "unipc": samplers.unipc}
 GRIDS = ("karras", "lambda", "quadratic")
+TOLD = {"weighted": samplers.dpmpp_2m, "consistency_guided": SAMPLERS["multistep"]}     # students that are told w
 FRESH = {"consistency": COUNTS, "consistency_alone": COUNTS, "one_step": (1,), "ufogen": (1,)}        # student -> steps
+CRITIC = 0.31                   # of the multiplications of a call of the net is what a call of its critic takes
 ASKS = {    # recipe -> calls a picture and step of training: learned from, and without a pass back
-    "progressive": (1, 2), "consistency": (1, 2), "consistency_alone": (1, 1), "weighted": (1, 2), "one_step": (1, 0),
-    "ufogen": (1 / 3, 2 / 3)}
+    "progressive": (1, 2), "consistency": (1, 2), "consistency_alone": (1, 1), "weighted": (1, 2), "consistency_guided": (1, 3),
+    "one_step": (1, 0), "ufogen": ((1 + 5 * CRITIC) / 3, 2 / 3)}     # the critic sees two in its turns, one in the maker's
 
 
 class Point(NamedTuple):
-    """A set of pictures to be drawn: a net, its levels, a sampler."""
+    """A set of pictures to be drawn: a net, its levels, a sampler, and the weight of guidance."""
     name: str
     net: str
     grid: list[Level]
     sampler: Callable
     spacing: str
+    w: float = 1.0
+
+    @property
+    def nfe(self) -> int:
+        return (len(self.grid) - 1) * (1 if self.w == 1 or self.net in TOLD else 2)
 
 
 def counted(steps: int) -> str:
@@ -69,6 +78,27 @@ def student(name: str, steps: int) -> Point:
     return Point(f"{name}, {counted(steps)}", name, grid, sampler, store.card(name)["use"]["spacing"])
 
 
+def under_guidance() -> list[Point]:
+    """What is drawn under guidance."""
+    schedule, found = shapes.SCHEDULE(), []
+    for w in (2.0, 4.0):
+        found += [Point(f"guided, two calls, w = {w:g}, {counted(steps)}", "shapes", schedule.grid(steps, SPACING),
+                        samplers.dpmpp_2m, SPACING, w) for steps in COUNTS[:3]]
+        for name, sampler in TOLD.items():
+            if (store.checkpoints() / f"{name}.json").exists():
+                found += [Point(f"guided, {name}, w = {w:g}, {counted(steps)}", name, schedule.grid(steps, SPACING)
+                                if name == "weighted" else students.student(name, steps=steps)[1], sampler, SPACING, w)
+                          for steps in COUNTS]
+    return found
+
+
+def asked(point: Point, denoise: Denoiser, kind: Tensor) -> Callable:
+    """The denoiser (x, level) -> x0 of a point that is told these kinds (B,)."""
+    if point.net in TOLD:
+        return partial(denoise, cond={"class": kind, "w": torch.full((len(kind),), point.w, device=kind.device)})
+    return guided(denoise, kind, torch.full((1,), shapes.CLASSES, device=kind.device), point.w)
+
+
 @torch.no_grad()
 def drawn(point: Point, n: int, device: str) -> Tensor:
     """n pictures, (n, 3, 32, 32), from noises and fresh noises that depend on the number of the batch alone."""
@@ -76,8 +106,8 @@ def drawn(point: Point, n: int, device: str) -> Tensor:
     for i in range(-(-n // SIZE)):
         x = samplers.start((SIZE, 3, reader.SIZE, reader.SIZE), point.grid, store.seeded(0, i), device)
         kind = ((i * SIZE + torch.arange(SIZE)) % shapes.CLASSES).to(device)
-        more = {"rng": store.seeded(1, i)} if point.sampler is SAMPLERS["multistep"] else {}
-        parts.append(samplers.last(point.sampler(guided(denoise, kind, None, 1.0), x, point.grid, **more)).cpu())
+        with global_seed(1, i):                     # for the fresh noise of a consistency model
+            parts.append(samplers.last(point.sampler(asked(point, denoise, kind), x, point.grid)).cpu())
     return torch.cat(parts)[:n]
 
 
@@ -131,7 +161,11 @@ def measure(out: Path | str | None = None, device: str = "cpu", n: int = N) -> s
         off[point.name] = gaps(images, exact)
         found = figures(images, wanted, held)[0] | quality.paired_errors(images, exact)
         append(point.name, found, {"spacing": point.spacing, "student": store.card(point.net)["sha256"][:12],
-                                   "training": paid(point.net)}, nfe=len(point.grid) - 1)
+                                   "training": paid(point.net)}, nfe=point.nfe)
+    for point in tqdm(under_guidance(), desc="under guidance", unit="row"):
+        found = figures(drawn(point, n, device), wanted, held)[0]
+        append(point.name, found, {"spacing": point.spacing, "student": store.card(point.net)["sha256"][:12], "w": point.w,
+                                   "training": paid(point.net)}, nfe=point.nfe)
     for steps in COUNTS:
         if f"progressive_{steps}, {counted(steps)}" in off:
             append(f"progressive over ddim, {counted(steps)}", *against_ddim(off, steps))

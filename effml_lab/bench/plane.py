@@ -33,17 +33,15 @@ def near(x: Tensor) -> tuple[float, int]:
     return inside.double().mean().item(), int((counts >= len(x) / ring.CLASSES / 10).sum())
 
 
-def mmd(a: Tensor, b: Tensor, width: float = 2 * ring.STD) -> float:
-    """The unbiased squared maximum mean discrepancy of points a (N, 2) and b (M, 2), a Gaussian kernel (Gretton et al. 2012)."""
-    kernel = lambda x, y: torch.exp(-torch.cdist(x.double(), y.double()) ** 2 / (2 * width**2))
-    within = lambda k: (k.sum() - k.trace()) / (len(k) * (len(k) - 1))
-    return (within(kernel(a, a)) + within(kernel(b, b)) - 2 * kernel(a, b).mean()).item()
+def bell(a: Tensor, b: Tensor, width: float = 2 * ring.STD) -> Tensor:
+    """A Gaussian kernel of points a (N, 2) and b (M, 2), (N, M)."""
+    return torch.exp(-torch.cdist(a.double(), b.double()) ** 2 / (2 * width**2))
 
 
 def found(points: Tensor, exact: Tensor) -> dict[str, float]:
     share, modes = near(points)
     real = ring.data().sample(len(points), store.seeded(77))
-    return {"error": ring.apart(points, exact), "within": share, "modes": modes, "mmd": mmd(points, real),
+    return {"error": ring.apart(points, exact), "within": share, "modes": modes, "mmd": quality.mmd(points, real, bell),
             "spread": (points.std(0).norm() / exact.std(0).norm()).item()}
 
 

@@ -26,6 +26,8 @@ def measure(technique: str, sampler: Callable, steps: int, n: int = 360, data: s
     """
     if data not in SPACINGS:
         raise ValueError(f"there is no course model of {data!r}: choose one of {', '.join(SPACINGS)}")
+    if student is not None and (data != "shapes" or spacing is not None):
+        raise ValueError("students are of the model of shapes and have stops of their own: take data=\"shapes\" and no spacing")
     plan = samples.Plan(student or data, technique, steps, spacing or SPACINGS[data], n, seed, w=w)
     denoise, told, x, grid = samples.prepared(plan)
     grid = grid if student is None else students.student(student, steps=steps)[1]
@@ -35,7 +37,8 @@ def measure(technique: str, sampler: Callable, steps: int, n: int = 360, data: s
     with samples.global_seed(seed):
         images = samplers.last(sampler(told, x, grid))
     distance = quality.kid_interval(judges.features(data, images), judges.features(data, real.IMAGES[data]()))
-    settings = {"data": data, "steps": steps, "spacing": plan.spacing, "seed": seed, "w": w}
+    use = {"spacing": plan.spacing} if student is None else {"student": student, **store.card(student)["use"]}
+    settings = {**use, "data": data, "steps": steps, "seed": seed, "w": w}
     return records.Record(technique, nfe=denoise.net.nfe(n), bytes=store.card(plan.name)["bytes"],
                         quality={"kid": distance._asdict()}, settings=settings)
 

@@ -52,11 +52,16 @@ def _kernel(x: Tensor, y: Tensor) -> Tensor:
     return base * base * base                   # a power is ten times slower
 
 
-def kid(a: Tensor, b: Tensor) -> float:
-    """The unbiased kernel inception distance of features a (N, D) and b (M, D), whole sets, cubic kernel."""
+def mmd(a: Tensor, b: Tensor, kernel: Callable[[Tensor, Tensor], Tensor]) -> float:
+    """The unbiased squared maximum mean discrepancy of a (N, D) and b (M, D), whole sets (Gretton et al. 2012, eq. 3)."""
     a, b = _checked(a, b)
     within = lambda k: (k.sum() - k.trace()) / (len(k) * (len(k) - 1))
-    return (within(_kernel(a, a)) + within(_kernel(b, b)) - 2 * _kernel(a, b).mean()).item()
+    return (within(kernel(a, a)) + within(kernel(b, b)) - 2 * kernel(a, b).mean()).item()
+
+
+def kid(a: Tensor, b: Tensor) -> float:
+    """The kernel inception distance of features a (N, D) and b (M, D): their `mmd` by a cubic kernel."""
+    return mmd(a, b, _kernel)
 
 
 def nearest(a: Tensor, b: Tensor) -> Tensor:

@@ -22,9 +22,11 @@ class PointNet(nn.Module):
         self.time, self.enter = TimeEmbedding(width, width), nn.Linear(dims, width)
         self.label = None if classes is None else nn.Embedding(classes + 1, width)
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth - 1))
-        self.leave = zero(nn.Linear(width, out or dims))
+        self.leave = zero(nn.Linear(width, dims if out is None else out))
 
     def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+        if self.label is None and cond is not None:
+            raise ValueError("this net was built without classes: leave cond out, or build it with classes=...")
         h = self.enter(x) + self.time(t, x.dtype)                                   # (B, width)
         if self.label is not None:
             cond = torch.full_like(t, self.classes, dtype=torch.long) if cond is None else cond

@@ -37,5 +37,9 @@ class Weighted(UNet):
 
     def begin_as(self, net: UNet) -> "Weighted":
         """Begin as a net of the same settings that was not told w, bit for bit."""
-        self.load_state_dict(self.state_dict() | net.state_dict())
+        mine, theirs = self.state_dict(), net.state_dict()
+        rest = {key for key in mine if not key.startswith("label.weighed.")}
+        if rest != theirs.keys() or any(mine[key].shape != theirs[key].shape for key in rest):
+            raise ValueError("a net that is told w begins as one of the same settings, with classes, that is not told w")
+        self.load_state_dict(mine | theirs)
         return self

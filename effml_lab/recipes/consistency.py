@@ -7,7 +7,6 @@ steps and fresh noise between them.
 """
 from functools import partial
 from pathlib import Path
-from typing import Callable
 
 import torch
 from torch import Tensor, nn
@@ -37,22 +36,18 @@ def loss(net: nn.Module, step: int, slow: nn.Module, teacher: nn.Module | None, 
 
 
 def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None, minutes: float | None = None,
-          name: str = "consistency", distilled: bool = True, look: Callable[[Path], dict] | None = None) -> Path | None:
+          name: str = "consistency", distilled: bool = True) -> Path | None:
     """Train the student, store it as `name` and return its path; None if `minutes` ran out before the end.
 
-    distilled: from the course model's guesses, or else from pictures alone. look: what examines the stored weights.
+    distilled: from the course model's guesses, or else from pictures alone.
     """
     torch.manual_seed(SEED)
     teacher = students.teacher("shapes", out, device)
     run = Run(students.copied(teacher), students.LR, DECAY)
-    recipe = {"seed": SEED, "steps": steps or STEPS, "batch": students.BATCH, "lr": run.lr, "decay": run.decay,
-              "rate": run.rate.__name__, "weight": WEIGHT, "distilled": distilled,
-              "products": str(shapes.products(device))} | students.begun(teacher)
+    recipe = students.recipe(run, teacher, steps or STEPS, device, weight=WEIGHT, distilled=distilled)
     about = {"recipe": f"{__package__}.{name}",
              "use": {"steps": 4, "of": FULL, "spacing": samples.SPACING, "sampler": "multistep"}}
     grid = shapes.SCHEDULE().grid(FULL, samples.SPACING)
     each = partial(loss, slow=run.ema, teacher=teacher.net if distilled else None, grid=grid, device=device)
-    return training.make(name, run, each, recipe, students.like(teacher) | about, look or examine, out, minutes)
-
-
-examine = partial(students.examine, name="consistency")
+    look = partial(students.examine, name=name)
+    return training.make(name, run, each, recipe, students.like(teacher) | about, look, out, minutes)

@@ -45,19 +45,16 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
           minutes: float | None = None) -> Path | None:
     """Train the student, store it as `one_step` and return its path; None if `minutes` ran out before the end."""
     torch.manual_seed(SEED)
-    teacher, steps = students.teacher("shapes", None, device), steps or STEPS
-    n = min(PAIRS, 24 * steps)
+    steps = steps or STEPS
+    teacher = students.teacher("shapes", store.checkpoints(), device)       # the one whose pictures `samples` draws
+    n = min(PAIRS, students.BATCH * steps)
     run = Run(students.copied(teacher), students.LR, students.DECAY)
-    recipe = {"seed": SEED, "steps": steps, "batch": students.BATCH, "lr": run.lr, "decay": run.decay,
-              "rate": run.rate.__name__, "pairs": n, "evaluations a pair": PLAN.steps,
-              "products": str(shapes.products(device))} | students.begun(teacher)
+    recipe = students.recipe(run, teacher, steps, device, pairs=n) | {"evaluations a pair": PLAN.steps}
     about = {"recipe": __name__, "use": {"steps": 1, "of": 1, "spacing": samples.SPACING, "sampler": "ddim"}}
     first = shapes.SCHEDULE().grid(1, samples.SPACING)[0]
     each = partial(loss, n=n, first=first, device=device)
-    path = training.make("one_step", run, each, recipe, students.like(teacher) | about, examine, out, minutes)
+    look = partial(students.examine, name="one_step")
+    path = training.make("one_step", run, each, recipe, students.like(teacher) | about, look, out, minutes)
     if path is not None:
         samples.forget(PLAN._replace(size=min(PLAN.size, n)))
     return path
-
-
-examine = partial(students.examine, name="one_step")

@@ -8,13 +8,15 @@ without these two costs more than a round can win.
 """
 from functools import partial
 from pathlib import Path
+from typing import Callable
 
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from ..diffusion.denoise import noised
 from ..diffusion.levels import Level
-from ..diffusion.train import Run
+from ..diffusion.train import Run, fit
 from ..efficiency.distill import progressive
 from ..efficiency.distill.stops import picked
 from ..models import samples, store
@@ -30,32 +32,39 @@ def teacher_of(count: int) -> str:
     return "shapes" if 2 * count == FULL else f"progressive_{2 * count}"
 
 
-def loss(net: nn.Module, step: int, teacher: nn.Module, grid: list[Level], device: str = "cpu") -> Tensor:
-    """The loss of one step, on a batch drawn from a seed made of its number. grid: the teacher's."""
+def loss(net: nn.Module, step: int, teacher: nn.Module, grid: list[Level], device: str = "cpu",
+         method: Callable = progressive.loss) -> Tensor:
+    """The loss of one step, on a batch drawn from a seed made of its number. grid: the teacher's. method: `progressive.loss`."""
     rng = store.seeded(SEED, step)
     x0, eps, kind = (part.to(device) for part in students.batch(rng))
     index = 2 * torch.randint(len(grid) // 2, (len(x0),), generator=rng)
     cur, mid, nxt = (picked(grid, index + i, x0) for i in range(3))
     with shapes.products_in(device):
         student, taught_by = (students.told(each, kind) for each in (net, teacher))
-        return progressive.loss(student, taught_by, noised(x0, cur, eps), cur, mid, nxt, WEIGHT)
+        return method(student, taught_by, noised(x0, cur, eps), cur, mid, nxt, WEIGHT)
 
 
 def train(count: int, device: str = "cpu", out: Path | str | None = None, steps: int | None = None,
-          minutes: float | None = None, look=None) -> Path | None:
-    """Train the student of `count` steps, store it as `progressive_count` and return its path; None if `minutes` ran out.
-
-    Its teacher is read from `out`, or else from the course's own checkpoints. look: what examines the stored weights.
-    """
+          minutes: float | None = None) -> Path | None:
+    """Train the student of `count` steps, store it as `progressive_count` and return its path; None if `minutes` ran out."""
     torch.manual_seed(SEED)
     if count not in STEPS:
         raise ValueError(f"students take {', '.join(map(str, STEPS))} steps, {FULL} halved again and again, got {count}")
     name, teacher = f"progressive_{count}", students.teacher(teacher_of(count), out, device)
     grid = stops(shapes.SCHEDULE(), 2 * count, FULL, samples.SPACING)
     run = Run(students.copied(teacher), students.LR, students.DECAY)
-    recipe = {"seed": SEED, "steps": steps or STEPS[count], "batch": students.BATCH, "lr": run.lr, "decay": run.decay,
-              "rate": run.rate.__name__, "weight": WEIGHT, "products": str(shapes.products(device))} | students.begun(teacher)
+    recipe = students.recipe(run, teacher, steps or STEPS[count], device, weight=WEIGHT)
     about = {"recipe": f"{__package__}.{name}",
              "use": {"steps": count, "of": FULL, "spacing": samples.SPACING, "sampler": "ddim"}}
     return training.make(name, run, partial(loss, teacher=teacher.net, grid=grid, device=device), recipe,
-                         students.like(teacher) | about, look or partial(students.examine, name=name), out, minutes)
+                         students.like(teacher) | about, partial(students.examine, name=name), out, minutes)
+
+
+def short(count: int, training: int, method: Callable = progressive.loss) -> nn.Module:
+    """The student of `count` steps after so few steps of training, stored nowhere; method: a notebook hands in its own loss."""
+    teacher, grid = students.teacher(teacher_of(count)), stops(shapes.SCHEDULE(), 2 * count, FULL, samples.SPACING)
+    run = Run(students.copied(teacher), students.LR, 0.98)
+    each = partial(loss, teacher=teacher.net, grid=grid, method=method)
+    for _ in tqdm(fit(run, each, training, warmup=20), total=training, desc=f"{2 * count} steps become {count}", unit="step"):
+        pass
+    return run.ema

@@ -1,13 +1,6 @@
 """The progressive student of 16 steps, from the course model; lab 04."""
 from functools import partial
-from pathlib import Path
 
-from . import progressive, students
+from . import progressive
 
-examine = partial(students.examine, name="progressive_16")
-
-
-def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None,
-          minutes: float | None = None) -> Path | None:
-    """Train it by the recipe of `progressive` and return its path; None if `minutes` ran out before the end."""
-    return progressive.train(16, device, out, steps, minutes, examine)
+train = partial(progressive.train, 16)

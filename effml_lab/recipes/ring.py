@@ -1,11 +1,11 @@
 """Eight classes on a ring in the plane, and a small net that has learned them: what lab 04 distils live, in seconds; lab 04.
 
 The data are `oracle.ring`, so the exact guess is known, and the net is trained on it instead of on single points: that is what
-many more steps would come to. One class in five is left out, so that the net makes both guesses of guidance. Its students are
-trained by `learned` here, on the loss that whoever calls it brings.
+many more steps would come to. One class in five is left out, so that the net makes both guesses of guidance. Its students are in
+`ring_students`.
 """
 import copy
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Callable
 
@@ -17,7 +17,7 @@ from ..diffusion.denoise import Denoiser, noised
 from ..diffusion.guidance import dropped
 from ..diffusion.levels import Level
 from ..diffusion.train import Run, cooled, cosine, fit
-from ..efficiency.distill.stops import error, picked
+from ..efficiency.distill.stops import error, halved, picked
 from ..models import checkpoints, store
 from ..nets.points import PointNet
 from . import training
@@ -32,14 +32,14 @@ def data(dtype: torch.dtype = torch.float32) -> oracle.GaussianMixture:
 
 
 @cache
-def full() -> tuple[Level, ...]:
-    """The levels of the teacher, worked out once: trainings ask for them in every step."""
-    return tuple(levels.cosine().grid(FULL, SPACING))
+def stops(steps: int) -> tuple[Level, ...]:
+    """The levels of `grid`, worked out once: trainings ask for them in every step."""
+    return tuple(halved(levels.cosine().grid(FULL, SPACING), steps))
 
 
 def grid(steps: int = FULL) -> list[Level]:
-    """The levels of a sampler or a student of so many steps, by even times, as Salimans and Ho have it."""
-    return list(full()[::FULL // steps])
+    """The levels of a sampler or a student of 32, 16, 8, 4, 2 or 1 steps, by even times, as Salimans and Ho have it."""
+    return list(stops(steps))
 
 
 def batch(rng: torch.Generator, size: int = BATCH) -> tuple[Tensor, Tensor, Tensor]:
@@ -49,12 +49,12 @@ def batch(rng: torch.Generator, size: int = BATCH) -> tuple[Tensor, Tensor, Tens
     return x0, torch.randn(size, 2, generator=rng), kind
 
 
-def loss(net: nn.Module, step: int) -> Tensor:
+def loss(net: nn.Module, step: int, device: str = "cpu") -> Tensor:
     """The error of v to that of the exact guess, on a batch drawn from a seed made of the step's number."""
     rng = store.seeded(SEED, step)
-    x0, eps, kind = batch(rng)
+    x0, eps, kind = (part.to(device) for part in batch(rng))
     level = picked(grid(), torch.randint(FULL, (BATCH,), generator=rng), x0)
-    x, told = noised(x0, level, eps), dropped(kind, torch.tensor([CLASSES]), DROPPED, rng)
+    x, told = noised(x0, level, eps), dropped(kind, torch.tensor([CLASSES], device=device), DROPPED, rng)
     return error(Denoiser(net, "v")(x, level, told), data().denoise(x, level, told), level, "v")
 
 
@@ -67,7 +67,7 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
               "net": NET, "dropped": DROPPED}
     about = {"recipe": __name__, "net": {"kind": "points", "settings": NET}, "pred": "v", "schedule": "cosine",
              "classes": CLASSES, "shape": [2], "data": f"a ring of {CLASSES} Gaussians of standard deviation {STD:g}"}
-    return training.make("ring", run, loss, recipe, about, examine, out, minutes)
+    return training.make("ring", run, partial(loss, device=device), recipe, about, examine, out, minutes)
 
 
 def examine(folder: Path, n: int = 2000) -> dict:

@@ -4,7 +4,6 @@ All are told no class, but those of `halved_guided`, and all begin with the weig
 like are the package's; a notebook hands in a student's own.
 """
 import copy
-from functools import partial
 from typing import Callable
 
 import torch
@@ -15,12 +14,11 @@ from ..diffusion.denoise import Denoiser, noised
 from ..diffusion.guidance import dropped, guided
 from ..diffusion.levels import Level
 from ..diffusion.train import Run, fit
-from ..efficiency.distill import adversarial, consistency, one_step, progressive
-from ..efficiency.distill import guided as distilled
+from ..efficiency.distill import adversarial, aware, consistency, one_step, progressive
 from ..efficiency.distill.stops import picked
 from ..models import store
 from ..nets.points import PointNet
-from . import ring
+from . import ring, students
 
 NOBODY = torch.tensor([ring.CLASSES])           # no class
 
@@ -46,8 +44,7 @@ def triples(steps: int, rng: torch.Generator) -> tuple[Tensor, tuple[Level, Leve
 
 def batches(steps: int, count: int, seed: int = 0) -> list[tuple[Tensor, Level, Level, Level]]:
     """So many batches (z, cur, mid, nxt) for a student of so many steps."""
-    drawn = (triples(steps, store.seeded(seed + 1, i)) for i in range(count))
-    return [(z, *levels) for z, levels, _ in drawn]
+    return [(z, *levels) for z, levels, _ in (triples(steps, store.seeded(seed + 1, i)) for i in range(count))]
 
 
 def halved(teacher: nn.Module, steps: int, weight: str = "floor", training: int = 300, seed: int = 0) -> nn.Module:
@@ -59,7 +56,7 @@ def halved(teacher: nn.Module, steps: int, weight: str = "floor", training: int 
 
 
 def halved_guided(teacher: nn.Module, steps: int, w: float = 1.0, share: float = 1.0, null: float = 0.0, training: int = 300,
-                  seed: int = 0, loss: Callable = distilled.aware) -> nn.Module:
+                  seed: int = 0, loss: Callable = aware.loss) -> nn.Module:
     """The same of a net that is told the class: in a share of the steps both are guided by w, in the others neither.
 
     null: the share of points that are told no class where nothing is guided, so that this guess is learned too.
@@ -73,12 +70,12 @@ def halved_guided(teacher: nn.Module, steps: int, w: float = 1.0, share: float =
     return ring.learned(teacher, each, training, seed=seed)
 
 
-def rounds(round: Callable, teacher: nn.Module, to: int, **how) -> dict[int, nn.Module]:
-    """The students of 16, 8, ... down to `to` steps, each the teacher of the next. round: `halved` or `halved_guided`."""
+def rounds(train: Callable, teacher: nn.Module, to: int, **how) -> dict[int, nn.Module]:
+    """The students of 16, 8, ... down to `to` steps, each the teacher of the next. train: `halved` or `halved_guided`."""
     found, steps = {}, ring.FULL
     while steps > to:
         steps //= 2
-        found[steps] = teacher = round(teacher, steps, **how)
+        found[steps] = teacher = train(teacher, steps, **how)
     return found
 
 
@@ -121,16 +118,20 @@ def against_a_critic(teacher: nn.Module, training: int = 6000, lr: float = 6e-4,
     critic, theirs = PointNet(**ring.NET, out=1), teacher.state_dict()
     critic.load_state_dict({key: own if key.startswith("leave") else theirs[key] for key, own in critic.state_dict().items()})
     pair = nn.ModuleDict({"maker": copy.deepcopy(teacher), "critic": critic}).requires_grad_()
-    run, judge = Run(pair, lr, 0.998, betas=betas), lambda net, x, level: net["critic"](x, level.t.flatten())[:, 0]
+    run = Run(pair, lr, 0.998, betas=betas)
 
     def each(net: nn.ModuleDict, step: int) -> Tensor:
         rng = store.seeded(seed + 1, step)
         x0, eps, _ = ring.batch(rng)
         again = [torch.randn(x0.shape, generator=rng) for _ in range(2)]
         cur, nxt = (picked(ring.grid(), index, x0) for index in adversarial.jumps(ring.FULL, len(x0), rng))
-        makers = adversarial.turn(net, step)
-        fake, says = told(net["maker"])(noised(x0, cur, eps), cur), partial(judge, net)
-        return adversarial.maker_loss(says, x0, fake, cur, nxt, again[0]) if makers else loss(says, x0, fake, nxt, again)
+        critic = lambda x, level: net["critic"](x, level.t.flatten())[:, 0]
+        makers = adversarial.makers_turn(step)
+        students.only(net, "maker" if makers else "critic")
+        fake = told(net["maker"])(noised(x0, cur, eps), cur)
+        if makers:
+            return adversarial.maker_loss(critic, x0, fake, cur, nxt, again[0])
+        return loss(critic, x0, fake, nxt, again)
     for _ in fit(run, each, training, warmup=20):
         pass
     return run.ema["maker"]

@@ -11,9 +11,12 @@ from ..diffusion import samplers
 from ..diffusion.denoise import Denoiser
 from ..diffusion.guidance import guided
 from ..diffusion.levels import Level
+from ..diffusion.train import Run
+from ..folders import home
 from ..measure import quality
 from ..models import checkpoints, reader, samples, store
 from ..models.students import student
+from . import shapes
 
 SEED, BATCH, LR, DECAY = 0, 24, 3e-4, 0.998
 SAME = {"pred": "v", "schedule": "cosine", "classes": len(data.KINDS)}         # what student and teacher must have in common
@@ -27,9 +30,12 @@ class Teacher(NamedTuple):
 
 
 def teacher(name: str, folder: Path | str | None = None, device: str = "cpu") -> Teacher:
-    """A checkpoint from `folder`, or else from the course's own; ValueError unless it is of the course model's kind."""
-    own = folder is not None and (Path(folder) / f"{name}.json").exists()
-    folder = folder if own else None
+    """A checkpoint from the folder that is written to, or else from the course's own; ValueError unless it is a course model.
+
+    folder: None is the user's own, as in `store.save`, so that a student trained there teaches the next.
+    """
+    written = Path(folder or home() / "checkpoints")
+    folder = written if (written / f"{name}.json").exists() else None
     card = store.card(name, folder)
     for key, want in SAME.items():
         if card.get(key) != want:
@@ -69,6 +75,18 @@ def moved(level: Level, device: str) -> Level:
     return Level(*(field.to(device) for field in level))
 
 
+def only(net: nn.ModuleDict, name: str) -> None:
+    """Let this part of a net be trained, and no other."""
+    for part, module in net.items():
+        module.requires_grad_(part == name)
+
+
+def recipe(run: Run, teacher: Teacher, steps: int, device: str, seed: int = SEED, **more) -> dict:
+    """What the training of a student is, for its card; a half-trained state of another is refused."""
+    return {"seed": seed, "steps": steps, "batch": BATCH, "lr": run.lr, "decay": run.decay, "rate": run.rate.__name__,
+            **more, "products": str(shapes.products(device))} | begun(teacher)
+
+
 @torch.no_grad()
 def examine(folder: Path, name: str, n: int = 480, exact: int = 32) -> dict:
     """A quick look at the stored weights: the share of n pictures that show the wanted kind, and the errors of these pictures.
@@ -79,7 +97,8 @@ def examine(folder: Path, name: str, n: int = 480, exact: int = 32) -> dict:
     kind = torch.arange(n) % denoise.net.classes
     x = samplers.start((n, 3, reader.SIZE, reader.SIZE), grid, store.seeded(SEED, -1))
     base, schedule = checkpoints.denoiser("shapes")
-    images = samplers.last(sampler(guided(denoise, kind, None, 1.0), x, grid))
+    with samples.global_seed(SEED):                 # for the fresh noise of a consistency model
+        images = samplers.last(sampler(guided(denoise, kind, None, 1.0), x, grid))
     full = samplers.last(samplers.dpmpp_2m(guided(base, kind, None, 1.0), x, schedule.grid(exact, samples.SPACING)))
     found = {"wanted kind": {"value": (reader.attributes(images).kind == kind).double().mean().item(), "n": n}}
     errors = quality.paired_errors(images, full)

@@ -2,8 +2,8 @@
 
 Maker and critic take turns in one training, one step of the maker for two of the critic. The maker begins as the course model;
 the critic is that model's way down with a last layer of zeros, told the kind as well. Three in four guesses are made in pure
-noise, where the student is used. Both take steps without momentum (the first beta of AdamW is 0), as in the authors' code: on
-the plane `bench plane` measures what momentum does to them.
+noise, where the student is used. Both take steps without momentum (the first beta of AdamW is 0): `bench plane` measures what
+momentum does to them on the plane.
 """
 from functools import partial
 from pathlib import Path
@@ -43,26 +43,23 @@ def loss(net: nn.ModuleDict, step: int, grid: list[Level], device: str = "cpu") 
     def critic(x: Tensor, level: Level) -> Tensor:
         return net["critic"](x, level.t.flatten(), kind)[:, 0].float()
     with shapes.products_in(device):
-        makers = adversarial.turn(net, step)
+        makers = adversarial.makers_turn(step)
+        students.only(net, "maker" if makers else "critic")
         fake = students.told(net["maker"], kind)(noised(x0, cur, eps), cur)
-        return adversarial.maker_loss(critic, x0, fake, cur, nxt, again[0], PULL) if makers else adversarial.critic_loss(
-            critic, x0, fake, nxt, again)
+        if makers:
+            return adversarial.maker_loss(critic, x0, fake, cur, nxt, again[0], PULL)
+        return adversarial.critic_loss(critic, x0, fake, nxt, again)
 
 
 def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None,
           minutes: float | None = None) -> Path | None:
     """Train both, store the maker as `ufogen` and return its path; None if `minutes` ran out before the end."""
     torch.manual_seed(SEED)
-    teacher = students.teacher("shapes", None, device)
+    teacher = students.teacher("shapes", out, device)
     run = Run(pair(teacher).to(device), LR, students.DECAY, betas=BETAS)
-    recipe = {"seed": SEED, "steps": steps or STEPS, "batch": students.BATCH, "lr": run.lr, "decay": run.decay,
-              "betas": list(BETAS), "rate": run.rate.__name__, "pull": PULL,
-              "products": str(shapes.products(device))} | students.begun(teacher)
+    recipe = students.recipe(run, teacher, steps or STEPS, device, betas=list(BETAS), pull=PULL)
     about = {"recipe": __name__, "use": {"steps": 1, "of": 1, "spacing": samples.SPACING, "sampler": "ddim"}}
     grid = shapes.SCHEDULE().grid(FULL, samples.SPACING)
     each = partial(loss, grid=grid, device=device)
-    return training.make("ufogen", run, each, recipe, students.like(teacher) | about, examine, out, minutes,
-                         part=lambda net: net["maker"])
-
-
-examine = partial(students.examine, name="ufogen")
+    return training.make("ufogen", run, each, recipe, students.like(teacher) | about,
+                         partial(students.examine, name="ufogen"), out, minutes, part=lambda net: net["maker"])

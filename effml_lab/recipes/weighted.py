@@ -1,6 +1,6 @@
 """The course model, told the weight of guidance: one call for what guidance takes two for (Meng et al. 2023, stage 1); lab 04.
 
-It begins as the course model bit for bit, whatever w it is told. The weights w of a batch are uniform in [0, 4], half of its
+It begins as the course model bit for bit, whatever w it is told. The weights w of a batch are uniform in [0, 4], a fifth of its
 times lie where color and ground are decided, and the error counts as that of v.
 """
 from functools import partial
@@ -12,21 +12,26 @@ from torch import Tensor, nn
 from ..diffusion.denoise import Denoiser, noised
 from ..diffusion.guidance import guided
 from ..diffusion.train import Run
-from ..efficiency.distill import guided as distilled
+from ..efficiency.distill import one_call
 from ..models import checkpoints, store
 from ..nets.weighted import Weighted
 from . import shapes, students, training
 
-SEED, STEPS, LR, RANGE, HIGH = 0, 4500, 3e-4, (0.0, 4.0), 0.5
+SEED, STEPS, LR, RANGE, HIGH = 0, 12000, 1e-3, (0.0, 4.0), 0.2
 
 
 def drawn(rng: torch.Generator, size: int = students.BATCH, high: float = HIGH) -> tuple:
     """Noisy scenes (size, 3, 32, 32), their levels, kinds (size,) and weights of guidance (size,)."""
     (x0, eps, kind), schedule = students.batch(rng, size), shapes.SCHEDULE()
-    t = shapes.skewed(high)(torch.rand(size, 1, 1, 1, generator=rng)) if high else torch.rand(size, 1, 1, 1, generator=rng)
+    t = shapes.skewed(high)(torch.rand(size, 1, 1, 1, generator=rng))
     level = schedule((t * schedule.steps).floor(), like=x0)
+    return noised(x0, level, eps), level, kind, weights(rng, size)
+
+
+def weights(rng: torch.Generator, size: int) -> Tensor:
+    """Weights of guidance (size,), uniform in the range that is trained on."""
     low, top = RANGE
-    return noised(x0, level, eps), level, kind, low + (top - low) * torch.rand(size, generator=rng)
+    return low + (top - low) * torch.rand(size, generator=rng)
 
 
 def loss(net: nn.Module, step: int, teacher: nn.Module, device: str = "cpu") -> Tensor:
@@ -35,7 +40,7 @@ def loss(net: nn.Module, step: int, teacher: nn.Module, device: str = "cpu") -> 
     x, kind, w, level = x.to(device), kind.to(device), w.to(device), students.moved(level, device)
     null = torch.full((1,), shapes.CLASSES, device=device)
     with shapes.products_in(device):
-        return distilled.loss(Denoiser(net, "v"), Denoiser(teacher, "v"), x, level, kind, null, w)
+        return one_call.loss(Denoiser(net, "v"), Denoiser(teacher, "v"), x, level, kind, null, w)
 
 
 def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None,
@@ -45,9 +50,7 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     teacher = students.teacher("shapes", out, device)
     settings = teacher.card["net"]["settings"]
     run = Run(Weighted(**settings).begin_as(teacher.net).to(device), LR, students.DECAY)
-    recipe = {"seed": SEED, "steps": steps or STEPS, "batch": students.BATCH, "lr": run.lr, "decay": run.decay,
-              "rate": run.rate.__name__, "w": list(RANGE), "high noise": HIGH,
-              "products": str(shapes.products(device))} | students.begun(teacher)
+    recipe = students.recipe(run, teacher, steps or STEPS, device, w=list(RANGE)) | {"high noise": HIGH}
     about = {"recipe": __name__, "net": {"kind": "weighted", "settings": settings}}
     return training.make("weighted", run, partial(loss, teacher=teacher.net, device=device), recipe,
                          students.like(teacher) | about, examine, out, minutes)
@@ -60,7 +63,8 @@ def squares(net: Denoiser, base: Denoiser, seen: tuple, w: float) -> dict[str, T
     net, base: of the student and of the teacher. seen: noisy pictures, their levels and kinds, as the first of `drawn`.
     """
     x, level, kind = seen
-    v, null = lambda guess: (level.alpha * x - guess) / level.sigma, torch.full((1,), shapes.CLASSES, device=x.device)
+    null = torch.full((1,), shapes.CLASSES, device=x.device)
+    v = lambda guess: (level.alpha * x - guess) / level.sigma
     want = v(guided(base, kind, null, w)(x, level))
     told = {"class": kind, "w": torch.full((len(x),), w, device=x.device)}
     off = {"told w": v(net(x, level, told)) - want, "nothing": v(base(x, level, kind)) - want, "size": want}

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from effml_lab.bench import distill, plane
-from effml_lab.measure import records
+from effml_lab.measure import cost, quality, records
 from effml_lab.models import store
-from effml_lab.recipes import ring_students
+from effml_lab.recipes import ring_students, students, ufogen
 
 
 def test_the_plane(tmp_path, monkeypatch):
@@ -28,7 +28,8 @@ def test_a_share_within_and_the_modes_that_are_hit():
     assert plane.near(means.repeat(10, 1)) == (1.0, 8) and plane.near(0 * means) == (0.0, 0)
     assert plane.near(means[:2].repeat(10, 1))[1] == 2
     same = 0.3 * torch.randn(300, 2, generator=torch.Generator().manual_seed(0))
-    assert abs(plane.mmd(same[:150], same[150:])) < 0.02 < plane.mmd(same, same + 1)
+    apart = lambda a, b: quality.mmd(a, b, plane.bell)
+    assert abs(apart(same[:150], same[150:])) < 0.02 < apart(same, same + 1)
 
 
 def test_pictures(tmp_path, monkeypatch):
@@ -48,3 +49,10 @@ def test_pictures(tmp_path, monkeypatch):
                                          "without a pass back": sum(2 * card["steps"] * card["batch"] for card in cards)}
     assert rows["progressive over ddim, 4 steps"].settings["over"].startswith("ddim, 4 steps")
     assert rows["weighted, w = 1"].quality["nothing"]["value"] < 1e-6
+    assert rows["guided, two calls, w = 2, 4 steps"].nfe == 8 and rows["guided, weighted, w = 2, 4 steps"].nfe == 4
+
+
+def test_what_a_call_of_the_critic_takes():
+    pair = ufogen.pair(students.teacher("shapes"))
+    seen = torch.zeros(1, 3, 32, 32), torch.zeros(1), torch.zeros(1, dtype=torch.long)
+    assert distill.CRITIC == pytest.approx(cost.macs(pair["critic"], *seen) / cost.macs(pair["maker"], *seen), abs=0.005)

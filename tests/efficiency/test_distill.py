@@ -143,6 +143,28 @@ def test_the_loss_of_the_exact_answer_falls_as_the_square_of_the_square_of_a_ste
     assert clean < 1e-20            # into the clean end the copy gives back the guess
 
 
+def test_the_guided_path_is_the_teachers_and_its_end_the_students():
+    x, kind, null, w = normal(6, 2), torch.arange(6), torch.tensor([8]), torch.linspace(0, 4, 6).double()
+    cur, nxt, heard = COSINE.at(-1.0), COSINE.at(-0.8), []
+
+    def slow(x, level, cond):
+        heard.append((x, level, cond))
+        return 0.3 * x
+    student = lambda x, level, cond: 0.5 * x + cond["w"][:, None]
+    less = (w - 1)[:, None]                                                 # the paper's w: (1 + w) with less w without
+    guess = (1 + less) * RING.denoise(x, cur, kind) - less * RING.denoise(x, cur, null)
+    on = nxt.alpha * guess + nxt.sigma * (x - cur.alpha * guess) / cur.sigma
+    want = (0.5 * x + w[:, None] - 0.3 * on).square().mean()
+    found = consistency.guided_loss(student, slow, RING.denoise, x, cur, nxt, kind, null, w)
+    assert found.item() == pytest.approx(want.item(), rel=1e-12)
+    (at, level, cond), = heard
+    assert (at - on).abs().max() < 1e-12 and level == nxt and torch.equal(cond["class"], kind) and torch.equal(cond["w"], w)
+    plain = [lambda x, level, f=f: f(x, level, {"class": kind, "w": torch.ones(6)}) for f in (student, slow)]
+    alone = consistency.loss(*plain, x, RING.denoise(x, cur, kind), cur, nxt)
+    assert consistency.guided_loss(student, slow, RING.denoise, x, cur, nxt, kind, null, torch.ones(6)).item() == pytest.approx(
+        alone.item(), rel=1e-6)             # w = 1 is distillation with the class told
+
+
 def test_the_slow_copy_gets_no_gradient():
     student, slow = (Denoiser(PointNet(), "v") for _ in range(2))
     x = normal(4, 2)

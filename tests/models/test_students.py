@@ -7,7 +7,8 @@ from effml_lab.models import store
 from effml_lab.models.students import SAMPLERS, stops, student
 from effml_lab.recipes import progressive, students
 
-NAMED = (*(f"progressive_{n}" for n in (16, 8, 4, 2, 1)), "consistency", "consistency_alone", "one_step", "ufogen")
+NAMED = (*(f"progressive_{n}" for n in (16, 8, 4, 2, 1)), "consistency", "consistency_alone",
+         "consistency_guided", "one_step", "ufogen")
 SHIPPED = [name for name in NAMED if (store.checkpoints() / f"{name}.json").exists()]
 
 

@@ -10,8 +10,9 @@ posterior q(x_nxt | x, x0'), part of which is x, and need some steps.) The losse
   L_D = softplus(-D(real)) + softplus(D(fake)),      L_G = softplus(-D(fake)) + pull min(SNR, 1) |x0 - x0'|^2.
 Noise is what keeps D from being sure: it blurs both until they overlap. The pull counts at levels where x0 can be known: in pure
 noise it would ask for the mean again. Both begin with a diffusion model's weights, D with a last layer of zeros.
-Ours, and not the paper's: jumps to any cleaner level (the paper's go to the next), three in four from pure noise, two turns
-of the critic for one, a critic that is a way down alone. Left out: the clamp on D's answers of the authors' code.
+Ours, and not the paper's: min(SNR, 1) on the pull, jumps to any cleaner level (the paper's go to the next), three in four from
+pure noise, two turns of the critic for one, a critic that is a way down alone. Left out: the clamp on D's answers of the authors'
+code.
 """
 from typing import Callable
 
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from ...diffusion.denoise import noised
 from ...diffusion.levels import Level
-from .stops import error
+from .stops import alike, error
 
 
 def critic_loss(critic: Callable, real: Tensor, fake: Tensor, level: Level, eps: tuple[Tensor, Tensor]) -> Tensor:
@@ -29,18 +30,27 @@ def critic_loss(critic: Callable, real: Tensor, fake: Tensor, level: Level, eps:
 
     critic: (x, level) -> (B,), high for real. eps: the noise of each, like real.
     """
-    told = critic(noised(real, level, eps[0]), level), critic(noised(fake.detach(), level, eps[1]), level)
-    return F.softplus(-told[0]).mean() + F.softplus(told[1]).mean()
+    for other in (fake, *eps):
+        alike(other, real)
+    says_real = critic(noised(real, level, eps[0]), level)
+    says_fake = critic(noised(fake.detach(), level, eps[1]), level)
+    return F.softplus(-says_real).mean() + F.softplus(says_fake).mean()
 
 
 def maker_loss(critic: Callable, real: Tensor, fake: Tensor, cur: Level, nxt: Level, eps: Tensor, pull: float = 0.1) -> Tensor:
-    """How badly the guesses (B, ...) made at cur pass for real at nxt, and how far they are from the pictures; a scalar."""
+    """How badly guesses (B, ...) made at cur pass for real at nxt, and how far they are from the pictures; a scalar.
+
+    critic: as of `critic_loss`. eps: the noise of the guesses at nxt. pull: the weight of the distance.
+    """
     passed = F.softplus(-critic(noised(fake, nxt, eps), nxt)).mean()
     return passed + pull * error(fake, real, cur, "cap")
 
 
 def jumps(count: int, size: int, rng: torch.Generator, top: float = 0.75) -> tuple[Tensor, Tensor]:
-    """For each row the numbers of cur and nxt among `count` levels, (size,) each; a share `top` begins at the first."""
+    """For each row the numbers of cur and nxt among `count` levels, (size,) each; a share `top` of them begins at the first.
+
+    The first is where the student is used.
+    """
     if count < 2:
         raise ValueError(f"a jump takes two levels or more, got {count}")
     cur = torch.randint(count - 1, (size,), generator=rng)
@@ -48,9 +58,6 @@ def jumps(count: int, size: int, rng: torch.Generator, top: float = 0.75) -> tup
     return cur, cur + 1 + (torch.rand(size, generator=rng) * (count - 1 - cur)).long()
 
 
-def turn(net: torch.nn.ModuleDict, step: int, every: int = 3) -> bool:
-    """Whether this step is the maker's, one in `every`, and not the critic's; the other's weights get no gradient in it."""
-    makers = step % every == 0
-    net["maker"].requires_grad_(makers)
-    net["critic"].requires_grad_(not makers)
-    return makers
+def makers_turn(step: int, every: int = 3) -> bool:
+    """Whether this step of training is the maker's, one in `every`, and not the critic's."""
+    return step % every == 0

@@ -86,16 +86,96 @@ def wrong_into_teacher(student, teacher, z, cur, mid, nxt, cond, null, w):
     return error(guided(student, cond, null, w)(z, cur), (end - keep * z) / (nxt.alpha - keep * cur.alpha), cur)
 
 
+# A newcomer's own, written before any check was run
+
+
+def target_theirs(teacher, z, cur, mid, nxt):
+    with torch.no_grad():
+        z1 = step(z, teacher(z, cur), cur, mid)
+        z2 = step(z1, teacher(z1, mid), mid, nxt)
+    ratio = nxt.sigma / cur.sigma
+    return (z2 - ratio * z) / (nxt.alpha - ratio * cur.alpha)
+
+
+def newcomers_null_detached(student, teacher, z, cur, mid, nxt, cond, null, w):
+    """I let no gradient through the student's guess without the class."""
+    def mine(x, level):
+        with torch.no_grad():
+            n = student(x, level, null.expand(len(x)))
+        return n + w * (student(x, level, cond) - n)
+    return progressive.loss(mine, guided(teacher, cond, null, w), z, cur, mid, nxt)
+
+
+def newcomers_unweighted(student, teacher, z, cur, mid, nxt, cond, null, w):
+    """I wrote the loss myself and forgot the floor."""
+    want = target_theirs(guided(teacher, cond, null, w), z, cur, mid, nxt)
+    return (guided(student, cond, null, w)(z, cur) - want).square().mean()
+
+
+def newcomers_no_base(student, teacher, z, cur, mid, nxt, cond, null, w):
+    """My guidance is w (cond - null), the guess without the class is not added."""
+    def both(net):
+        return lambda x, level: w * (net(x, level, cond) - net(x, level, null.expand(len(x))))
+    return progressive.loss(both(student), both(teacher), z, cur, mid, nxt)
+
+
+def newcomers_mid_nxt_swapped(student, teacher, z, cur, mid, nxt, cond, null, w):
+    """I swapped mid and nxt."""
+    return progressive.loss(guided(student, cond, null, w), guided(teacher, cond, null, w), z, cur, nxt, mid)
+
+
+def newcomers_losses_mixed(student, teacher, z, cur, mid, nxt, cond, null, w):
+    """I guided the losses: w of the one with the class and 1 - w of the one without."""
+    told = lambda net, c: lambda x, l: net(x, l, c)
+    with_class = progressive.loss(told(student, cond), told(teacher, cond), z, cur, mid, nxt)
+    without = progressive.loss(told(student, null.expand(len(z))), told(teacher, null.expand(len(z))), z, cur, mid, nxt)
+    return without + w * (with_class - without)
+
+
+def newcomers_both_guesses(student, teacher, z, cur, mid, nxt, cond, null, w):
+    """I distilled both guesses, the sum of the loss with the class and of that without."""
+    told = lambda net, c: lambda x, l: net(x, l, c)
+    with_class = progressive.loss(told(student, cond), told(teacher, cond), z, cur, mid, nxt)
+    without = progressive.loss(told(student, null.expand(len(z))), told(teacher, null.expand(len(z))), z, cur, mid, nxt)
+    return with_class + without
+
+
+def newcomers_student_twice(student, teacher, z, cur, mid, nxt, cond, null, w):
+    """Copy and paste: both are the student."""
+    return progressive.loss(guided(student, cond, null, w), guided(student, cond, null, w), z, cur, mid, nxt)
+
+
+def newcomers_w_twice(student, teacher, z, cur, mid, nxt, cond, null, w):
+    """I multiplied the loss by w, too."""
+    return w * progressive.loss(guided(student, cond, null, w), guided(teacher, cond, null, w), z, cur, mid, nxt)
+
+
+def newcomers_teacher_twice(student, teacher, z, cur, mid, nxt, cond, null, w):
+    """Copy and paste: both are the teacher."""
+    return progressive.loss(guided(teacher, cond, null, w), guided(teacher, cond, null, w), z, cur, mid, nxt)
+
+
 RIGHT = [right, right_target, right_by_hand]
 WRONG = [
     (of(mine=lambda w: 1.0), ["only the teacher is guided"]), (of(theirs=lambda w: 1.0), ["only the student is guided"]),
     (of(lambda w: 1.0, lambda w: 1.0), ["neither is guided"]), (of(lambda w: w + 1, lambda w: w + 1), ["the paper's w"]),
     (of(lambda w: w - 1, lambda w: w - 1), ["w - 1 where"]), (of(lambda w: 0.0, lambda w: 0.0), ["without the class"]),
     (of(after=lambda value: value / 2), ["halved"]),
-    (of(after=lambda value: value.item()), []),
+    (of(after=lambda value: value.item()), ["a plain number"]),
     (of(after=lambda value: value.detach()), ["nothing can be learned"]), (of(mine=lambda w: 0.0), []),
     (of(theirs=lambda w: 0.0), []),
-    (wrong_v, ["counts as that of v"]), (wrong_exchanged, []), (wrong_null, ["exchanged"]), (wrong_bare, []),
-    (wrong_targets, ["two targets"]), (wrong_added, ["both losses added"]), (wrong_guided_loss, []), (wrong_ends, []),
+    (wrong_v, ["counts as that of v"]),
+    (wrong_exchanged, ["are exchanged", "the student learns nothing, and"]), (wrong_null, ["exchanged"]), (wrong_bare, []),
+    (wrong_targets, ["two targets"]), (wrong_added, ["both losses added"]),
+    (wrong_guided_loss, ["the losses are guided"]), (wrong_ends, []),
     (wrong_no_grad, ["nothing can be learned"]), (wrong_into_teacher, ["the teacher learns"]),
+    (newcomers_null_detached, ["a part of the student is cut off"]),
+    (newcomers_unweighted, ["the floor of section 3 is missing"]),
+    (newcomers_no_base, ["w times the difference of both guesses"]),
+    (newcomers_mid_nxt_swapped, []),
+    (newcomers_losses_mixed, ["the losses are guided, and not the guesses"]),
+    (newcomers_both_guesses, ["both guesses are distilled, each by itself, and "]),
+    (newcomers_student_twice, ["the student is its own teacher"]),
+    (newcomers_w_twice, ["the loss is multiplied by w, too"]),
+    (newcomers_teacher_twice, ["the student learns nothing, and", "the teacher is compared with itself"]),
 ]

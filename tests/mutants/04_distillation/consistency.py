@@ -85,6 +85,48 @@ def wrong_stepped(student, slow, x, guess, cur, nxt):
     return (step(x, student(x, cur), cur, nxt) - want).square().mean()
 
 
+# A newcomer's own, written before any check was run
+
+
+def newcomers_weighted(student, slow, x, guess, cur, nxt):
+    """I weighted it with the floor of section 3."""
+    with torch.no_grad():
+        want = slow(step(x, guess, cur, nxt), nxt)
+    weight = torch.as_tensor(cur.alpha ** 2 / cur.sigma ** 2).clamp(min=1)
+    return (weight * (student(x, cur) - want).square()).mean()
+
+
+def newcomers_pseudo_huber(student, slow, x, guess, cur, nxt):
+    """I took the pseudo-Huber loss of the improved paper."""
+    with torch.no_grad():
+        want = slow(step(x, guess, cur, nxt), nxt)
+    c = 0.03
+    return (((student(x, cur) - want).square() + c ** 2).sqrt() - c).mean()
+
+
+def newcomers_step_args(student, slow, x, guess, cur, nxt):
+    """I swapped x and guess in step."""
+    with torch.no_grad():
+        want = slow(step(guess, x, cur, nxt), nxt)
+    return (student(x, cur) - want).square().mean()
+
+
+def newcomers_overwritten(student, slow, x, guess, cur, nxt):
+    """I overwrote x with the neighbour before I asked the student at cur."""
+    x = step(x, guess, cur, nxt)
+    with torch.no_grad():
+        want = slow(x, nxt)
+    return (student(x, cur) - want).square().mean()
+
+
+def newcomers_edm_euler(student, slow, x, guess, cur, nxt):
+    """I wrote the Euler step of the paper, x + (sigma' - sigma)(x - guess) / sigma, which is for alpha = 1."""
+    with torch.no_grad():
+        near = x + (nxt.sigma - cur.sigma) * (x - guess) / cur.sigma
+        want = slow(near, nxt)
+    return (student(x, cur) - want).square().mean()
+
+
 RIGHT = [right, right_by_hand, right_library]
 WRONG = [
     (of(lambda f, x, g, cur, nxt: f(x, nxt)), ["about x itself"]), (of(lambda f, x, g, cur, nxt: f(step(x, g, cur, nxt), cur)), [
@@ -96,15 +138,21 @@ WRONG = [
      ["mixed anew"]),
     (of(on, loss=lambda a, b: (a - b).square().sum()), ["the sum:"]),
     (of(on, loss=lambda a, b: (a - b).abs().mean()), ["absolute"]),
-    (of(on, loss=lambda a, b: (a - b).square().mean() / 2), ["halved"]), (of(on, loss=lambda a, b: a - b), []),
-    (of(on, loss=lambda a, b: (a - b).square().mean().item()), []),
+    (of(on, loss=lambda a, b: (a - b).square().mean() / 2), ["halved"]), (of(on, loss=lambda a, b: a - b), [
+        "the mean is missing"]),
+    (of(on, loss=lambda a, b: (a - b).square().mean().item()), ["a plain number"]),
     (of(on, loss=lambda a, b: (a - b).square().mean().sqrt()), ["the root"]),
     (of(on, got=lambda f, x, cur: f(x, cur).detach()),
      ["nothing can be learned"]),
     (of(lambda f, x, g, cur, nxt: f(step(x, g, nxt, cur), nxt) if nxt.sigma else x / 0), []),
     (of(on, got=lambda f, x, cur: x), ["nothing can be learned"]), (wrong_gradient, ["the slow copy learns"]),
-    (wrong_detached_student, []),
+    (wrong_detached_student, ["the student learns nothing, and"]),
     (wrong_student_twice, ["asked at both ends"]), (wrong_exchanged, ["the two are exchanged", "asked at another level"]),
     (wrong_new_noise, []), (wrong_own_guess, ["the student's own guess"]), (wrong_slow_guess, ["the slow copy's guess"]),
     (wrong_stepped, ["stepped on, too"]),
+    (newcomers_weighted, ["the floor of exercise 3 weighs the errors"]),
+    (newcomers_pseudo_huber, []),
+    (newcomers_step_args, ["x and guess are exchanged in the step"]),
+    (newcomers_overwritten, ["the student is asked about where the step led"]),
+    (newcomers_edm_euler, ["the step is one for alpha = 1"]),
 ]

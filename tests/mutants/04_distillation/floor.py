@@ -21,6 +21,45 @@ def of(make):
     return lambda level: make((level.alpha / level.sigma) ** 2, level)
 
 
+# A newcomer's own, written before any check was run
+
+
+def newcomers_clamped_below(level):
+    """I clamped the denominator and not the ratio."""
+    return level.alpha ** 2 / (level.sigma ** 2).clamp(min=1)
+
+
+def newcomers_min_snr(level):
+    """I remembered Min-SNR: capped at 5."""
+    return (level.alpha ** 2 / level.sigma ** 2).clamp(max=5)
+
+
+def newcomers_lam(level):
+    """I forgot the exp: the floor is over the log SNR."""
+    return (2 * level.lam).clamp(min=1)
+
+
+def newcomers_sigma_not_squared(level):
+    """I squared alpha only."""
+    return (level.alpha ** 2 / level.sigma).clamp(min=1)
+
+
+def newcomers_alpha_bar(level):
+    """I took alpha for alpha-bar: SNR = alpha / (1 - alpha)."""
+    return (level.alpha / (1 - level.alpha)).clamp(min=1)
+
+
+def newcomers_over_batch(level):
+    """I took the largest SNR of the batch."""
+    snr = level.alpha ** 2 / level.sigma ** 2
+    return torch.maximum(snr.max(), torch.ones_like(snr))
+
+
+def newcomers_squared_twice(level):
+    """I squared the SNR, which was a square already."""
+    return (level.alpha ** 2 / level.sigma ** 2).square().clamp(min=1)
+
+
 RIGHT = [right, right_where, right_exp]
 WRONG = [
     (of(lambda snr, at: snr.clamp(max=1)), ["a cap"]), (of(lambda snr, at: snr), ["the SNR alone"]),
@@ -30,9 +69,19 @@ WRONG = [
     (of(lambda snr, at: at.lam.clamp(min=1)), ["lam, the logarithm"]),
     (of(lambda snr, at: at.lam.exp().clamp(min=1)), ["not squared"]), (of(lambda snr, at: snr.clamp(0, 1)), ["a cap"]),
     (of(lambda snr, at: snr.clamp(min=1, max=1)), ["1 everywhere"]), (of(lambda snr, at: max(snr, 1)), []),
-    (of(lambda snr, at: snr if snr > 1 else 1.0), []), (of(lambda snr, at: torch.max(snr)), []),
-    (of(lambda snr, at: snr.flatten().clamp(min=1)), []), (of(lambda snr, at: (at.alpha - at.sigma).clamp(min=1)), []),
-    (of(lambda snr, at: snr.clamp(min=1).mean()), []), (of(lambda snr, at: (snr + 1) / snr), ["errors of eps"]),
+    (of(lambda snr, at: snr if snr > 1 else 1.0), []),
+    (of(lambda snr, at: torch.max(snr)), ["keeps its own weight"]),
+    (of(lambda snr, at: snr.flatten().clamp(min=1)), ["keeps its own weight"]),
+    (of(lambda snr, at: (at.alpha - at.sigma).clamp(min=1)), []),
+    (of(lambda snr, at: snr.clamp(min=1).mean()), ["keeps its own weight"]),
+    (of(lambda snr, at: (snr + 1) / snr), ["errors of eps"]),
     (of(lambda snr, at: torch.minimum(snr, torch.ones_like(snr))), ["a cap"]), (of(lambda snr, at: snr > 1), []),
     (of(lambda snr, at: (snr > 1) * snr), []), (of(lambda snr, at: at.alpha), []),
+    (newcomers_clamped_below, ["1 is put under sigma²"]),
+    (newcomers_min_snr, ["Min-SNR, a cap at 5"]),
+    (newcomers_lam, ["log SNR"]),
+    (newcomers_sigma_not_squared, ["sigma is not squared"]),
+    (newcomers_alpha_bar, ["alpha / "]),
+    (newcomers_over_batch, ["the largest SNR of the batch for all"]),
+    (newcomers_squared_twice, ["the SNR is squared once more"]),
 ]

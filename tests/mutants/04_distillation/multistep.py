@@ -1,6 +1,9 @@
 """Answers to 04-multistep: right ones, and wrong ones with the causes that a report may name for them."""
+from itertools import pairwise
+
 import torch
 
+from effml_lab.diffusion import samplers
 from effml_lab.diffusion.step import step
 
 EXERCISE = "04-multistep"
@@ -92,6 +95,61 @@ def wrong_one_guess(denoise, x, grid, rng):
 
 
 right_formula = lambda x, g, z, cur, nxt: nxt.alpha * g + nxt.sigma * z
+# A newcomer's own, written before any check was run
+
+
+def noise_theirs(x, rng):
+    return torch.randn(x.shape, generator=rng, dtype=x.dtype)
+
+
+def newcomers_whole_grid(denoise, x, grid, rng):
+    """I went over all levels of the grid, so the last guess is asked at the clean end."""
+    for i, cur in enumerate(grid):
+        nxt = grid[min(i + 1, len(grid) - 1)]
+        x = nxt.alpha * denoise(x, cur) + nxt.sigma * noise_theirs(x, rng)
+        yield x
+
+
+def newcomers_no_alpha(denoise, x, grid, rng):
+    """I forgot alpha: guess + sigma noise, as in the paper, where alpha is 1."""
+    for cur, nxt in pairwise(grid):
+        x = denoise(x, cur) + nxt.sigma * noise_theirs(x, rng)
+        yield x
+
+
+def newcomers_alpha_sigma_swapped(denoise, x, grid, rng):
+    """I swapped alpha and sigma."""
+    for cur, nxt in pairwise(grid):
+        x = nxt.sigma * denoise(x, cur) + nxt.alpha * noise_theirs(x, rng)
+        yield x
+
+
+def newcomers_one_noise_for_all(denoise, x, grid, rng):
+    """I drew one noise for the whole batch."""
+    for cur, nxt in pairwise(grid):
+        x = nxt.alpha * denoise(x, cur) + nxt.sigma * torch.randn(x.shape[1:], generator=rng, dtype=x.dtype)
+        yield x
+
+
+def newcomers_root_of_alpha(denoise, x, grid, rng):
+    """I took alpha for alpha-bar."""
+    for cur, nxt in pairwise(grid):
+        x = nxt.alpha ** 0.5 * denoise(x, cur) + (1 - nxt.alpha) ** 0.5 * noise_theirs(x, rng)
+        yield x
+
+
+def newcomers_ddim_eta(denoise, x, grid, rng):
+    """I took DDIM with eta = 1 for it, which renews only a share of the noise."""
+    yield from samplers.ddim(denoise, x, grid, eta=1.0, rng=rng)
+
+
+def newcomers_half_old(denoise, x, grid, rng):
+    """I added fresh noise to the DDIM step, so that there are two noises."""
+    for cur, nxt in pairwise(grid):
+        x = step(x, denoise(x, cur), cur, nxt) + nxt.sigma * noise_theirs(x, rng)
+        yield x
+
+
 RIGHT = [right, right_step, right_list]
 WRONG = [
     (of(lambda x, g, z, cur, nxt: step(x, g, cur, nxt)), ["the old noise is kept"]),
@@ -115,4 +173,11 @@ WRONG = [
     (wrong_no_end, ["one step is missing"]), (wrong_guesses, ["what is yielded is not"]),
     (wrong_early, ["yielded before"]), (wrong_return, []),
     (wrong_backwards, ["walked backwards"]), (wrong_one_guess, ["asked once in all"]),
+    (newcomers_whole_grid, ["there is a step too many"]),
+    (newcomers_no_alpha, ["the guess is not scaled"]),
+    (newcomers_alpha_sigma_swapped, ["alpha and sigma are exchanged"]),
+    (newcomers_one_noise_for_all, ["one noise for the whole batch"]),
+    (newcomers_root_of_alpha, ["a root is taken of alpha"]),
+    (newcomers_ddim_eta, []),
+    (newcomers_half_old, []),
 ]

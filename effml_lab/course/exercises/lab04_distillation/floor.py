@@ -36,7 +36,9 @@ def verify(case, out):
     right = snr.clamp(min=1)
     if not isinstance(out, Tensor) or out.shape != right.shape:
         seen = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else kind(out)
-        return [Property(FORM, False, seen, f"a tensor of shape {tuple(right.shape)}", readable=False)]
+        return [Property(FORM, False, seen, f"a tensor of shape {tuple(right.shape)}", (
+            "each level keeps its own weight, in the shape of its alpha: no mean, no maximum over the batch, no other shape",) if
+            isinstance(out, Tensor) else (), readable=False)]
     good = bool(out.any()) and not any(torch.equal(out, case[key].to(out)) for key in case)
     form = Property(FORM, good, f"shape {tuple(out.shape)}" if good else "zeros, or what was handed in", "a new value")
     ratio, lam = case["alpha"] / case["sigma"], (case["alpha"] / case["sigma"]).log()
@@ -44,6 +46,18 @@ def verify(case, out):
         "a cap, min(SNR, 1): it is a floor": lambda: snr.clamp(max=1),
         "the SNR alone: in noise it asks next to nothing, so it never falls below 1": lambda: snr,
         "SNR + 1 is the weight of v: the floor is the larger of both": lambda: snr + 1,
+        "1 is put under sigma²: it is the ratio that is lifted to 1": lambda: (
+            case["alpha"] ** 2 / (case["sigma"] ** 2).clamp(min=1)),
+        "Min-SNR, a cap at 5: this is a floor at 1": lambda: snr.clamp(max=5),
+        "a floor and a cap at 5: there is no cap": lambda: snr.clamp(1, 5),
+        "log SNR: the SNR itself is asked for": lambda: (2 * lam).clamp(min=1),
+        "sigma is not squared": lambda: (case["alpha"] ** 2 / case["sigma"]).clamp(min=1),
+        "alpha / (1 - alpha) is the SNR where alpha is alpha-bar: here it is alpha² / sigma²": lambda: (
+            case["alpha"] / (1 - case["alpha"])).clamp(min=1),
+        "the largest SNR of the batch for all: each level has its own": lambda: snr.max().expand_as(snr),
+        "divided by the mean of the weights: they are asked for as they are": lambda: right / right.mean(),
+        "SNR + 1 where the SNR is above 1: there it is the SNR itself": lambda: torch.where(snr > 1, snr + 1, 1.0),
+        "the SNR is squared once more: alpha² / sigma² is it": lambda: (snr**2).clamp(min=1),
         "alpha / sigma is not squared": lambda: ratio.clamp(min=1),
         "sigma² / alpha²: upside down": lambda: (1 / snr).clamp(min=1),
         "a cap, and upside down": lambda: (1 / snr).clamp(max=1),

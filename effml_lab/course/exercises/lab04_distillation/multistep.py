@@ -40,7 +40,7 @@ def run(impl, case):
 
 def verify(case, out):
     grid, x, states = levels_of(case), case["x"], out["states"]
-    rows = formed(grid, states, x, out["seen"])
+    rows = [overshot(row, states, x, len(grid)) for row in formed(grid, states, x, out["seen"])]
     if not all(row.passed for row in rows):
         return rows
     n = len(grid) - 1
@@ -61,6 +61,13 @@ def verify(case, out):
     return [*rows, new, *([drawn_anew(DRAWN, *noises, True)] if new.passed else [])]
 
 
+def overshot(row: Property, states: list, x: Tensor, count: int) -> Property:
+    """One state too many is the start only if the first one is; else the walk went a step too far."""
+    if row.name != COUNTED or len(states) != count or near(states[0], x, 1e-6):
+        return row
+    return row._replace(causes=("there is a step too many: zip(grid, grid[1:]) has one for each pair of levels",))
+
+
 def ended(case, before: Tensor, after: Tensor, cur: Level) -> Property:
     said = guess(case, before, cur)
     row = close(ENDS, after, said, {"the last step leaves the state as it was": lambda: before}, 1e-4)
@@ -79,8 +86,11 @@ def noisy(case, before: Tensor, after: Tensor, cur: Level, nxt: Level, first: bo
     few = 6 / left.numel() ** 0.5
     if abs(size - 1) < slack and abs(left.mean()) < few and (not first or abs(same) < few):
         return Property(NOISE, True, "as expected")
+    told = tuple(cause for cause, holds in reasons(case, before, after, cur, nxt, left, same).items() if holds)
+    if not told and 2 * few < abs(same) < 0.99:
+        told = ("a part of the old noise is kept: all of it is drawn anew",)
     return Property(NOISE, False, f"noise of size {size:.3g}, like the old one to {same:.2f}", "size 1, like the old one to 0",
-                    tuple(cause for cause, holds in reasons(case, before, after, cur, nxt, left, same).items() if holds))
+                    told)
 
 
 def reasons(case, before: Tensor, after: Tensor, cur: Level, nxt: Level, left: Tensor, same: float) -> dict[str, bool]:
@@ -90,6 +100,10 @@ def reasons(case, before: Tensor, after: Tensor, cur: Level, nxt: Level, left: T
     alike = lambda want: bool((after - want).abs().max() < 1e-3)
     return {
         "the old noise is kept, as DDIM does: the noise is drawn anew": same > 0.99,
+        "alpha and sigma are exchanged: alpha belongs before the guess": size(after - nxt.sigma * said, nxt.alpha),
+        "a root is taken of alpha: it is what x0 is multiplied with already": alike(said) if nxt.alpha == 1 else any(
+            size(after - nxt.alpha**0.5 * said, of) for of in (nxt.sigma, nxt.sigma**0.5, (1 - nxt.alpha) ** 0.5)),
+        "one noise for the whole batch: every picture has its own": bool(left.std(0).max() < 1e-4 * left.std()),
         "no noise is added: the guess goes back to nxt, alpha times it and sigma times new noise": (
             alike(nxt.alpha * said) or alike(said)),
         "nothing is made of the guess: x stays as it is": alike(before),

@@ -2,13 +2,14 @@
 
 Levels of three families, one of which preserves the variance; once nxt is the clean end.
 """
+import torch
 from torch import Tensor
 
 from ....diffusion.step import step
 from ....efficiency.distill import progressive, stops
 from ...contract.exercise import Exercise, Property, close, known, same_form
-from ..common import tol
-from .made_up import SIZES, Guess, bent, between, drawn, level, levels
+from .made_up import (
+    ROWS, SIZES, Guess, asked_at, bent, between, by_row, drawn, level, levels, slack, times, unasked)
 
 FORM, LANDS = "shape and dtype of z", "one step with it lands where the teacher's two do"
 ASKED, FREE = "the teacher is asked twice: at cur about z, at mid about where its first step led", "no gradient is left behind"
@@ -16,13 +17,16 @@ ASKED, FREE = "the teacher is asked twice: at cur about z, at mid about where it
 
 def cases(rng):
     out = [(k, shape, dtype, False) for k, (shape, dtype) in enumerate(SIZES)]
-    return [{"z": drawn(rng, shape, dtype), "weight": between(rng, 0.4, 0.9), "levels": levels(rng, k, clean)}
-            for k, shape, dtype, clean in [*out, (0, *SIZES[2], True)]]
+    out = [{"z": drawn(rng, shape, dtype), "weight": between(rng, 0.4, 0.9), "levels": levels(rng, k, clean)}
+           for k, shape, dtype, clean in [*out, (0, *SIZES[2], True)]]
+    z = drawn(rng, ROWS, torch.float64)
+    return [*out, {"z": z, "weight": between(rng, 0.4, 0.9), "levels": by_row(rng, z)}]
 
 
 def run(impl, case):
     teacher = Guess("teacher", case["weight"])
-    out = impl(teacher, case["z"], *map(level, case["levels"]))
+    with unasked():
+        out = impl(teacher, case["z"], *map(level, case["levels"]))
     keeps = isinstance(out, Tensor) and out.requires_grad
     return {"out": out.detach() if keeps else out, "asked": teacher.asked, "keeps": keeps}
 
@@ -37,6 +41,9 @@ def slips(case) -> dict:
     end = step(half, second, mid, nxt)
     keep = nxt.sigma / cur.sigma
     solved = lambda end, ratio=keep, x=z, a=cur.alpha, b=nxt.alpha: lambda: (end - ratio * x) / (b - ratio * a)
+    over = lambda a, b: a / torch.as_tensor(b, dtype=z.dtype)                    # infinite at the clean end
+    root = lambda value: torch.as_tensor(value, dtype=z.dtype).sqrt()
+    first_eps = (z - cur.alpha * first) / cur.sigma
     to = lambda x0, x=half, at=mid: step(x, x0, at, nxt)
     return {
         "this comes to the teacher's guess at cur: where its first step led, it is asked again": lambda: first,
@@ -44,12 +51,29 @@ def slips(case) -> dict:
         "the average of the teacher's two guesses: solve for the one that lands on z''": lambda: (first + second) / 2,
         "this is z'', where the teacher arrives: the x0 that leads there is asked for": lambda: end,
         "this is the state at mid": lambda: half,
-        "the ratio is upside down: sigma'' / sigma": solved(end, cur.sigma / nxt.sigma if nxt.sigma else float("nan")),
+        "the ratio is upside down: sigma'' / sigma": solved(end, over(cur.sigma, nxt.sigma)),
         "alpha'' / alpha where sigma'' / sigma belongs": solved(end, nxt.alpha / cur.alpha),
         "the alphas are exchanged in the denominator: alpha'' less the ratio times alpha": solved(end, a=nxt.alpha, b=cur.alpha),
         "z' where z belongs: the student steps from z": solved(end, x=half),
+        "z'' where z belongs: has z been overwritten by the walk?": solved(end, x=end),
+        "the ratio is missing in the denominator: alpha'' less the ratio times alpha": lambda: (end - keep * z) / over(
+            nxt.alpha - cur.alpha, 1.0),
+        "the ratio is missing before z": lambda: (end - z) / (nxt.alpha - keep * cur.alpha),
+        "plus where minus belongs before z": lambda: (end + keep * z) / (nxt.alpha - keep * cur.alpha),
+        "plus where minus belongs in the denominator": lambda: (end - keep * z) / (nxt.alpha + keep * cur.alpha),
+        "alpha and sigma of mid stand where those of cur belong: the student steps from cur": solved(
+            end, nxt.sigma / mid.sigma, a=mid.alpha),
+        "a root is taken of sigma'' / sigma: sigma is a standard deviation already": solved(end, root(keep)),
+        "roots are taken of alpha and sigma: here they are what x0 and noise are multiplied with": solved(
+            end, root(keep), a=root(cur.alpha), b=root(nxt.alpha)),
+        "roots are taken of alpha: alpha is what x0 is multiplied with": solved(end, a=root(cur.alpha), b=root(nxt.alpha)),
+        "the noise of the teacher's first guess is taken off z'': that of the student's own step is": lambda: (
+            (end - nxt.sigma * first_eps) / nxt.alpha),
         "the ratio is that of mid: sigma'' / sigma, from cur to nxt": solved(end, mid.sigma / cur.sigma),
         "alpha of mid in the denominator: it is that of nxt, less the ratio times that of cur": solved(end, b=mid.alpha),
+        "numerator or denominator is turned round: this is the right one with the other sign": lambda: -solved(end)(),
+        "the second guess is made at nxt: it is made at mid, where its step begins": lambda: solved(
+            to(guess(half, nxt)))(),
         "the denominator is missing": lambda: end - keep * z,
         "divided by alpha'' alone: the ratio times alpha is missing": lambda: (end - keep * z) / nxt.alpha,
         "z is missing: the old noise that the step keeps is taken off first": lambda: end / (nxt.alpha - keep * cur.alpha),
@@ -71,7 +95,7 @@ def verify(case, out):
     form = same_form(FORM, out["out"], right, z)
     if not form.readable:
         return [form]
-    return [form, close(LANDS, out["out"], right, slips(case), 10 * tol(z.dtype)), asked(case, out["asked"]),
+    return [form, close(LANDS, out["out"], right, slips(case), slack(z.dtype)), asked(case, out["asked"]),
             Property(FREE, not out["keeps"], "none" if not out["keeps"] else "one hangs on the target", "none", () if not out[
                 "keeps"] else ("the teacher is not trained: ask it under torch.no_grad()",))]
 
@@ -79,11 +103,11 @@ def verify(case, out):
 def asked(case, calls: list[dict]) -> Property:
     z, (cur, mid, _) = case["z"], map(level, case["levels"])
     half = step(z, bent(case["weight"], z, cur), cur, mid)
-    times = tuple(call["t"] for call in calls)
-    said = {(cur.t, cur.t): "both at cur: the second is made at mid", (cur.t,): "once: it is asked again at mid",
-            (mid.t,): "at mid alone: the first step needs a guess at cur", (): "the teacher was never asked"}
-    if times != (cur.t, mid.t):
-        return Property(ASKED, False, f"at t = {list(times)}", f"at t = {[cur.t, mid.t]}", known(said, times))
+    at = tuple("cur" if asked_at(call, cur.t) else "mid" if asked_at(call, mid.t) else f"t = {times(call)}" for call in calls)
+    said = {("cur", "cur"): "both at cur: the second is made at mid", ("cur",): "once: it is asked again at mid",
+            ("mid",): "at mid alone: the first step needs a guess at cur", (): "the teacher was never asked"}
+    if at != ("cur", "mid"):
+        return Property(ASKED, False, f"at {' and '.join(at) or 'no level'}", "at cur and mid", known(said, at))
     seen = [call["x"] for call in calls]
     good = all(a.shape == b.shape and (a - b).abs().max() < 1e-3 for a, b in zip(seen, (z, half)))
     return Property(ASKED, good, "as expected" if good else "about other states", "about z, and about where its first step led")
