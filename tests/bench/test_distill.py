@@ -52,6 +52,13 @@ def test_pictures(tmp_path, monkeypatch):
     assert rows["guided, two calls, w = 2, 4 steps"].nfe == 8 and rows["guided, weighted, w = 2, 4 steps"].nfe == 4
 
 
+def test_ddim_is_held_against_on_its_best_grid():
+    off = {"ddim, 4 steps, karras": torch.full((9,), 4.0), "ddim, 4 steps, lambda": torch.full((9,), 1.0),
+           "progressive_4, 4 steps": torch.full((9,), 0.25)}
+    found, settings = distill.against_ddim(off, 4)
+    assert settings["over"] == "ddim, 4 steps, lambda" and found["ratio"].value == pytest.approx(0.5)
+
+
 def test_what_a_call_of_the_critic_takes():
     pair = ufogen.pair(students.teacher("shapes"))
     seen = torch.zeros(1, 3, 32, 32), torch.zeros(1), torch.zeros(1, dtype=torch.long)

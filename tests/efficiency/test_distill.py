@@ -13,9 +13,8 @@ from effml_lab.diffusion.guidance import guided
 from effml_lab.diffusion.levels import CLEAN, Level
 from effml_lab.diffusion.step import step
 from effml_lab.diffusion.train import Run, fit
-from effml_lab.efficiency.distill import adversarial, consistency, one_step, progressive
-from effml_lab.efficiency.distill import guided as distilled
-from effml_lab.efficiency.distill.stops import WEIGHTS, aim, error, halve, picked, weight
+from effml_lab.efficiency.distill import adversarial, aware, consistency, one_call, one_step, progressive
+from effml_lab.efficiency.distill.stops import WEIGHTS, aim, error, halve, halved, picked, weight
 from effml_lab.nets.points import PointNet
 
 RING, COSINE = oracle.ring(8, 0.1), levels.cosine()
@@ -96,7 +95,7 @@ def test_picked_levels_are_those_of_the_grid():
     assert all(field.shape == (3, 1, 1, 1) and field.dtype == torch.float32 for field in level)
     for k in range(3):
         assert level[k].flatten().tolist() == pytest.approx([grid[5][k], grid[0][k], grid[2][k]], rel=1e-6)
-    assert picked(grid, torch.tensor([0]), x.half()).t.dtype == torch.float32           # 16 bits have no 999
+    assert picked(grid, torch.tensor([0, 1, 2]), x.half()).t.dtype == torch.float32     # 16 bits have no 999
 
 
 # Consistency
@@ -117,13 +116,18 @@ def test_a_denoiser_gives_back_what_is_clean(pred):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_papers_boundary_agrees_with_its_peer():
-    from diffusers import CMStochasticIterativeScheduler
-    peer = CMStochasticIterativeScheduler()
-    for sigma in (0.002, 0.01, 1.0, 80.0):
-        ours, theirs = consistency.boundary(sigma), peer.get_scalings_for_boundary_condition(sigma)
-        assert [float(v) for v in ours] == pytest.approx([float(v) for v in theirs], rel=1e-6)
-    assert consistency.boundary(0.002) == (1.0, 0.0)
+def test_multistep_walks_as_its_peer_does():
+    from diffusers import LCMScheduler
+    peer = LCMScheduler(beta_schedule="linear", beta_start=1e-4, beta_end=0.02, prediction_type="sample",
+                        original_inference_steps=50)
+    peer.set_timesteps(4)
+    grid, x = [*(LINEAR(float(t)) for t in peer.timesteps), CLEAN], torch.randn(3, 2, generator=seeded())
+    guess = lambda x: torch.tanh(2 * x)
+    theirs, rng = x, seeded(1)
+    for t in peer.timesteps:
+        theirs = peer.step(guess(theirs), t, theirs, generator=rng).prev_sample
+    ours = samplers.last(consistency.multistep(lambda x, level: guess(x), x, grid, seeded(1)))
+    assert (ours - theirs).abs().max() < 1e-3           # its c_skip is not 0, but 7e-6 at most
 
 
 @LAWS
@@ -197,11 +201,11 @@ def test_guidance_is_distilled_from_the_guided_guess():
 
     def perfect(x, level, cond):
         return guided(RING.denoise, cond["class"], null, cond["w"])(x, level)
-    assert distilled.loss(perfect, RING.denoise, x, level, kind, null, w) < 1e-24
+    assert one_call.loss(perfect, RING.denoise, x, level, kind, null, w) < 1e-24
     paper = RING.denoise(x, level, null) + w[:, None] * (RING.denoise(x, level, kind) - RING.denoise(x, level, null))
     lazy = lambda x, level, cond: RING.denoise(x, level, cond["class"])
     want = (weight(level, "v") * (lazy(x, level, {"class": kind}) - paper).square()).mean()
-    assert distilled.loss(lazy, RING.denoise, x, level, kind, null, w).item() == pytest.approx(want.item(), rel=1e-9)
+    assert one_call.loss(lazy, RING.denoise, x, level, kind, null, w).item() == pytest.approx(want.item(), rel=1e-9)
 
 
 def test_the_aware_loss_is_the_plain_one_at_weight_one():
@@ -210,8 +214,8 @@ def test_the_aware_loss_is_the_plain_one_at_weight_one():
     z, kind, null, grid = normal(6, 2), torch.arange(6), torch.tensor([8]), COSINE.grid(2)
     pair = Denoiser(student, "v"), Denoiser(teacher, "v")
     plain = progressive.loss(*(guided(each, kind, null, 1.0) for each in pair), z, *grid)
-    assert distilled.aware(*pair, z, *grid, kind, null, 1.0).item() == pytest.approx(plain.item(), rel=1e-12)
-    assert distilled.aware(*pair, z, *grid, kind, null, 3.0).item() != pytest.approx(plain.item(), rel=0.01)
+    assert aware.loss(*pair, z, *grid, kind, null, 1.0).item() == pytest.approx(plain.item(), rel=1e-12)
+    assert aware.loss(*pair, z, *grid, kind, null, 3.0).item() != pytest.approx(plain.item(), rel=0.01)
 
 
 def test_a_critic_that_knows_nothing_pays_two_coins():
@@ -228,15 +232,13 @@ def test_a_critic_that_knows_nothing_pays_two_coins():
         assert found.item() == pytest.approx(math.log(2) + counts * apart, rel=1e-5)
 
 
-def test_jumps_go_down_and_turns_leave_the_other_alone():
+def test_jumps_go_down_and_one_turn_in_three_is_the_makers():
     cur, nxt = adversarial.jumps(32, 20000, seeded())
     assert ((cur >= 0) & (cur < nxt) & (nxt <= 31)).all() and len(nxt.unique()) == 31 and len(cur.unique()) == 31
     assert (cur == 0).double().mean().item() == pytest.approx(0.75 + 0.25 / 31, abs=0.01)
-    net = nn.ModuleDict({"maker": nn.Linear(2, 2), "critic": nn.Linear(2, 1)})
-    for at in range(6):
-        makers = adversarial.turn(net, at)
-        assert makers == (at % 3 == 0)
-        assert net["maker"].weight.requires_grad == makers and net["critic"].weight.requires_grad != makers
+    after = nxt[cur == 0].bincount(minlength=32)[1:].double()
+    assert (after / after.mean() - 1).abs().max() < 0.25                                        # each cleaner level as likely
+    assert [adversarial.makers_turn(at) for at in range(6)] == [True, False, False] * 2
 
 
 def taught(begin: nn.Module, loss, steps: int, lr: float = 3e-3) -> nn.Module:
@@ -302,6 +304,16 @@ def test_pairs_must_keep_their_noise(teacher):
     (lambda z: error(z, z, CLEAN, "v"), "where sigma = 0 an error counts without end by 'v'"),
     (lambda z: aim(z.bfloat16(), z.bfloat16(), *COSINE.grid(2)[:2]), "worked out in float32 or wider, got torch.bfloat16"),
     (lambda z: picked(COSINE.grid(2), torch.tensor([0, 1]), z.long()), "in floating point, got torch.int64"),
+    (lambda z: picked(COSINE.grid(2), torch.tensor([0, -1]), z), "each of 2 rows picks a number from 0 to 2, .*from -1 to 0"),
+    (lambda z: picked(COSINE.grid(2), torch.tensor([True, False]), z), "each of 2 rows picks a number .*, got torch.bool"),
+    (lambda z: picked(COSINE.grid(2), torch.tensor([0]), z), "each of 2 rows picks a number"),
+    (lambda z: aim(z, z, COSINE.at(0.0), COSINE.at(0.0)), "here cur is clean, or nxt is as noisy as cur"),
+    (lambda z: aim(z, z, CLEAN, COSINE.at(0.0)), "here cur is clean, or nxt is as noisy as cur"),
+    (lambda z: consistency.loss(None, None, z, z[:1], *COSINE.grid(2)[:2]), "pair off"),
+    (lambda z: adversarial.critic_loss(None, z, z[:1], COSINE.at(0.0), (z, z)), "pair off"),
+    (lambda z: halved(COSINE.grid(32), 3), "32 steps halved again and again are never 3"),
+    (lambda z: halved(COSINE.grid(32), 64), "32 steps halved again and again are never 64"),
+    (lambda z: halved(COSINE.grid(32), 0), "32 steps halved again and again are never 0"),
     (lambda z: adversarial.jumps(1, 4, seeded()), "a jump takes two levels or more, got 1")])
 def test_bad_input_gets_one_sentence(call, said):
     with pytest.raises(ValueError, match=said) as told:
@@ -314,7 +326,70 @@ def test_at_the_clean_end_an_error_of_x0_is_itself():
         (normal(3, 2) - normal(3, 2, seed=1)).square().mean().item())
 
 
-def test_level_of_a_float_may_stand_for_all_rows():
-    z = normal(3, 2)
-    assert torch.equal(progressive.target(RING.denoise, z, *COSINE.grid(2)),
-                       progressive.target(RING.denoise, z, *(Level(*level) for level in COSINE.grid(2))))
+def test_an_error_in_16_bits_is_counted_in_32():
+    guess, want = normal(5, 2).half(), normal(5, 2, seed=1).half()
+    level = Level(1.0, 1.0, 0.002)                                          # whose weight overflows in 16 bits
+    wide = error(guess.double(), want.double(), level, "v")
+    assert error(guess, want, level, "v").item() == pytest.approx(wide.item(), rel=1e-5)
+
+
+class Tilted(nn.Module):
+    """A guess with one weight, told a class or nothing."""
+
+    def __init__(self, weight: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float64))
+
+    def forward(self, x, level, cond=None):
+        cond = cond["class"] if isinstance(cond, dict) else cond
+        return torch.tanh(self.weight * x) + (0 if cond is None else 0.1 * cond.view(-1, 1)) * x
+
+
+@pytest.mark.parametrize("kind", WEIGHTS)
+def test_every_loss_counts_as_it_is_told_and_teaches_the_student_alone(kind):
+    student, other = Tilted(0.7), Tilted(0.4)
+    x, guess, w = normal(6, 2), normal(6, 2, seed=1), torch.linspace(0, 3, 6).double()
+    cond, null = torch.arange(6), torch.tensor([6])
+    cur, mid, nxt = (picked(COSINE.grid(8), torch.arange(6) // 3 * 3 + i, x) for i in range(3))         # little noise and much
+    on, both = step(x, guess, cur, nxt), lambda net: guided(net, cond, null, w)
+    wants = {
+        "progressive": (progressive.loss(student, other, x, cur, mid, nxt, kind), student(x, cur),
+                        progressive.target(other, x, cur, mid, nxt)),
+        "aware": (aware.loss(student, other, x, cur, mid, nxt, cond, null, w, kind), both(student)(x, cur),
+                  progressive.target(both(other), x, cur, mid, nxt)),
+        "one_call": (one_call.loss(student, other, x, cur, cond, null, w, kind), student(x, cur, cond), both(other)(x, cur)),
+        "consistency": (consistency.loss(student, other, x, guess, cur, nxt, kind), student(x, cur), other(on, nxt))}
+    for name, (value, said, want) in wants.items():
+        assert value.item() == pytest.approx(error(said, want, cur, kind).item(), rel=1e-9), name
+        student.weight.grad = other.weight.grad = None
+        value.backward()
+        assert student.weight.grad.abs() > 0 and other.weight.grad is None, name
+
+
+def test_at_the_clean_end_the_answer_is_what_is_there():
+    x, guess, level = normal(4, 2), normal(4, 2, seed=1), COSINE.at(1.0)
+    lost = lambda x, level: torch.full_like(x, 7.0)                         # a network of x0 may say anything there
+    want = (0.5 * x - guess).square().mean()
+    assert consistency.loss(lambda x, level: 0.5 * x, lost, x, guess, level, CLEAN).item() == pytest.approx(want.item())
+    rows = picked([level, COSINE.at(2.0), CLEAN], torch.tensor([1, 1, 2, 2]), x)
+    mixed = consistency.loss(lambda x, level: 0.5 * x, lost, x, guess, picked([level], torch.zeros(4, dtype=torch.long), x), rows)
+    want = torch.cat([0.5 * x[:2] - 7, 0.5 * x[2:] - guess[2:]]).square().mean()
+    assert mixed.item() == pytest.approx(want.item(), rel=1e-6)
+
+
+def test_the_maker_is_told_by_the_critic_about_its_own_guesses_at_the_cleaner_level():
+    real, fake, eps = normal(5, 2), normal(5, 2, seed=1).requires_grad_(), normal(5, 2, seed=2)
+    a = torch.tensor([0.3, -0.8]).double()
+    cur, nxt = COSINE.at(-1.0), COSINE.at(0.5)
+    critic = lambda x, level: x @ a + level.lam
+    noisy = nxt.alpha * fake + nxt.sigma * eps
+    softplus = lambda x: (1 + x.exp()).log()
+    pulled = 0.1 * min((cur.alpha / cur.sigma) ** 2, 1.0) * (fake - real).square().mean()
+    want = softplus(-(noisy @ a + nxt.lam)).mean() + pulled
+    found = adversarial.maker_loss(critic, real, fake, cur, nxt, eps)
+    assert found.item() == pytest.approx(want.item(), rel=1e-9)
+    (slope,), (right,) = (torch.autograd.grad(value, fake) for value in (found, want))
+    assert (slope - right).abs().max() < 1e-12 and slope.abs().max() > 0.01
+    shown = [nxt.alpha * x + nxt.sigma * e for x, e in ((real, eps), (fake, -eps))]
+    want = softplus(-(shown[0] @ a + nxt.lam)).mean() + softplus(shown[1] @ a + nxt.lam).mean()
+    assert adversarial.critic_loss(critic, real, fake, nxt, (eps, -eps)).item() == pytest.approx(want.item(), rel=1e-9)

@@ -5,7 +5,7 @@ from effml_lab.diffusion import levels
 from effml_lab.efficiency.distill.consistency import multistep
 from effml_lab.models import store
 from effml_lab.models.students import SAMPLERS, stops, student
-from effml_lab.recipes import progressive, students
+from effml_lab.recipes import progressive, ring, students
 
 NAMED = (*(f"progressive_{n}" for n in (16, 8, 4, 2, 1)), "consistency", "consistency_alone",
          "consistency_guided", "one_step", "ufogen")
@@ -35,7 +35,12 @@ def test_stops_are_every_kth_level():
 
 @pytest.mark.parametrize("call, said", [
     (lambda: stops(levels.cosine(), 5, 32, "karras"), "32 steps halved again and again are never 5"),
-    (lambda: stops(levels.cosine(), 2, 12, "karras"), "3 does not halve"),
+    (lambda: stops(levels.cosine(), 2, 12, "karras"), "12 steps halved again and again are never 2"),
+    (lambda: stops(levels.cosine(), 0, 32, "karras"), "32 steps halved again and again are never 0"),
+    (lambda: student("progressive_4", steps=8), "was trained at 4 levels and knows no others: take no more steps, got 8"),
+    (lambda: student("progressive_4", steps=0), "32 steps halved again and again are never 0"),
+    (lambda: student("consistency", steps=64), "32 steps halved again and again are never 64"),
+    (lambda: ring.grid(3), "32 steps halved again and again are never 3"),
     (lambda: student("shapes"), "'shapes' is not a student of so many steps: its card names none"),
     (lambda: student("shapes_judge"), "is a classifier, not a denoiser"),
     (lambda: students.teacher("nobody"), "there is no checkpoint 'nobody'"),
@@ -46,6 +51,17 @@ def test_what_does_not_halve_or_does_not_fit_is_told_in_a_sentence(call, said):
     with pytest.raises(ValueError, match=said.replace("(", "\\(")) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+def test_what_a_user_trained_teaches_the_users_next():
+    assert students.teacher("progressive_16").card.get("note") is None
+    store.save("progressive_16", store.weights("progressive_16"), store.card("progressive_16") | {"note": "mine"})
+    assert students.teacher("progressive_16").card["note"] == "mine"
+
+
+def test_fresh_noise_is_the_same_whenever_a_student_is_looked_at():
+    looks = [students.examine(store.checkpoints(), "consistency", n=12, exact=4) for _ in range(2)]
+    assert looks[0] == looks[1]
 
 
 def test_a_teacher_is_read_from_the_folder_that_is_written_to_first(tmp_path):

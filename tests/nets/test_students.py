@@ -43,6 +43,17 @@ def test_without_classes_there_is_no_guidance():
         Weighted(**SETTINGS | {"classes": None})
 
 
+@pytest.mark.parametrize("other", [{"classes": None}, {"attention": True}, {"widths": [16, 24]}])
+def test_it_begins_as_a_net_of_its_own_settings_or_not_at_all(other):
+    with pytest.raises(ValueError, match="begins as one of the same settings"):
+        Weighted(**SETTINGS).begin_as(UNet(**SETTINGS | other))
+
+
+def test_points_without_classes_are_told_none():
+    with pytest.raises(ValueError, match="built without classes"):
+        PointNet()(torch.randn(2, 2), torch.zeros(2), torch.tensor([0, 1]))
+
+
 def test_points_go_through_a_denoiser():
     net = stirred(PointNet(classes=8))
     x, level = torch.randn(5, 2), cosine().at(0.0)

@@ -161,5 +161,5 @@ WRONG = [
     (newcomers_noised_args, ["picture and noise are exchanged"]),
     (newcomers_minus, ["the minus stands before the softplus"]),
     (newcomers_difference, ["softplus of the difference"]),
-    (newcomers_relu, ["relu where softplus belongs"]),
+    (newcomers_relu, ["relu where softplus belongs", "no gradient reaches"]),
 ]

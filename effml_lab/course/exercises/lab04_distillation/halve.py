@@ -109,7 +109,8 @@ def slips(case) -> dict:
         "SGD, where Adam was asked for": lambda: followed(case, lambda w, lr: optim.SGD(w, lr=lr)),
         "AdamW, where Adam was asked for: it lets the weights decay": lambda: followed(
             case, lambda w, lr: optim.AdamW(w, lr=lr)),
-        "this is where all but the last batch lead: is it left out, or its step not kept?": lambda: followed(case, batches=case["batches"][:-1]),
+        "this is where all but the last batch lead: is it left out, or its step not kept?": lambda: followed(
+            case, batches=case["batches"][:-1]),
         "Adam's own rate, 0.001: hand it lr": lambda: followed(case, lambda w, lr: optim.Adam(w)),
         "only the first batch was used: does `return` or `break` stand inside the loop?": lambda: followed(
             case, batches=case["batches"][:1]),
