@@ -231,7 +231,7 @@ for name in ("critic, 1 step", "critic, with momentum, 1 step", "pairs, 1 step",
 # ## On pictures
 #
 # Down a column: the same number of evaluations. `progressive` mostly keeps the picture that belongs to a noise; a consistency
-# model of several steps draws others. Pairs, a critic and training without a teacher were tried on the plane only so far.
+# model of several steps draws others.
 
 # %%
 base, cosine = models.denoiser("shapes")
@@ -245,7 +245,7 @@ def solved(sampler, steps):
 
 def drawn_by(name, steps):
     denoise, grid, sampler = student(name, steps=steps)
-    more = {"rng": seeded(9)} if name == "consistency" else {}
+    more = {"rng": seeded(9)} if name.startswith("consistency") else {}
     return samplers.last(sampler(guided(denoise, kinds, None, 1.0), x, grid, **more))
 
 
@@ -256,6 +256,17 @@ with figure("Six noises, a row for DDIM, 2M, progressive students and a consiste
                 "progressive": drawn_by(f"progressive_{steps}", steps), "consistency": drawn_by("consistency", steps)}
         for ax, (name, images) in zip(column, made.items()):
             plots.images(ax, images, f"{name}, {steps}", cols=6)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### One evaluation, five ways
+
+# %%
+once = ("progressive_1", "consistency", "consistency_alone", "one_step", "ufogen")
+with figure("The same six noises in one evaluation, by five students: halved again and again, consistency with and without a teacher, pairs, "
+            "and a critic; beside them 2M with twenty", width=11, height=2.6, rows=2, cols=3) as axes:
+    for ax, name in zip(axes.flat, once):
+        plots.images(ax, drawn_by(name, 1), name, cols=6)
+    plots.images(axes.flat[-1], solved(samplers.dpmpp_2m, 20), "2M, 20 evaluations", cols=6)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Measured
@@ -285,6 +296,29 @@ else:
 for name, row in recorded.items():
     if "ratio" in row.quality:
         print(f"{name:32} error {told(row.quality['ratio'])} times that of {row.settings['over']}")
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Measured under guidance
+#
+# Told $w$ a step takes one call, so that there are twice as many steps for the same evaluations. With LCM it takes few steps as
+# well.
+
+# %%
+guided_rows = {"2M, two calls": "guided, two calls", "2M, told w": "guided, weighted", "consistency, told w": "guided, consistency_guided"}
+if any(name.startswith("guided, ") for name in recorded):
+    with figure("Over the evaluations a picture at w = 2, with intervals: share of the wanted kind, and Fréchet distance, for 2M with two calls "
+                "a step, with one that is told w, and for a consistency model that is told w", width=10, height=3, cols=2) as axes:
+        for ax, (metric, title) in zip(axes, {"wanted": "shows the wanted kind", "frechet": "Fréchet distance"}.items()):
+            for k, (label, begins) in enumerate(guided_rows.items()):
+                rows = sorted((row for name, row in recorded.items() if name.startswith(begins + ", w = 2,")), key=lambda row: row.nfe)
+                plots.curve(ax, [row.nfe for row in rows], *([row.quality[metric][part] for row in rows] for part in (
+                    "value", "low", "high")), label=label, k=k)
+            ax.set(xscale="log", xlabel="evaluations", title=title, xticks=(1, 2, 4, 8), xticklabels=(1, 2, 4, 8))
+            ax.minorticks_off()
+        axes[1].set(yscale="log")
+        axes[1].legend(fontsize=8)
+else:
+    print(UNRECORDED)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What it costs

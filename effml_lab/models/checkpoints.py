@@ -10,6 +10,7 @@ from ..diffusion import levels
 from ..diffusion.denoise import Denoiser
 from ..nets.classifier import Classifier, NoisyClassifier
 from ..nets.control import Controlled
+from ..nets.dit import DiT
 from ..nets.points import PointNet
 from ..nets.text import Captioned
 from ..nets.unet import UNet
@@ -17,7 +18,7 @@ from ..nets.weighted import Weighted
 from . import store
 
 NETS = {"unet": UNet, "classifier": Classifier, "captioned": Captioned, "controlled": Controlled,
-        "noisy_classifier": NoisyClassifier, "points": PointNet, "weighted": Weighted}
+        "noisy_classifier": NoisyClassifier, "points": PointNet, "weighted": Weighted, "dit": DiT}
 SCHEDULES = {"linear": levels.linear, "cosine": levels.cosine}
 
 

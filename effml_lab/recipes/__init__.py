@@ -5,4 +5,4 @@ students share besides. `ring_students` are trained in seconds and stored nowher
 """
 NAMES = ("digits", "digits_judge", "shapes", "shapes_deep", "shapes_judge", "scenes", "control", "control_masks", "shapes_noisy",
          "progressive_16", "progressive_8", "progressive_4", "progressive_2", "progressive_1",
-         "consistency", "consistency_alone", "weighted", "consistency_guided", "one_step", "ufogen", "ring")
+         "consistency", "consistency_alone", "weighted", "consistency_guided", "one_step", "ufogen", "ring", "dit")
