@@ -95,10 +95,10 @@ for name in ("pairs, 1 step", "pairs, shuffled, 1 step"):
 # ## One step for two
 #
 # Salimans and Ho (2022), **progressive distillation**: one step of the student lands where two of the teacher's do. From $z$
-# the teacher walks to $z'$ and on to $z''$. The student's step leads to $\alpha'' x + \frac{\sigma''}{\sigma} (z - \alpha x)$
-# for a guess $x$. Set equal to $z''$:
+# the teacher walks to $z'$ and on to $z''$. With a guess $\hat x$ the student's step leads to $\alpha'' \hat x +
+# \frac{\sigma''}{\sigma} (z - \alpha \hat x)$. Set equal to $z''$:
 #
-# $$x_\text{target} = \frac{z'' - \frac{\sigma''}{\sigma}\, z}{\alpha'' - \frac{\sigma''}{\sigma}\, \alpha} .$$
+# $$\hat x_\text{target} = \frac{z'' - \frac{\sigma''}{\sigma}\, z}{\alpha'' - \frac{\sigma''}{\sigma}\, \alpha} .$$
 #
 # It begins as its teacher, and then becomes the teacher of the next round: 32, 16, 8, 4, 2, 1. Two calls of a teacher a picture
 # and step of training, no path walked to its end, and no data but to make noisy inputs.
@@ -219,7 +219,7 @@ else:
 #
 # The fake is made of the guess and nothing else, so matched fakes mean matched pictures, in one step. (Diffusion GANs draw it
 # from the posterior, part of which is $x$ itself, and need several.) Whether critic and student settle is a matter of detail:
-# here, of momentum. On the ring pairs do about as well; the critic needs none.
+# here, of momentum. On the ring pairs do about as well; the critic needs no pairs.
 
 # %%
 for name in ("critic, 1 step", "critic, with momentum, 1 step", "pairs, 1 step", "the teacher's 64 steps", "real points"):

@@ -1,8 +1,8 @@
 """A consistency model of the guided path: few steps and one call a step, told w (LCM, Luo et al. 2023); lab 04.
 
-It begins as `weighted`, which makes guided guesses in one call already, and learns from the course model, guided, as LCM learns
-from Stable Diffusion: one DDIM step from neighbour to neighbour, levels and copy as in `consistency`. LCM skips twenty of a
-thousand levels from neighbour to neighbour; these are neighbours of 32. Used with up to four steps and fresh noise between them.
+It begins as the course model, whatever w it is told, and learns from that model, guided, as LCM does from Stable Diffusion: one
+DDIM step from neighbour to neighbour, levels and copy as in `consistency`, w as in `weighted`. LCM skips twenty of a thousand
+levels from neighbour to neighbour; these are neighbours of 32. Used with up to four steps and fresh noise between them.
 """
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from ..efficiency.distill import consistency as method
 from ..efficiency.distill.stops import picked
 from ..models import checkpoints, reader, samples, store
 from ..models.students import student
+from ..nets.weighted import Weighted
 from . import consistency, shapes, students, training, weighted
 
 SEED, STEPS = 0, 4500
@@ -40,13 +41,15 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
           minutes: float | None = None) -> Path | None:
     """Train the student, store it as `consistency_guided` and return its path; None if `minutes` ran out before the end."""
     torch.manual_seed(SEED)
-    teacher, begin = (students.teacher(name, out, device) for name in ("shapes", "weighted"))
-    run = Run(students.copied(begin), students.LR, consistency.DECAY)
-    recipe = students.recipe(run, begin, steps or STEPS, device, weight=consistency.WEIGHT, w=list(weighted.RANGE))
-    about = {"recipe": __name__, "use": {"steps": 4, "of": consistency.FULL, "spacing": samples.SPACING, "sampler": "multistep"}}
+    teacher = students.teacher("shapes", out, device)
+    settings = teacher.card["net"]["settings"]
+    run = Run(Weighted(**settings).begin_as(teacher.net).to(device), students.LR, consistency.DECAY)
+    recipe = students.recipe(run, teacher, steps or STEPS, device, weight=consistency.WEIGHT, w=list(weighted.RANGE))
+    about = {"recipe": __name__, "net": {"kind": "weighted", "settings": settings},
+             "use": {"steps": 4, "of": consistency.FULL, "spacing": samples.SPACING, "sampler": "multistep"}}
     grid = shapes.SCHEDULE().grid(consistency.FULL, samples.SPACING)
     each = partial(loss, slow=run.ema, teacher=teacher.net, grid=grid, device=device)
-    return training.make("consistency_guided", run, each, recipe, students.like(begin) | about, examine, out, minutes)
+    return training.make("consistency_guided", run, each, recipe, students.like(teacher) | about, examine, out, minutes)
 
 
 def examine(folder: Path, n: int = 480) -> dict:
