@@ -4,6 +4,7 @@
   svdquant     smoothing and the low-rank branch, for outliers
   svdlinear    layers with 4-bit weights and such a branch, and LoRA on them
   calibrate    static scales from the states of a sampler; `swap` converts a whole net, `restored` reads it back
+  planted      outliers that were put into a net which computes the same, to see what they do to 4 bits
   distill/     students that take fewer steps than their teacher, or half of the calls
   attention    exact attention by tiles, and checkpointing
   kernels/     the fused Triton kernels of 4-bit layers
