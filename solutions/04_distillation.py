@@ -1,6 +1,6 @@
 # ---
 # jupyter:
-#   effml_lab: {title: "Distillation: from many steps to four, two and one", minutes: {reading: 100, coding: 130}}
+#   effml_lab: {title: "Distillation: from many steps to four, two and one", minutes: {reading: 90, coding: 110}}
 # ---
 
 # %% [markdown]
@@ -109,7 +109,7 @@ def pair_loss(student, x, image, level):
     ### END SOLUTION
 
 # %%
-check("04-pairs", pair_loss, points=2)
+check("04-pairs", pair_loss, points=1)
 
 # %% [markdown]
 # **Predict before you look.** Suppose that somebody stores the pairs carelessly: every noise is there and every picture is
@@ -137,19 +137,19 @@ with figure("Samples of the teacher with 32 steps, of the student of one step th
         show(ax, points, f"{'shuffled pairs' if shuffled else 'pairs'}, 1 step: spread {points.std(0).mean():.2f}")
 print("shuffled:", said("spread_guess"))
 
-# %% [markdown]
-# The pairs are everything. From shuffled ones the best answer to every noise is the mean of all pictures, and
+# %% [markdown] The pairs are everything. From shuffled ones the best answer to every noise is the mean of all pictures, and
 # that is what is learned: not noise, not a random picture, *one point*. (In images it is a grey blur.) With the right pairs the
-# student is on the ring in one step, and most of its points are in the clusters; the others belong to noises at the border of
-# two clusters, where the function to be learned is steep.
+# student is on the ring in one step, more often where the clusters are than between them: what lies between belongs to noises
+# at the border of two clusters, where the function to be learned is steep.
 #
 # What did it cost? 4,096 pairs of 32 evaluations are 131,072 evaluations of the teacher, before the first step of training.
-# Luhman and Luhman made a million pairs of a hundred steps. So can a student learn from *fewer* calls of its teacher?
+# Luhman and Luhman made a million pairs of a hundred steps. And these pairs are all that the student will ever see, each of
+# them a whole path. Can a student learn from a *piece* of a path, and from another one in every batch?
 #
 # ## 2 · One step for two
 #
 # Salimans and Ho (2022) ask less of a student: to do in one step what its teacher does in *two*. Then no path has to be walked
-# to its end. Make a picture noisy, let the teacher walk two DDIM steps from there, from `cur` by `mid` to `nxt`, where it
+# to its end. Make a picture noisy, let the teacher walk two DDIM steps from there, from `cur` via `mid` to `nxt`, where it
 # arrives at $z''$. The student's one DDIM step from `cur` to `nxt`, with a guess $\hat x$ of $x_0$, leads to
 #
 # $$\alpha'' \hat x + \frac{\sigma''}{\sigma}\,(z - \alpha\,\hat x),$$
@@ -159,6 +159,7 @@ print("shuffled:", said("spread_guess"))
 #
 # **Exercise 2: where to aim** (about 5 lines). The teacher is asked, not trained: no gradient may reach it. The fields of a
 # level are plain numbers in a sampler and tensors, one number a row, in training: the same lines serve both, without an `if`.
+# (`step` takes both; the package's samplers take plain numbers alone.)
 #
 # <details><summary>Hint</summary>
 #
@@ -180,7 +181,7 @@ def target(teacher, z, cur, mid, nxt):
     ### END SOLUTION
 
 # %%
-check("04-target", target, points=4)
+check("04-target", target, points=5)
 
 # %%
 grid = ring.grid(4)
@@ -201,14 +202,15 @@ with figure("Where two steps of the teacher lead from 400 noises, as circles, an
 #
 # ## 3 · A floor, not a cap
 #
-# How much should an error of $x_0$ count? At little noise an error of $x_0$ is a large error of the noise $\epsilon = (z -
-# \alpha x_0) / \sigma$, by the factor SNR = $\alpha^2 / \sigma^2$. The usual loss on $\epsilon$ therefore weights the squared
-# error of $x_0$ with the SNR. For students that is bad: they are asked at few levels, and the first is *pure noise*, where the
-# SNR is almost 0: next to the others it would hardly count. Salimans and Ho take the larger of both errors, the "truncated SNR"
+# How much should an error of $x_0$ count? A squared error of the noise $\epsilon = (z - \alpha x_0) / \sigma$ is that of $x_0$
+# times SNR = $\alpha^2 / \sigma^2$: much where there is little noise. The usual loss on $\epsilon$ therefore weights the
+# squared error of $x_0$ with the SNR. For students that is bad: they are asked at few levels, and the first is *pure noise*,
+# where the SNR is almost 0: next to the others it would hardly count. Salimans and Ho take the larger of both errors, the
+# "truncated SNR"
 #
 # $$w = \max\left(\frac{\alpha^2}{\sigma^2},\; 1\right).$$
 #
-# It is a floor. Some re-implementations clamp from the other side, and cap the weight at 1. (That is another thing than
+# It is a floor. "Truncated" is easily read the other way round, as a cap at 1. (That is another thing than
 # Min-SNR, Hang et al. 2023, which caps the weight in training from scratch, at 5 and on purpose.)
 #
 # **Exercise 3: the floor** (about 1 line). The levels of a batch are tensors, one number a row.
@@ -251,12 +253,14 @@ with figure("The weight of an error of x0 over the level: floor, cap, and the SN
 # ## 4 · Halve, and halve again
 #
 # Now a round of training. The student begins **as its teacher**: it knows how to denoise, it only has to learn to jump further.
-# When it has learned, it is the teacher of the next round: 32 steps become 16, 8, 4, 2, 1, with only two calls of a teacher for
-# each picture and step of training.
+# When it has learned, it is the teacher of the next round: 32 steps become 16, 8, 4, 2, 1. For each picture and step of
+# training a teacher is asked twice. That is not fewer calls in all: the five rounds below take a million of them, eight times
+# as many as the pairs. But no picture comes twice, nothing is stored, and students of 16, 8, 4 and 2 steps are found on the
+# way.
 #
 # **Exercise 4: a round** (about 7 lines). Train with `torch.optim.Adam`, one step a batch, in order. `loss(student, teacher,
-# *batch)` is a number; what is in a batch is the loss's business. The teacher stays as it is, its weights and whether they can
-# be trained: the next round may copy it again.
+# *batch)` is a number; what a batch holds only the loss needs to know. The teacher stays as it is: neither train it nor freeze
+# it, since whoever copies it next wants to train the copy.
 #
 # <details><summary>Hint</summary>
 #
@@ -323,15 +327,14 @@ with figure("Samples of the students of four, two and one steps with the floor, 
         if students:
             show(ax, on_ring.drawn(on_ring.told(students[name, steps]), steps), f"{name}, {steps} step{'s' * (steps > 1)}")
 
-# %% [markdown]
-# Every student does with its few steps nearly what its teacher did with twice as many; the errors add up from round to round.
-# The student of two steps with the cap is visibly worse, and that of one step hardly moved from the mean: not for lack of a
-# direction, but since its gradient drowns in Adam's constant.
+# %% [markdown] Each round about doubles a distance that was small to begin with, and stays far below DDIM's. With the cap the
+# curve rises at two steps, and the student of one step hardly moved from the mean: not for lack of a direction, but since its
+# gradient drowns in Adam's constant.
 #
-# **On pictures, live.** The same round for the course's model takes about a minute: a student of eight steps, which comes with
-# the course, becomes one of four. Your `target` says where it aims; the error counts as that of $v$, and what is kept is a slow
-# average of the weights. The pictures below are of the same six noises, and "off by" is the root of the mean square over the
-# numbers of sixty pictures, from where the *eight* steps of the teacher lead.
+# **On pictures, live.** The same round for the course's model takes a minute or less: a student of eight steps, which comes
+# with the course, becomes one of four. Your `target` says where it aims; the error counts as that of $v$, and what is kept is a
+# slow average of the weights. The pictures below are of the same six noises, and "off by" is the root of the mean square over
+# the numbers of sixty pictures, from where the *eight* steps of the teacher lead.
 
 # %%
 kinds = torch.arange(60) % 6
@@ -341,13 +344,13 @@ x = samplers.start((60, 3, 32, 32), eight, seeded(2))
 walk = lambda net, grid: samplers.last(samplers.ddim(guided(Denoiser(net, "v"), kinds, None, 1.0), x, grid))
 pictures = {"the teacher, 8 steps": walk(net, eight), "the teacher, 4 steps": walk(net, stops.halve(eight))}
 try:
-    pictures["one minute later, 4 steps"] = walk(course_rounds.short(4, shortened(200, 8), aimed), stops.halve(eight))
+    pictures["after a short round, 4 steps"] = walk(course_rounds.short(4, shortened(200, 8), aimed), stops.halve(eight))
 except NotImplementedError:
     print("Nothing to train yet: exercise 2 is needed.")
 pictures["as stored, 4 steps"] = walk(models.load("progressive_4"), stops.halve(eight))
 
 # %%
-with figure("Six noises drawn by the teacher with eight steps and with four, by a student after a minute of training and by the stored "
+with figure("Six noises drawn by the teacher with eight steps and with four, by a student after a short round and by the stored "
             "student with four", width=11, height=2.6, cols=2, rows=2) as axes:
     for ax, (name, drawn) in zip(axes.flat, pictures.items()):
         error = (drawn - pictures["the teacher, 8 steps"]).square().mean().sqrt()
@@ -497,7 +500,7 @@ def one_call_loss(student, teacher, x, level, cond, null, w):
     ### END SOLUTION
 
 # %%
-check("04-one-call", one_call_loss, points=3)
+check("04-one-call", one_call_loss, points=2)
 
 # %% [markdown]
 # The course's model was trained on this loss for twenty minutes, as `weighted`. What one call is worth, recorded, for $w$ from
@@ -622,9 +625,11 @@ with figure("Samples of a distilled consistency model and of one trained without
 #
 # $$L_\text{student} = \text{softplus}(-D(x'_\text{fake})) + 0.1 \min(\text{SNR}, 1)\,\|\hat x_0 - x_0\|^2 .$$
 #
+# (Here a cap is right: in pure noise the picture cannot be known, and an error there would ask for the mean again.)
+#
 # Note what the critic does *not* see: the noisy picture that the guess was made from. It sees the guess alone, with new noise
 # on it. If at no level it can tell these from noisy pictures, then the guesses themselves are spread as pictures are, after
-# *one* step. (In other GANs of diffusion the fake keeps a part of the noisy picture: they match one step of several.)
+# *one* step. (Other GANs of diffusion show the critic a part of the noisy picture, too. They match one step of several.)
 #
 # **Exercise 9: the critic's loss** (about 4 lines). Each softplus is a mean over the batch; `eps` is a pair, the noise of the
 # real pictures and that of the fakes; levels may have one number a row. This loss trains the critic alone: it must not make
@@ -646,7 +651,7 @@ def critic_loss(critic, real, fake, level, eps):
     ### END SOLUTION
 
 # %%
-check("04-critic", critic_loss, points=3)
+check("04-critic", critic_loss, points=4)
 
 # %%
 inside = lambda points: (torch.cdist(points, ring.data().means).min(1).values < 1.5 * ring.STD).double().mean()
@@ -659,13 +664,11 @@ with figure("Samples in one step: of the teacher, which draws the mean, and of a
             "the data": ring.data().sample(2000, seeded(5))}
     for k, (ax, (name, points)) in enumerate(zip(axes, sets.items())):
         show(ax, points, f"{name}\n{inside(points):.0%} near a center", k=k)
-print(f"against a critic: off by {ring.apart(mine, reference):.2f} from where the teacher's 32 steps lead")
+    print(f"against a critic: off by {ring.apart(mine, reference):.2f} from where the teacher's 32 steps lead")
 
-# %% [markdown]
-# No pairs, no paths: the critic alone moves the points from the middle to the ring, and begins to gather them in
-# the clusters. (`bench plane` trains three times as long: of its points 90% lie within three standard deviations of a center,
-# of the data 99%, of an even ring 77%.) The loss does not ask which noise leads to which cluster: that "off by" is not larger
-# comes from the weights that the student began with.
+# %% [markdown] No pairs, no paths: the critic alone moves the points from the middle to the ring, and begins to gather them in
+# the clusters (more training gathers them further, see `bench plane`). The loss does not ask which noise leads to which
+# cluster: that the points lie no farther from the teacher's comes from the weights that the student began with.
 #
 # ## 9 · On pictures
 #
@@ -693,10 +696,10 @@ with figure("The same six noises, a row for DDIM, DPM-Solver++(2M), progressive 
         for ax, (name, way) in zip(column, ways.items()):
             plots.images(ax, way(), f"{name}, {steps}", cols=6)
 
-# %% [markdown]
-# Down a column everybody has had the same number of evaluations. Across a row of `progressive` the *picture* mostly stays the
-# same; across a row of `consistency` it changes, since fresh noise makes another one. DDIM and 2M with one evaluation are the
-# same grey mean, which no grid can mend. What the students of this lab make of *one* evaluation:
+# %% [markdown] Down a column everybody has had the same number of evaluations. Across a row of `progressive` the *picture*
+# mostly stays the same; across a row of `consistency` it changes. DDIM and 2M with one evaluation are the same grey mean, which
+# no grid can mend; with two they still are on this grid, whose second level is nearly pure noise (others do better: they are in
+# the table below). What the students of this lab make of *one* evaluation:
 
 # %%
 once = ("progressive_1", "consistency", "consistency_alone", "one_step", "ufogen")
@@ -781,29 +784,29 @@ check("04-read-even", even_read, points=1)
 # %% [markdown]
 # Whoever draws some thousand pictures takes a solver. Whoever serves millions trains.
 #
-# **In your own words.** In section 7 the paired error ("off by") of a consistency model *rises* with its steps, while the
-# clusters, and on pictures the share of the wanted kind, get better. Why? Answer in five to eight sentences: what the paired
-# error compares; what fresh noise does to the path; which measure suits a student that is to draw *the same picture* as its
-# teacher, and which suits one that is to draw *as good* a picture; and which student of this lab was trained without anybody
-# asking that its picture be the teacher's.
+# **In your own words.** A colleague ranks the students by "off by" alone, and drops the consistency model with four steps as
+# the worst. Answer in five to eight sentences, with two numbers of the table: what this error compares; what fresh noise does
+# to the path, and why the *set* of pictures gets better all the same; which measure suits a student that is to draw *the same
+# picture* as its teacher, and which one that is to draw *as good* a picture; and a student of *one* step for which the same
+# objection holds, since its loss has no teacher in it.
 
-# %% [markdown] written="04-why" points=4
-# The paired error compares what a student makes of a noise with what the teacher makes of the *same* noise. A consistency model
-# of one step answers for that very noise, so the two are comparable. With two or more steps its guess is made noisy again with
-# fresh noise: it then stands on another path, which ends elsewhere, often in another cluster or colour. So the answer is a
-# different picture, and the error rises towards that of two pictures that have nothing to do with each other, however good each
-# of them is. The second guess starts from less noise than the first and is easier, so the clusters get cleaner and the distance
-# between the two *sets* falls. Where the same picture is wanted, as from `progressive` or the student of pairs, the paired
-# error is the measure, with its median and the share that moved; where as good a picture is wanted, a distance of sets and what
-# a judge reads. The student with a critic was never asked which noise leads where, so for it a paired error is no measure of
-# success, at any number of steps: if it is small, that is the heritage of its first weights.
+# %% [markdown] written="04-why" points=4 The error compares what a student makes of a noise with what 64 steps of the teacher
+# make of the *same* noise. A consistency model of one step answers for that very noise. With more steps its guess is made noisy
+# again with fresh noise: it then stands on another path, which ends elsewhere, often in another colour or kind. So the answer
+# is a different picture, and the error rises towards that of two pictures that have nothing to do with each other, however good
+# each of them is. But each further guess starts from less noise than the one before and is easier, so the set gets better: from
+# one step to four the share of the wanted kind rises from 0.07 to 0.81 and the distance falls from 464 to 28. Where the same
+# picture is wanted, as from `progressive` or the student of pairs, the paired error is the measure, with its median and the
+# share that moved; where as good a picture is wanted, a distance of sets and what a judge reads. The student with a critic was
+# never asked which noise leads where (and the consistency model that was trained alone only by the paths of the data
+# themselves): if its error is small, that is the heritage of its first weights.
 #
 # <!-- ### BEGIN MARK SCHEME -->
-# **Mark scheme.** One point each: (1) paired means the same noise, and compares with where the teacher's path from it ends; (2)
-# fresh noise puts the state on another path, so another picture follows, and the error tends to that of two unrelated pictures;
-# (3) the sets get nearer since each further guess starts at less noise: a distance of sets or a judge is the measure of
-# quality, the paired error that of being the same; (4) the student with a critic (half a point if only consistency with several
-# steps is named).
+# **Mark scheme.** One point each: (1) the error is paired, the same noise for student and teacher, and two numbers of the table
+# are given; (2) fresh noise puts the state on another path, so another picture follows, and the error tends to that of two
+# unrelated pictures; (3) half a point: each further guess starts at less noise, so the set gets better; half a point: a
+# distance of sets or a judge measures quality, the paired error sameness; (4) a student of one step without a teacher in its
+# loss, which is the critic's or the consistency model trained alone, with the reason.
 # <!-- ### END MARK SCHEME -->
 
 # %% [markdown]
@@ -811,8 +814,7 @@ check("04-read-even", even_read, points=1)
 #
 # A student is a denoiser like its teacher; no sampler changed, but for fresh noise. What changed is *who is asked where, and
 # what for*: the teacher's end (pairs), two of its steps (progressive), its guided guess (one call), its neighbour
-# (consistency), or a critic. Each begins as the teacher. And each has its measure: a paired error where the picture is to stay
-# the same, a distance of sets where it need not.
+# (consistency), or a critic. Each begins as the teacher.
 #
 # Below are your marks, and your point on the course's plot: the stored consistency model with four steps of your `multistep`,
 # judged by the kernel distance (KID) to real shapes.

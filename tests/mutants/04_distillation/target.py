@@ -1,6 +1,7 @@
 """Answers to 04-target: right ones, and wrong ones with the causes that a report may name for them."""
 import torch
 
+from effml_lab.diffusion import samplers
 from effml_lab.diffusion.step import step
 
 EXERCISE = "04-target"
@@ -27,6 +28,13 @@ def right_detached(teacher, z, cur, mid, nxt):
     half = step(z, teacher(z, cur), cur, mid)
     end = step(half, teacher(half, mid), mid, nxt)
     return ((cur.sigma * end - nxt.sigma * z) / (cur.sigma * nxt.alpha - nxt.sigma * cur.alpha)).detach()
+
+
+def wrong_sampler(teacher, z, cur, mid, nxt):
+    """The package's samplers take plain levels, and in training each row has its own."""
+    end = list(samplers.ddim(teacher, z, [cur, mid, nxt]))[-1]
+    keep = nxt.sigma / cur.sigma
+    return (end - keep * z) / (nxt.alpha - keep * cur.alpha)
 
 
 @torch.no_grad()
@@ -200,7 +208,7 @@ def newcomers_all_sign(teacher, z, cur, mid, nxt):
 
 RIGHT = [right, right_by_hand, right_detached]
 WRONG = [
-    (wrong_if, []),
+    (wrong_if, []), (wrong_sampler, []),
     (walk(lambda T, z, half, end, cur, mid, nxt: end), ["this is z''"]),
     (walk(lambda T, z, half, end, cur, mid, nxt: half), ["the state at mid"]),
     (walk(lambda T, z, half, end, cur, mid, nxt: T(z, cur)), ["guess at cur"]),

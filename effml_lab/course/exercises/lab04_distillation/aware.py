@@ -95,7 +95,7 @@ def verify(case, out):
         "the error counts as that of v: progressive.loss has the floor, as it comes": lambda: both(w, w, "v")}, slack(z.dtype))
     plain = close(PLAIN, out["plain"], both(1.0, 1.0), None, slack(z.dtype))
     right = slope(weighted, case["weights"][0], z.dtype) if value.passed else None
-    return [form, value, *([plain] if value.passed else []), moves(out["slopes"], {
+    return [form, value, plain, moves(out["slopes"], {
         "teacher": "the teacher learns, too: progressive.loss sees to that"}, right,
         "a part of the student is cut off: both of its guesses learn, the one without the class, too")]
 

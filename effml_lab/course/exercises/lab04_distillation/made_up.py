@@ -4,6 +4,7 @@ A guess is bent in x and depends on the level, so that no identity holds by luck
 number for each row, as trainings have them; some rows have more picture than noise, so that a floor shows. Whom a loss would
 move, and how far, is told by the weights' gradients.
 """
+import traceback
 from contextlib import contextmanager
 from typing import Callable, Iterator
 
@@ -11,6 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from ....diffusion.levels import CLEAN, Level
+from ....folders import PACKAGE
 from ...contract.attempt import where
 from ...contract.exercise import Property, Unanswered, kind, same_form
 from ..common import column, integer
@@ -97,8 +99,10 @@ def unasked() -> Iterator[None]:
     except (RuntimeError, TypeError, ValueError) as error:
         if not any(said in str(error) for said in ("ambiguous", "only one element", "to Scalar", "cannot be converted")):
             raise
-        raise Unanswered("In training every row has a level of its own: alpha and sigma are then tensors (B, 1, ...), which no "
-                         f"`if`, `max` or `float` can ask. Compute with them as they are{where(error)}.") from None
+        ours = f"{PACKAGE / 'diffusion'}" in traceback.extract_tb(error.__traceback__)[-1].filename
+        raise Unanswered("In training every row has a level of its own: alpha and sigma are then tensors (B, 1, ...). " + (
+            "The package's samplers take plain levels alone: walk with `step`, which takes both" if ours else
+            "No `if`, `max` or `float` can ask them: compute with them as they are") + f"{where(error)}.") from None
 
 
 def trained(value, **guesses: Guess) -> dict:
