@@ -112,7 +112,7 @@ def slips(case) -> dict:
         "this is where all but the last batch lead: is it left out, or its step not kept?": lambda: followed(
             case, batches=case["batches"][:-1]),
         "Adam's own rate, 0.001: hand it lr": lambda: followed(case, lambda w, lr: optim.Adam(w)),
-        "only the first batch was used: does `return` or `break` stand inside the loop?": lambda: followed(
+        "this is where the first batch alone leads: does `return` or `break` stand inside the loop?": lambda: followed(
             case, batches=case["batches"][:1]),
         "only the last batch was used": lambda: followed(case, batches=case["batches"][-1:]),
         "one step for all batches together: each batch has its own": lambda: at_once(case),
