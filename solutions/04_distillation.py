@@ -502,10 +502,9 @@ def one_call_loss(student, teacher, x, level, cond, null, w):
 # %%
 check("04-one-call", one_call_loss, points=2)
 
-# %% [markdown]
-# The course's model was trained on this loss for twenty minutes, as `weighted`. What one call is worth, recorded, for $w$ from
-# 0 to 4, which it was trained on, and beyond. ("Doing nothing" is the guess with the class, whatever $w$ is, so it is exact at
-# $w = 1$.)
+# %% [markdown] A copy of the course's model was trained on this loss for an hour, as `weighted`. What one call is worth,
+# recorded, for $w$ from 0 to 4, which it was trained on, and beyond. (The error is relative to the size of the guided $v$.
+# "Doing nothing" is the guess with the class, whatever $w$ is, so it is exact at $w = 1$.)
 
 # %%
 recorded = bench.recorded("distill")
@@ -526,7 +525,10 @@ with figure("Six noises under guidance, w = 1, 2 and 4: above by the teacher gui
         for ax, (name, denoise) in zip(column, ways.items()):
             plots.images(ax, samplers.last(samplers.dpmpp_2m(denoise, x, course_grid)), f"{name}, w = {w:g}", cols=6)
 
-# %% [markdown]
+# %% [markdown] Half of the calls, at a price. From $w = 2$ on the told student is nearer to guidance than doing nothing is, by
+# some three tenths; near $w = 1$, where nothing had to be learned, training only did harm. (Meng et al. train much larger
+# networks for much longer.)
+#
 # ## 7 · One answer all along a path
 #
 # Halving goes step by step, round by round. **Consistency models** (Song et al. 2023) go at once: a network $f$ that gives the

@@ -123,14 +123,18 @@ def paid(name: str) -> dict[str, float]:
     return {key: value + mine[key] for key, value in paid(before).items()}
 
 
-def told_w(n: int, device: str) -> dict[float, dict[str, quality.Estimate]]:
-    """For each weight of guidance the error of v, relative to the guided teacher's v: of one call that is told w, and of none."""
+def told_w(n: int, device: str) -> dict[str, dict[str, quality.Estimate]]:
+    """The error of v, relative to the guided teacher's v, of one call that is told w and of doing nothing, by w and by t."""
     pair, found = [Denoiser(checkpoints.load(name).to(device), "v") for name in ("weighted", "shapes")], {}
     x, level, kind, _ = weighted.drawn(store.seeded(weighted.SEED, -2), n, high=0.0)
-    seen = x.to(device), moved(level, device), kind.to(device)
+    seen, t = (x.to(device), moved(level, device), kind.to(device)), level.t.flatten()
     for w in (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0):
         square = {name: part.cpu() for name, part in weighted.squares(*pair, seen, w).items()}
-        found[w] = {name: rooted(square[name], square["size"]) for name in ("told w", "nothing")}
+        parts = {f"weighted, w = {w:g}": t >= 0}
+        if w == 3:
+            parts |= {"one call at w = 3, t below 600": t < 600, "one call at w = 3, t from 950": t >= 950}
+        for part, rows in parts.items():
+            found[part] = {name: rooted(square[name][rows], square["size"][rows]) for name in ("told w", "nothing")}
     return found
 
 
@@ -169,6 +173,6 @@ def measure(out: Path | str | None = None, device: str = "cpu", n: int = N) -> s
     for steps in COUNTS:
         if f"progressive_{steps}, {counted(steps)}" in off:
             append(f"progressive over ddim, {counted(steps)}", *against_ddim(off, steps))
-    for w, found in told_w(n, device).items():
-        append(f"weighted, w = {w:g}", found, {"trained on": store.card("weighted")["w"], "training": paid("weighted")}, nfe=1)
+    for name, found in told_w(n, device).items():
+        append(name, found, {"trained on": store.card("weighted")["w"], "training": paid("weighted")}, nfe=1)
     return f"recorded in {folders.results(out) / 'distill.jsonl'}"
