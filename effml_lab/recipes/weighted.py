@@ -1,10 +1,10 @@
 """The course model, told the weight of guidance: one call for what guidance takes two for (Meng et al. 2023, stage 1); lab 04.
 
 It begins as the course model bit for bit, whatever w it is told. The weights w of a batch are uniform in [0, 4], a fifth of its
-times lie where color and ground are decided, and the error counts as that of v. A first try of 4,500 steps at 3e-4, half of its times
-there, left more of the error; other ways to bring w in (through two layers together with the class, or as a step from "no class"
-to the class) learned as fast in 500 steps. What is left lies where there is little noise: there the kind can be seen, an exact
-denoiser's two guesses would agree, and what w multiplies is the network's own error.
+times lie where color and ground are decided, and the error counts as that of v. A first try of 4,500 steps at 3e-4, half of its
+times there, left more of the error; other ways to bring w in (through two layers together with the class, or as a step from "no
+class" to the class) learned as fast in a few hundred steps. What is left lies where there is little noise: there the kind can be
+seen, an exact denoiser's two guesses would agree, and what w multiplies is the network's own error.
 """
 from functools import partial
 from pathlib import Path

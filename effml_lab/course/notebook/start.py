@@ -36,5 +36,5 @@ def shortened(full: int, short: int) -> int:
     """`full`, or `short` while nbgrader runs the notebook, which then says so: for work that takes long and is not graded."""
     if not marks.grading():
         return full
-    print(f"Shortened for grading, {short} instead of {full}: what is shown below is not what you saw at home, and is not marked.")
+    print(f"Shortened for grading, {short} instead of {full}: this is not what you saw at home, and it is not marked.")
     return short

@@ -222,20 +222,6 @@ def newcomers_clipped(teacher, loss, batches, lr=1e-3):
     return student
 
 
-def newcomers_best(teacher, loss, batches, lr=1e-3):
-    """I kept the weights with the lowest loss of a batch."""
-    student, best, low = copy.deepcopy(teacher), copy.deepcopy(teacher), float("inf")
-    opt = torch.optim.Adam(student.parameters(), lr=lr)
-    for batch in batches:
-        opt.zero_grad()
-        value = loss(student, teacher, *batch)
-        value.backward()
-        opt.step()
-        if value.item() < low:
-            low, best = value.item(), copy.deepcopy(student)
-    return best
-
-
 def newcomers_adamw(teacher, loss, batches, lr=1e-3):
     """I took AdamW, as everybody does today."""
     student = copy.deepcopy(teacher)
@@ -283,7 +269,6 @@ WRONG = [
     (newcomers_freezes_teacher, ["the teacher is frozen for good, and whoever copi"]),
     (newcomers_one_step_of_sum, ["one step for all batches together"]),
     (newcomers_clipped, ["the gradients are clipped"]),
-    (newcomers_best, ["this is where all but the last batch lead", "the first batch alone"]),
     (newcomers_adamw, ["AdamW, where Adam was asked for"]),
     (newcomers_drop_last, ["this is where all but the last batch lead"]),
     (newcomers_shuffled, ["the batches come in another order"]),
