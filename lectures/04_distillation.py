@@ -314,7 +314,10 @@ if any(name.startswith("guided, ") for name in recorded):
                 "a step, with one that is told w, and for a consistency model that is told w", width=10, height=3, cols=2) as axes:
         for ax, (metric, title) in zip(axes, {"wanted": "shows the wanted kind", "frechet": "Fréchet distance"}.items()):
             for k, (label, begins) in enumerate(guided_rows.items()):
-                rows = sorted((row for name, row in recorded.items() if name.startswith(begins + ", w = 2,")), key=lambda row: row.nfe)
+                found, by_wanted = {}, lambda row: row.quality["wanted"]["value"]
+                for row in (row for name, row in recorded.items() if name.startswith(begins + ", w = 2,")):
+                    found[row.nfe] = max(row, found.get(row.nfe, row), key=by_wanted)      # solvers on their best grid
+                rows = [found[nfe] for nfe in sorted(found)]
                 plots.curve(ax, [row.nfe for row in rows], *([row.quality[metric][part] for row in rows] for part in (
                     "value", "low", "high")), label=label, k=k)
             ax.set(xscale="log", xlabel="evaluations", title=title, xticks=(1, 2, 4, 8), xticklabels=(1, 2, 4, 8))

@@ -5,7 +5,7 @@ All sets start from the same noises and ask for the same kinds, unguided, so the
   rmse_median, rmse, moved         to the course model's 64 steps of DDIM from the same noises (`quality.paired_errors`). A
                                    consistency model of several steps draws fresh noise: it has them, and they say little
 Solvers stand on three grids; students that were not trained yet are left out. Rows that begin with "guided" are under guidance:
-2M with two calls a step, 2M with one call of `weighted`, and `consistency_guided`. A row of a student also says what its training
+2M with two calls a step, 2M with one call of `weighted`, both on three grids, and `consistency_guided`. A row of a student also says what its training
 cost, from the weights of the course model on, the rounds before it included: calls of the student that were learned from (each
 with a pass back, so of three times the work) and calls without one, of teachers and of slow copies, both in pictures. Rows of
 `weighted` give the error of v to the guided teacher's, for what is told in one call and for doing nothing. Ratios are of pooled
@@ -36,7 +36,7 @@ from .samplers import figures, gaps, recorder
 N, SIZE, FULL, COUNTS = 1200, 100, 64, (1, 2, 4, 8)
 FREE = {"ddim": samplers.ddim, "dpmpp_2m": samplers.dpmpp_2m, "unipc": samplers.unipc}
 GRIDS = ("karras", "lambda", "quadratic")
-TOLD = {"weighted": samplers.dpmpp_2m, "consistency_guided": SAMPLERS["multistep"]}     # students that are told w
+TOLD = ("weighted", "consistency_guided")               # students that are told w
 FRESH = {"consistency": COUNTS, "consistency_alone": COUNTS, "one_step": (1,), "ufogen": (1,)}        # student -> steps
 CRITIC = 0.31                   # of the multiplications of a call of the net is what a call of its critic takes
 ASKS = {    # recipe -> calls a picture and step of training: learned from, and without a pass back
@@ -82,13 +82,12 @@ def under_guidance() -> list[Point]:
     """What is drawn under guidance."""
     schedule, found = shapes.SCHEDULE(), []
     for w in (2.0, 4.0):
-        found += [Point(f"guided, two calls, w = {w:g}, {counted(steps)}", "shapes", schedule.grid(steps, SPACING),
-                        samplers.dpmpp_2m, SPACING, w) for steps in COUNTS[:3]]
-        for name, sampler in TOLD.items():
-            if (store.checkpoints() / f"{name}.json").exists():
-                found += [Point(f"guided, {name}, w = {w:g}, {counted(steps)}", name, schedule.grid(steps, SPACING)
-                                if name == "weighted" else students.student(name, steps=steps)[1], sampler, SPACING, w)
-                          for steps in COUNTS]
+        for net, called, counts in (("shapes", "two calls", COUNTS[:3]), ("weighted", "weighted", COUNTS)):
+            found += [Point(f"guided, {called}, w = {w:g}, {counted(steps)}, {spacing}", net, schedule.grid(steps, spacing),
+                            samplers.dpmpp_2m, spacing, w) for steps in counts for spacing in (GRIDS if steps > 1 else GRIDS[:1])]
+        found += [Point(f"guided, consistency_guided, w = {w:g}, {counted(steps)}", "consistency_guided",
+                        students.student("consistency_guided", steps=steps)[1], SAMPLERS["multistep"], SPACING, w)
+                  for steps in COUNTS if (store.checkpoints() / "consistency_guided.json").exists()]
     return found
 
 

@@ -49,7 +49,8 @@ def test_pictures(tmp_path, monkeypatch):
                                          "without a pass back": sum(2 * card["steps"] * card["batch"] for card in cards)}
     assert rows["progressive over ddim, 4 steps"].settings["over"].startswith("ddim, 4 steps")
     assert rows["weighted, w = 1"].quality["nothing"]["value"] < 1e-6
-    assert rows["guided, two calls, w = 2, 4 steps"].nfe == 8 and rows["guided, weighted, w = 2, 4 steps"].nfe == 4
+    assert rows["guided, two calls, w = 2, 4 steps, karras"].nfe == 8
+    assert rows["guided, weighted, w = 2, 4 steps, lambda"].nfe == 4
 
 
 def test_ddim_is_held_against_on_its_best_grid():
