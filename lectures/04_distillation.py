@@ -297,6 +297,9 @@ else:
     print(UNRECORDED)
 
 # %%
+once = {name: row for name, row in recorded.items() if row.nfe == 1 and "rmse" in row.quality}
+for name, row in sorted(once.items(), key=lambda item: -item[1].quality["wanted"]["value"]):
+    print(f"one evaluation, {name:27} wanted kind {told(row.quality['wanted'])}, distance {told(row.quality['frechet'], '.0f')}")
 for name, row in recorded.items():
     if "ratio" in row.quality:
         print(f"{name:32} error {told(row.quality['ratio'])} times that of {row.settings['over']}")

@@ -4,12 +4,12 @@ All sets start from the same noises and ask for the same kinds, unguided, so the
   frechet, kid, wanted, evenness   as `bench samplers` has them
   rmse_median, rmse, moved         to the course model's 64 steps of DDIM from the same noises (`quality.paired_errors`). A
                                    consistency model of several steps draws fresh noise: it has them, and they say little
-Solvers stand on three grids; students that were not trained yet are left out. Rows that begin with "guided" are under guidance:
-2M with two calls a step, 2M with one call of `weighted`, both on three grids, and `consistency_guided`. A row of a student also says what its training
+Solvers stand on three grids; students that were not trained yet are left out. A row of a student also says what its training
 cost, from the weights of the course model on, the rounds before it included: calls of the student that were learned from (each
-with a pass back, so of three times the work) and calls without one, of teachers and of slow copies, both in pictures. Rows of
-`weighted` give the error of v to the guided teacher's, for what is told in one call and for doing nothing. Ratios are of pooled
-errors, DDIM on its best grid.
+with a pass back, so of three times the work), its critic's among them by their share of a call, and calls without one, of
+teachers and of slow copies, both in pictures. Rows that begin with "guided" are under guidance: 2M with two calls a step, 2M with
+one call of `weighted`, and `consistency_guided`. Rows of `weighted` and "one call" give the error of v to the guided teacher's,
+for what is told in one call and for doing nothing. Ratios are of pooled errors, DDIM on its best grid.
 """
 from functools import partial
 from pathlib import Path
