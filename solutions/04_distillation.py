@@ -137,7 +137,8 @@ with figure("Samples of the teacher with 32 steps, of the student of one step th
         show(ax, points, f"{'shuffled pairs' if shuffled else 'pairs'}, 1 step: spread {points.std(0).mean():.2f}")
 print("shuffled:", said("spread_guess"))
 
-# %% [markdown] The pairs are everything. From shuffled ones the best answer to every noise is the mean of all pictures, and
+# %% [markdown]
+# The pairs are everything. From shuffled ones the best answer to every noise is the mean of all pictures, and
 # that is what is learned: not noise, not a random picture, *one point*. (In images it is a grey blur.) With the right pairs the
 # student is on the ring in one step, more often where the clusters are than between them: what lies between belongs to noises
 # at the border of two clusters, where the function to be learned is steep.
@@ -327,7 +328,8 @@ with figure("Samples of the students of four, two and one steps with the floor, 
         if students:
             show(ax, on_ring.drawn(on_ring.told(students[name, steps]), steps), f"{name}, {steps} step{'s' * (steps > 1)}")
 
-# %% [markdown] Each round about doubles a distance that was small to begin with, and stays far below DDIM's. With the cap the
+# %% [markdown]
+# Each round about doubles a distance that was small to begin with, and stays far below DDIM's. With the cap the
 # curve rises at two steps, and the student of one step hardly moved from the mean: not for lack of a direction, but since its
 # gradient drowns in Adam's constant.
 #
@@ -502,7 +504,8 @@ def one_call_loss(student, teacher, x, level, cond, null, w):
 # %%
 check("04-one-call", one_call_loss, points=2)
 
-# %% [markdown] A copy of the course's model was trained on this loss for an hour, as `weighted`. What one call is worth,
+# %% [markdown]
+# A copy of the course's model was trained on this loss for an hour, as `weighted`. What one call is worth,
 # recorded, for $w$ from 0 to 4, which it was trained on, and beyond. (The error is relative to the size of the guided $v$.
 # "Doing nothing" is the guess with the class, whatever $w$ is, so it is exact at $w = 1$.)
 
@@ -525,7 +528,8 @@ with figure("Six noises under guidance, w = 1, 2 and 4: above by the teacher gui
         for ax, (name, denoise) in zip(column, ways.items()):
             plots.images(ax, samplers.last(samplers.dpmpp_2m(denoise, x, course_grid)), f"{name}, w = {w:g}", cols=6)
 
-# %% [markdown] Half of the calls, at a price. From $w = 2$ on the told student is nearer to guidance than doing nothing is, by
+# %% [markdown]
+# Half of the calls, at a price. From $w = 2$ on the told student is nearer to guidance than doing nothing is, by
 # some three tenths; near $w = 1$, where nothing had to be learned, training only did harm. (Meng et al. train much larger
 # networks for much longer.)
 #
@@ -668,7 +672,8 @@ with figure("Samples in one step: of the teacher, which draws the mean, and of a
         show(ax, points, f"{name}\n{inside(points):.0%} near a center", k=k)
     print(f"against a critic: off by {ring.apart(mine, reference):.2f} from where the teacher's 32 steps lead")
 
-# %% [markdown] No pairs, no paths: the critic alone moves the points from the middle to the ring, and begins to gather them in
+# %% [markdown]
+# No pairs, no paths: the critic alone moves the points from the middle to the ring, and begins to gather them in
 # the clusters (more training gathers them further, see `bench plane`). The loss does not ask which noise leads to which
 # cluster: that the points lie no farther from the teacher's comes from the weights that the student began with.
 #
@@ -698,7 +703,8 @@ with figure("The same six noises, a row for DDIM, DPM-Solver++(2M), progressive 
         for ax, (name, way) in zip(column, ways.items()):
             plots.images(ax, way(), f"{name}, {steps}", cols=6)
 
-# %% [markdown] Down a column everybody has had the same number of evaluations. Across a row of `progressive` the *picture*
+# %% [markdown]
+# Down a column everybody has had the same number of evaluations. Across a row of `progressive` the *picture*
 # mostly stays the same; across a row of `consistency` it changes. DDIM and 2M with one evaluation are the same grey mean, which
 # no grid can mend; with two they still are on this grid, whose second level is nearly pure noise (others do better: they are in
 # the table below). What the students of this lab make of *one* evaluation:
@@ -792,7 +798,8 @@ check("04-read-even", even_read, points=1)
 # picture* as its teacher, and which one that is to draw *as good* a picture; and a student of *one* step for which the same
 # objection holds, since its loss has no teacher in it.
 
-# %% [markdown] written="04-why" points=4 The error compares what a student makes of a noise with what 64 steps of the teacher
+# %% [markdown] written="04-why" points=4
+# The error compares what a student makes of a noise with what 64 steps of the teacher
 # make of the *same* noise. A consistency model of one step answers for that very noise. With more steps its guess is made noisy
 # again with fresh noise: it then stands on another path, which ends elsewhere, often in another colour or kind. So the answer
 # is a different picture, and the error rises towards that of two pictures that have nothing to do with each other, however good
