@@ -272,6 +272,10 @@ with figure("The same six noises in one evaluation, by five students: halved aga
         plots.images(ax, drawn_by(name, 1), name, cols=6)
     plots.images(axes.flat[-1], solved(samplers.dpmpp_2m, 20), "2M, 20 evaluations", cols=6)
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Halving and pairs agree, and are soft where the kind is undecided. The critic's pictures are bright, grainy and mostly of
+# another kind: what settled on the ring has not on pictures, in this length of training.
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Measured
 
@@ -307,8 +311,8 @@ for name, row in recorded.items():
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Measured under guidance
 #
-# Told $w$ a step takes one call, so that there are twice as many steps for the same evaluations. With LCM it takes few steps as
-# well.
+# Told $w$ a step takes one call, so that there are twice as many steps for the same evaluations: though its guesses are off, 2M
+# with them is far ahead. LCM, consistency of the guided path, needs few steps as well.
 
 # %%
 guided_rows = {"2M, two calls": "guided, two calls", "2M, told w": "guided, weighted", "consistency, told w": "guided, consistency_guided"}
