@@ -54,16 +54,22 @@ def asked(results: Path) -> Lines:
 
 
 def trained_away(results: Path) -> Lines:
-    """Four steps: a progressive student beside the best solver."""
+    """Four evaluations: students beside the best solver, without guidance and with."""
     recorded = latest(results, "distill")
     four, over = recorded.get("progressive_4, 4 steps"), recorded.get("progressive over ddim, 4 steps")
-    solvers = [row for name, row in recorded.items() if ", 4 steps, " in name]
+    solvers = [row for name, row in recorded.items() if ", 4 steps, " in name and not name.startswith("guided")]
     if four and over and solvers:
         best = max(solvers, key=lambda row: row.quality["wanted"]["value"])
         what = "share that shows the wanted kind, error to 64 steps over that of DDIM's four"
         yield f"Four steps, distilled (progressive): {what}", (
             f"{interval(four.quality['wanted'])}, the best solver ({best.technique}) {interval(best.quality['wanted'])}; "
             f"{ratio(over)}")
+    told = recorded.get("guided, consistency_guided, w = 2, 4 steps")
+    called = [row for name, row in recorded.items() if name.startswith("guided, two calls, w = 2") and row.nfe == 4]
+    if told and called:
+        best = max(called, key=lambda row: row.quality["wanted"]["value"])
+        yield "Four evaluations under guidance, w = 2 (a consistency model that is told w): share of the wanted kind", (
+            f"{interval(told.quality['wanted'])}, 2M with two calls a step {interval(best.quality['wanted'])}")
 
 
 def saved(record: records.Record) -> float:
