@@ -440,7 +440,7 @@ with figure("How far four steps are off over the weight they are used with: with
 # The student that was guided in training is best where it was trained, at $w = 3$, and bad at $w = 1$, where it was never asked
 # for its plain guess; at $w = 4$ it is already worse than no student. (SnapFusion draws $w$ anew from a range, and mixes both
 # losses; what it reports is a trade-off of fidelity to the prompt against the distance to real pictures.) Distilling both
-# guesses is best at $w = 2$ and second at 1 and 3: over all four weights it is the one to take.
+# guesses is best at $w = 2$ and 4, and second at 1 and 3: over all four weights it is the one to take.
 #
 # **A place to pause.** Nothing of yours from above is needed below. The next cell defines again what is.
 
@@ -704,10 +704,10 @@ with figure("The same six noises, a row for DDIM, DPM-Solver++(2M), progressive 
             plots.images(ax, way(), f"{name}, {steps}", cols=6)
 
 # %% [markdown]
-# Down a column everybody has had the same number of evaluations. Across a row of `progressive` the *picture*
-# mostly stays the same; across a row of `consistency` it changes. DDIM and 2M with one evaluation are the same grey mean, which
-# no grid can mend; with two they still are on this grid, whose second level is nearly pure noise (others do better: they are in
-# the table below). What the students of this lab make of *one* evaluation:
+# Down a column everybody has had the same number of evaluations. Across a row of `progressive` the *picture* mostly stays the
+# same; across a row of `consistency` it changes. DDIM and 2M with one evaluation are the same grey mean, which no grid can
+# mend; with two they still are on this grid, whose second level lies almost at the clean end (others do better: they are in the
+# table below). What the students of this lab make of *one* evaluation:
 
 # %%
 once = ("progressive_1", "consistency", "consistency_alone", "one_step", "ufogen")
