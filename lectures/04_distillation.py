@@ -86,10 +86,10 @@ with figure("Samples of a ring of eight Gaussians with 32, 4, 2 and 1 steps of D
 # - Where noises near each other lead to different pictures, a squared error draws between them.
 
 # %%
-for name in ("pairs, 1 step",):
-    if name in plane:
-        print(f"ring, {name:24} off by {told(plane[name].quality['error'])}, spread {told(plane[name].quality['spread'])} of the teacher's, "
-              f"in a cluster {told(plane[name].quality['within'], '.0%')}")
+if "pairs, 1 step" in plane:
+    found = plane["pairs, 1 step"].quality
+    print(f"ring, pairs, 1 step: off by {told(found['error'])}, spread {told(found['spread'])} of the teacher's, in a cluster "
+          f"{told(found['within'], '.0%')}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## One step for two

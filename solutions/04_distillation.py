@@ -75,7 +75,7 @@ def show(ax, points, title, k=1):
     ax.set(title=title, xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), xticks=[], yticks=[], aspect="equal")
 
 
-with figure("Samples of the ring with 32, 4, 2 and 1 steps of DDIM: eight clusters, a ring with eight corners, a disc, one "
+with figure("Samples of the ring with 32, 4, 2 and 1 steps of DDIM: eight clusters, a ring, a disc, one "
             "heap in the middle", width=10, height=2.7, cols=4) as axes:
     for ax, steps in zip(axes, (32, 4, 2, 1)):
         points = on_ring.drawn(on_ring.told(teacher), steps)
@@ -329,7 +329,7 @@ with figure("Samples of the students of four, two and one steps with the floor, 
             show(ax, on_ring.drawn(on_ring.told(students[name, steps]), steps), f"{name}, {steps} step{'s' * (steps > 1)}")
 
 # %% [markdown]
-# Each round about doubles a distance that was small to begin with, and stays far below DDIM's. With the cap the
+# Each round adds to a distance that was small to begin with, and all stay far below DDIM's. With the cap the
 # curve rises at two steps, and the student of one step hardly moved from the mean: not for lack of a direction, but since its
 # gradient drowns in Adam's constant.
 #
@@ -520,7 +520,7 @@ net, cosine = models.denoiser("shapes")
 no_kind, kinds, course_grid = torch.tensor([len(shapes.KINDS)]), torch.arange(6), cosine.grid(20, "karras")
 x = samplers.start((6, 3, 32, 32), course_grid, seeded(5))
 one_call, _ = models.denoiser("weighted")
-with figure("Six noises under guidance, w = 1, 2 and 4: above by the teacher guided, below by the student that is told w", height=3.4, rows=2,
+with figure("Six noises under guidance, w = 1, 2 and 4: above by the teacher guided, below by the student that is told w", height=2.0, rows=2,
             cols=3, width=9) as axes:
     for column, w in zip(axes.T, (1.0, 2.0, 4.0)):
         told = {"class": kinds, "w": torch.full((6,), w)}
@@ -600,7 +600,7 @@ teacher, reference = models.load("ring"), on_ring.drawn(on_ring.told(models.load
 ours = lambda denoise, x, grid: multistep(denoise, x, grid, seeded(3))
 try:
     nets = {name: on_ring.consistent(teacher, distilled, training=shortened(700, 50), loss=consistency_loss)
-            for name, distilled in (("distilled", True), ("trained without a teacher", False))}
+            for name, distilled in (("distilled", True), ("no teacher", False))}
 except NotImplementedError:
     nets = {}
     print("Nothing to train yet: exercise 7 is needed.")

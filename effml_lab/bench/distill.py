@@ -58,6 +58,10 @@ class Point(NamedTuple):
         return (len(self.grid) - 1) * (1 if self.w == 1 or self.net in TOLD else 2)
 
 
+def shipped(name: str) -> bool:
+    return (store.checkpoints() / f"{name}.json").exists()
+
+
 def counted(steps: int) -> str:
     return f"{steps} step{'s' * (steps > 1)}"
 
@@ -69,7 +73,7 @@ def points() -> list[Point]:
             for name, sampler in FREE.items() for steps in COUNTS for spacing in (GRIDS if steps > 1 else GRIDS[:1])]
     halved = [(f"progressive_{steps}", steps) for steps in reversed(COUNTS)]
     fresh = [(name, steps) for name, counts in FRESH.items() for steps in counts]
-    made = [(name, steps) for name, steps in halved + fresh if (store.checkpoints() / f"{name}.json").exists()]
+    made = [(name, steps) for name, steps in halved + fresh if shipped(name)]
     return free + [student(name, steps) for name, steps in made]
 
 
@@ -87,7 +91,7 @@ def under_guidance() -> list[Point]:
                             samplers.dpmpp_2m, spacing, w) for steps in counts for spacing in (GRIDS if steps > 1 else GRIDS[:1])]
         found += [Point(f"guided, consistency_guided, w = {w:g}, {counted(steps)}", "consistency_guided",
                         students.student("consistency_guided", steps=steps)[1], SAMPLERS["multistep"], SPACING, w)
-                  for steps in COUNTS if (store.checkpoints() / "consistency_guided.json").exists()]
+                  for steps in COUNTS if shipped("consistency_guided")]
     return found
 
 

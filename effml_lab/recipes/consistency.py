@@ -11,11 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..diffusion.denoise import noised
 from ..diffusion.levels import Level
 from ..diffusion.train import Run
 from ..efficiency.distill import consistency
-from ..efficiency.distill.stops import picked
 from ..models import samples, store
 from . import shapes, students, training
 
@@ -24,11 +22,7 @@ FULL, SEED, STEPS, DECAY, WEIGHT = 32, 0, 4500, 0.99, "v"
 
 def loss(net: nn.Module, step: int, slow: nn.Module, teacher: nn.Module | None, grid: list[Level], device: str = "cpu") -> Tensor:
     """The loss of one step, on a batch drawn from a seed made of its number. teacher None: consistency training."""
-    rng = store.seeded(SEED, step)
-    x0, eps, kind = (part.to(device) for part in students.batch(rng))
-    index = torch.randint(FULL, (len(x0),), generator=rng)
-    cur, nxt = picked(grid, index, x0), picked(grid, index + 1, x0)
-    x = noised(x0, cur, eps)
+    x0, kind, x, cur, nxt = students.neighbours(store.seeded(SEED, step), grid, device)
     with shapes.products_in(device):
         with torch.no_grad():
             guess = x0 if teacher is None else students.told(teacher, kind)(x, cur)
@@ -45,8 +39,7 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     teacher = students.teacher("shapes", out, device)
     run = Run(students.copied(teacher), students.LR, DECAY)
     recipe = students.recipe(run, teacher, steps or STEPS, device, weight=WEIGHT, distilled=distilled)
-    about = {"recipe": f"{__package__}.{name}",
-             "use": {"steps": 4, "of": FULL, "spacing": samples.SPACING, "sampler": "multistep"}}
+    about = {"recipe": f"{__package__}.{name}"} | students.use(4, FULL, "multistep")
     grid = shapes.SCHEDULE().grid(FULL, samples.SPACING)
     each = partial(loss, slow=run.ema, teacher=teacher.net if distilled else None, grid=grid, device=device)
     look = partial(students.examine, name=name)

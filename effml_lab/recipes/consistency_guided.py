@@ -11,15 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ..diffusion import samplers
-from ..diffusion.denoise import Denoiser, noised
+from ..diffusion.denoise import Denoiser
 from ..diffusion.guidance import guided
 from ..diffusion.levels import Level
 from ..diffusion.train import Run
 from ..efficiency.distill import consistency as method
-from ..efficiency.distill.stops import picked
 from ..models import checkpoints, reader, samples, store
 from ..models.students import student
-from ..nets.weighted import Weighted
 from . import consistency, shapes, students, training, weighted
 
 SEED, STEPS = 0, 4500
@@ -28,13 +26,12 @@ SEED, STEPS = 0, 4500
 def loss(net: nn.Module, step: int, slow: nn.Module, teacher: nn.Module, grid: list[Level], device: str = "cpu") -> Tensor:
     """The loss of one step, on a batch drawn from a seed made of its number."""
     rng = store.seeded(SEED, step)
-    x0, eps, kind = (part.to(device) for part in students.batch(rng))
-    index, w = torch.randint(len(grid) - 1, (len(x0),), generator=rng), weighted.weights(rng, len(x0)).to(device)
-    cur, nxt = picked(grid, index, x0), picked(grid, index + 1, x0)
+    _, kind, x, cur, nxt = students.neighbours(rng, grid, device)
+    w = weighted.weights(rng, len(x)).to(device)
     null = torch.full((1,), shapes.CLASSES, device=device)
     with shapes.products_in(device):
         nets = (Denoiser(each, "v") for each in (net, slow, teacher))
-        return method.guided_loss(*nets, noised(x0, cur, eps), cur, nxt, kind, null, w, consistency.WEIGHT)
+        return method.guided_loss(*nets, x, cur, nxt, kind, null, w, consistency.WEIGHT)
 
 
 def train(device: str = "cpu", out: Path | str | None = None, steps: int | None = None,
@@ -42,11 +39,10 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     """Train the student, store it as `consistency_guided` and return its path; None if `minutes` ran out before the end."""
     torch.manual_seed(SEED)
     teacher = students.teacher("shapes", out, device)
-    settings = teacher.card["net"]["settings"]
-    run = Run(Weighted(**settings).begin_as(teacher.net).to(device), students.LR, consistency.DECAY)
+    net, card = weighted.begun(teacher, device)
+    run = Run(net, students.LR, consistency.DECAY)
     recipe = students.recipe(run, teacher, steps or STEPS, device, weight=consistency.WEIGHT, w=list(weighted.RANGE))
-    about = {"recipe": __name__, "net": {"kind": "weighted", "settings": settings},
-             "use": {"steps": 4, "of": consistency.FULL, "spacing": samples.SPACING, "sampler": "multistep"}}
+    about = {"recipe": __name__} | card | students.use(4, consistency.FULL, "multistep")
     grid = shapes.SCHEDULE().grid(consistency.FULL, samples.SPACING)
     each = partial(loss, slow=run.ema, teacher=teacher.net, grid=grid, device=device)
     return training.make("consistency_guided", run, each, recipe, students.like(teacher) | about, examine, out, minutes)

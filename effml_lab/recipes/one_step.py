@@ -50,7 +50,7 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     n = min(PAIRS, students.BATCH * steps)
     run = Run(students.copied(teacher), students.LR, students.DECAY)
     recipe = students.recipe(run, teacher, steps, device, pairs=n) | {"evaluations a pair": PLAN.steps}
-    about = {"recipe": __name__, "use": {"steps": 1, "of": 1, "spacing": samples.SPACING, "sampler": "ddim"}}
+    about = {"recipe": __name__} | students.use(1, 1)
     first = shapes.SCHEDULE().grid(1, samples.SPACING)[0]
     each = partial(loss, n=n, first=first, device=device)
     look = partial(students.examine, name="one_step")

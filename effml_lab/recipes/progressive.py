@@ -54,8 +54,7 @@ def train(count: int, device: str = "cpu", out: Path | str | None = None, steps:
     grid = stops(shapes.SCHEDULE(), 2 * count, FULL, samples.SPACING)
     run = Run(students.copied(teacher), students.LR, students.DECAY)
     recipe = students.recipe(run, teacher, steps or STEPS[count], device, weight=WEIGHT)
-    about = {"recipe": f"{__package__}.{name}",
-             "use": {"steps": count, "of": FULL, "spacing": samples.SPACING, "sampler": "ddim"}}
+    about = {"recipe": f"{__package__}.{name}"} | students.use(count, FULL)
     return training.make(name, run, partial(loss, teacher=teacher.net, grid=grid, device=device), recipe,
                          students.like(teacher) | about, partial(students.examine, name=name), out, minutes)
 

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from ..datasets import shapes as data
 from ..diffusion import samplers
-from ..diffusion.denoise import Denoiser
+from ..diffusion.denoise import Denoiser, noised
 from ..diffusion.guidance import guided
 from ..diffusion.levels import Level
 from ..diffusion.train import Run
+from ..efficiency.distill.stops import picked
 from ..folders import home
 from ..measure import quality
 from ..models import checkpoints, reader, samples, store
@@ -58,11 +59,24 @@ def like(teacher: Teacher) -> dict:
     return {key: teacher.card[key] for key in ("net", "pred", "schedule", "classes", "shape", "data")}
 
 
+def use(steps: int, of: int, sampler: str = "ddim") -> dict:
+    """How a student of so many steps, on levels of a grid of `of`, is used: as `models.students` reads it from a card."""
+    return {"use": {"steps": steps, "of": of, "spacing": samples.SPACING, "sampler": sampler}}
+
+
 def batch(rng: torch.Generator, size: int = BATCH) -> tuple[Tensor, Tensor, Tensor]:
     """Fresh scenes, noises like them, (size, 3, 32, 32), and kinds (size,)."""
     drawn = data.draw(size, rng)
     x0 = data.render(drawn)
     return x0, torch.randn(x0.shape, generator=rng), drawn.kind[:, 0]
+
+
+def neighbours(rng: torch.Generator, grid: list[Level], device: str = "cpu") -> tuple[Tensor, Tensor, Tensor, Level, Level]:
+    """Fresh scenes and their kinds, noisy ones (B, ...), and their levels cur and nxt, next to each other on a grid."""
+    x0, eps, kind = (part.to(device) for part in batch(rng))
+    index = torch.randint(len(grid) - 1, (len(x0),), generator=rng)
+    cur, nxt = picked(grid, index, x0), picked(grid, index + 1, x0)
+    return x0, kind, noised(x0, cur, eps), cur, nxt
 
 
 def told(net: nn.Module, kind: Tensor) -> Denoiser:

@@ -58,7 +58,7 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     teacher = students.teacher("shapes", out, device)
     run = Run(pair(teacher).to(device), LR, students.DECAY, betas=BETAS)
     recipe = students.recipe(run, teacher, steps or STEPS, device, betas=list(BETAS), pull=PULL)
-    about = {"recipe": __name__, "use": {"steps": 1, "of": 1, "spacing": samples.SPACING, "sampler": "ddim"}}
+    about = {"recipe": __name__} | students.use(1, 1)
     grid = shapes.SCHEDULE().grid(FULL, samples.SPACING)
     each = partial(loss, grid=grid, device=device)
     return training.make("ufogen", run, each, recipe, students.like(teacher) | about,

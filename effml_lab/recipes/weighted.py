@@ -31,6 +31,12 @@ def drawn(rng: torch.Generator, size: int = students.BATCH, high: float = HIGH) 
     return noised(x0, level, eps), level, kind, weights(rng, size)
 
 
+def begun(teacher: students.Teacher, device: str) -> tuple[Weighted, dict]:
+    """The net that a student which is told w begins as, and what its card says of it."""
+    settings = teacher.card["net"]["settings"]
+    return Weighted(**settings).begin_as(teacher.net).to(device), {"net": {"kind": "weighted", "settings": settings}}
+
+
 def weights(rng: torch.Generator, size: int) -> Tensor:
     """Weights of guidance (size,), uniform in the range that is trained on."""
     low, top = RANGE
@@ -51,10 +57,10 @@ def train(device: str = "cpu", out: Path | str | None = None, steps: int | None 
     """Train the student, store it as `weighted` and return its path; None if `minutes` ran out before the end."""
     torch.manual_seed(SEED)
     teacher = students.teacher("shapes", out, device)
-    settings = teacher.card["net"]["settings"]
-    run = Run(Weighted(**settings).begin_as(teacher.net).to(device), LR, students.DECAY)
+    net, card = begun(teacher, device)
+    run = Run(net, LR, students.DECAY)
     recipe = students.recipe(run, teacher, steps or STEPS, device, w=list(RANGE)) | {"high noise": HIGH}
-    about = {"recipe": __name__, "net": {"kind": "weighted", "settings": settings}}
+    about = {"recipe": __name__} | card
     return training.make("weighted", run, partial(loss, teacher=teacher.net, device=device), recipe,
                          students.like(teacher) | about, examine, out, minutes)
 
