@@ -106,7 +106,8 @@ def test_doctor_misses_weights_without_file(tmp_path):
 
 
 @pytest.mark.parametrize("flags, fast", [
-    ("fma avx512f avx512_bf16", False), ("avx512_bf16 amx_bf16 amx_tile", True), ("avx2 fma", False), (None, False)])
+    ("fma avx512f avx512_bf16", False), ("AuthenticAMD avx512_bf16", True), ("AuthenticAMD avx512f", False),
+    ("avx512_bf16 amx_bf16 amx_tile", True), ("avx2 fma", False), (None, False)])
 def test_the_type_to_train_in_is_what_the_processor_has(flags, fast, tmp_path, monkeypatch):
     cpuinfo = tmp_path / "cpuinfo"
     if flags:

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from .. import folders
 from ..diffusion import samplers
 from ..diffusion.denoise import Denoiser
-from ..efficiency import calibrate
+from ..efficiency import calibrate, swap
 from ..efficiency.calibrate import Visit
 from ..measure import quality, records
 from ..models import checkpoints, samples, store
@@ -72,8 +72,8 @@ def conversions(denoise: Denoiser, fitted: list[Visit], visits: int) -> dict[str
         seen = calibrate.calibrate(call, denoise.net, calibrate.chosen(fitted, choice, visits, store.seeded(0)))
         for width, how in WEIGHTS.items():
             for scales, parts in (("one scale", {}), ("two scales", joined(denoise.net))):
-                found[f"{width}, {scales}, {choice}"] = calibrate.swap(
-                    denoise.net, seen, inner, calibrate.static, parts=parts, **how)[0]
+                found[f"{width}, {scales}, {choice}"] = swap.swap(
+                    denoise.net, seen, inner, swap.static, parts=parts, **how)[0]
     return found
 
 
@@ -84,7 +84,7 @@ def layers_alone(denoise: Denoiser, fitted: list[Visit], held: list[Visit], visi
     found = {}
     for name, parts in joined(denoise.net).items():
         layer = denoise.net.get_submodule(name)
-        wrong = [(calibrate.static(name, layer, seen[name], parts=chosen)(other[name]) - layer(other[name])).square()
+        wrong = [(swap.static(name, layer, seen[name], parts=chosen)(other[name]) - layer(other[name])).square()
                  .mean((1, 2, 3)) for chosen in ({name: parts}, {})]
         found[name] = quality.ratio(*wrong)
     return found

@@ -5,7 +5,7 @@ A symmetric grid has zero = 0 and as many steps below 0 as above it: -7..7 with 
 one reaches from the least value to the greatest and uses every code. Who shares a scale:
   tensor          all of it
   channel, token  a row: of weights (outputs, inputs) a channel, of activations (..., features) a token
-  group           64 neighbours along a row (the last group padded with zeros)
+  group           64 neighbours along a row (the last group padded with zeros); a number is a group of that many
 Scales found while running are dynamic; those found beforehand on a calibration set are static, given as `fixed`.
 Scales are rounded to the 16 bits they are stored in *before* the codes are made from them, so nothing is hidden.
 
@@ -24,7 +24,7 @@ PER = {     # -> (rows, blocks, size): the numbers of a block share a scale
     "tensor": lambda x: x.reshape(1, 1, -1),
     "channel": lambda x: x.reshape(-1, 1, x.shape[-1]),
     "token": lambda x: x.reshape(-1, 1, x.shape[-1]),
-    "group": lambda x: padded(x, GROUP).reshape(-1, -(-x.shape[-1] // GROUP), GROUP),
+    "group": lambda x: in_groups(x, GROUP),
 }
 LEAST = 2.0**-24                # the least number above 0 in 16 bits: the scale of a block of zeros
 
@@ -40,6 +40,11 @@ class Codes(NamedTuple):
 def padded(x: Tensor, multiple: int) -> Tensor:
     """x with its last dimension filled up with zeros to a multiple."""
     return F.pad(x, (0, -x.shape[-1] % multiple))
+
+
+def in_groups(x: Tensor, size: int) -> Tensor:
+    """x (..., features) as (rows, blocks, size), the last block of a row padded with zeros."""
+    return padded(x, size).reshape(-1, -(-x.shape[-1] // size), size)
 
 
 def owned(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -71,14 +76,16 @@ def resolved(x: Tensor, bits: int) -> Tensor:
     return x
 
 
-def blocks(x: Tensor, per: str) -> Tensor:
+def blocks(x: Tensor, per: str | int) -> Tensor:
     """x in float32 as (rows, blocks, size), the numbers of a block sharing a scale."""
+    if isinstance(per, int) and not isinstance(per, bool) and per > 0:
+        return in_groups(finite(x).float(), per)
     if per not in PER:
-        raise ValueError(f"there is no scale per {per!r}: choose one of {', '.join(PER)}")
+        raise ValueError(f"there is no scale per {per!r}: choose one of {', '.join(PER)}, or the size of a group")
     return PER[per](finite(x).float())
 
 
-def fit(x: Tensor, bits: int = 8, per: str = "channel", symmetric: bool = True) -> tuple[Tensor, Tensor]:
+def fit(x: Tensor, bits: int = 8, per: str | int = "channel", symmetric: bool = True) -> tuple[Tensor, Tensor]:
     """The (scale, zero) of each block of x that just reach its extremes, float16 and int8, (rows, blocks, 1)."""
     low, high = limits(bits, symmetric)
     part = blocks(x, per)
@@ -95,7 +102,7 @@ def stored(scale: Tensor) -> Tensor:
     return scale.clamp(LEAST, torch.finfo(torch.float16).max).half()
 
 
-def quantize(x: Tensor, bits: int = 8, per: str = "channel", symmetric: bool = True,
+def quantize(x: Tensor, bits: int = 8, per: str | int = "channel", symmetric: bool = True,
              fixed: tuple[Tensor, Tensor] | None = None) -> Codes:
     """The codes of x (..., features). fixed: a static (scale, zero) of `fit`; else they are found from x itself."""
     scale, zero = fit(x, bits, per, symmetric) if fixed is None else fixed
@@ -109,7 +116,7 @@ def dequantize(codes: Codes) -> Tensor:
     return (x if x.numel() == codes.shape.numel() else x[:, :codes.shape[-1]]).reshape(codes.shape)
 
 
-def rounded(x: Tensor, bits: int = 8, per: str = "channel", symmetric: bool = True,
+def rounded(x: Tensor, bits: int = 8, per: str | int = "channel", symmetric: bool = True,
             fixed: tuple[Tensor, Tensor] | None = None) -> Tensor:
     """x as it comes back from its codes, in its own dtype."""
     return dequantize(quantize(x, bits, per, symmetric, fixed)).to(x.dtype)
@@ -167,7 +174,7 @@ class Coded(nn.Module):
 class Stored(Coded):
     """A weight in memory as codes: `weight()` is the tensor that they stand for, in float32."""
 
-    def __init__(self, weight: Tensor, bits: int = 8, per: str = "channel", symmetric: bool = True):
+    def __init__(self, weight: Tensor, bits: int = 8, per: str | int = "channel", symmetric: bool = True):
         super().__init__()
         codes = quantize(resolved(weight.detach(), bits).flatten(1), bits, per, symmetric)
         self.bits, self.cut, self.shape = bits, codes.q.shape, weight.shape
@@ -208,7 +215,7 @@ class QuantLinear(Coded):
     """
     kind, axis = nn.Linear, -1      # of the layer; of the input's features
 
-    def __init__(self, layer: nn.Module, bits: int = 8, per: str = "channel", symmetric: bool = True,
+    def __init__(self, layer: nn.Module, bits: int = 8, per: str | int = "channel", symmetric: bool = True,
                  act: dict | None = None, seen: Tensor | None = None, parts: Sequence[int] = ()):
         super().__init__()
         weighted(layer, self.kind)

@@ -12,7 +12,7 @@ Two modes, as the kernels read them; both have 4-bit weights in groups of 64.
   w4a4   codes -7..7, a 16-bit scale a group; inputs as well, dynamically: the paper's INT4
   w4a8   codes -8..7 times a whole number 1..16 a group, a scale a channel (QServe, Lin et al. 2024): code times number
          fits 8 bits, so the sum over K stays whole; inputs in 8 bits, dynamically, a scale a token
-Left out: GPTQ on the residual, unsigned inputs after GELU, NVFP4.
+The rest is rounded to nearest, or by GPTQ. Left out: unsigned inputs after GELU, NVFP4.
 """
 from typing import NamedTuple, Sequence
 
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from . import quant
+from .gptq import gptq
 from .quant import GROUP, PAIR, padded
 
 TOP = 16                        # the largest multiplier of a group
@@ -32,10 +33,13 @@ class Weights(NamedTuple):
     scale: Tensor                   # w4a4 (N, K / 64), w4a8 (N, 1)
     multiplier: Tensor | None       # w4a8 (N, K / 64)
 
+    def steps(self) -> Tensor:
+        """What a code of each group counts, (N, K padded / 64), float32."""
+        return self.scale.float() if self.multiplier is None else self.scale.float() * self.multiplier
+
     def dense(self) -> Tensor:
         """The weights that the codes stand for, (N, K padded), float32."""
-        each = self.scale.float() if self.multiplier is None else self.scale.float() * self.multiplier
-        return (self.codes.unflatten(1, (-1, GROUP)) * each[..., None]).flatten(1)
+        return (self.codes.unflatten(1, (-1, GROUP)) * self.steps()[..., None]).flatten(1)
 
 
 def grouped(w: Tensor) -> Weights:
@@ -129,9 +133,20 @@ def relative(got: Tensor, want: Tensor) -> float:
     return ((got - want).norm() / want.norm().clamp(min=1e-30)).item()
 
 
+def compensated(w: Tensor, x: Tensor, split: Split, mode: str) -> Split:
+    """The split with the codes of its rest decided again by GPTQ, for inputs (rows, K)."""
+    s, rest, k = split.smooth, split.rest, w.shape[1]
+    steps, codes = rest.steps().repeat_interleave(GROUP, 1)[:, :k], rest.codes.clone()
+    codes[:, :k] = gptq(w * s - split.up @ split.down, x / s, steps, -7 if mode == "w4a4" else -8, 7)
+    return split._replace(rest=rest._replace(codes=codes))
+
+
 def search(w: Tensor, x: Tensor, rank: int = 32, mode: str = "w4a4", exponents: Sequence = EXPONENTS,
-           rounds: int = 20, share: int = 1) -> Split:
-    """The best split of weights (N, K) for inputs (rows, K): exponents tried with the branch in the loop, then refined."""
+           rounds: int = 20, share: int = 1, compensate: bool = False) -> Split:
+    """The best split of weights (N, K) for inputs (rows, K): exponents tried with the branch in the loop, then refined.
+
+    compensate: decide the codes of the rest by GPTQ at the end.
+    """
     if mode not in MODES:
         raise ValueError(f"there is no mode {mode!r}: choose one of {', '.join(MODES)}")
     w, x = quant.finite(w.detach().float()), quant.finite(x.detach().float())
@@ -145,4 +160,5 @@ def search(w: Tensor, x: Tensor, rank: int = 32, mode: str = "w4a4", exponents: 
         return Split(s, *lowrank_residual(w * s, rank, mode, turns))
 
     best = min(exponents, key=lambda pair: relative(apply(x, tried(pair), mode), want))
-    return tried(best, rounds)
+    found = tried(best, rounds)
+    return compensated(w, x, found, mode) if compensate else found

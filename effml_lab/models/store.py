@@ -65,8 +65,8 @@ def card(name: str, folder: Path | str | None = None) -> dict:
         raise ValueError(f"{path} is not a readable card: fetch it again, or train the model again") from None
 
 
-def weights(name: str, folder: Path | str | None = None) -> dict[str, Tensor]:
-    """The weights of a checkpoint in float32, after checking that the file is the one its card names."""
+def checked(name: str, folder: Path | str | None = None) -> dict[str, Tensor]:
+    """The tensors of a checkpoint as they are stored, after checking that the file is the one its card names."""
     path = Path(folder or checkpoints()) / f"{name}.safetensors"
     expected = card(name, folder).get("sha256")
     if not path.exists():
@@ -75,9 +75,14 @@ def weights(name: str, folder: Path | str | None = None) -> dict[str, Tensor]:
         raise ValueError(f"{path} is not the file that its card names (its SHA-256 differs): "
                          "fetch it again, or train the model again")
     try:
-        return {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+        return load_file(path)
     except SafetensorError:
         raise ValueError(f"{path} is not a safetensors file: fetch it again, or train the model again") from None
+
+
+def weights(name: str, folder: Path | str | None = None) -> dict[str, Tensor]:
+    """The weights of a checkpoint in float32, checked."""
+    return {k: v.float() if v.is_floating_point() else v for k, v in checked(name, folder).items()}
 
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

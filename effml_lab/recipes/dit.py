@@ -14,7 +14,7 @@ from ..nets.dit import DiT
 from . import shapes, training
 
 NET = {"channels_in": 3, "patch": 4, "width": 192, "depth": 6, "heads": 6, "classes": shapes.CLASSES}
-SEED, STEPS, LR = 0, 16000, 1e-3
+SEED, STEPS, LR = 0, 24000, 1e-3
 examine = partial(shapes.examine, name="dit")
 
 

@@ -8,7 +8,7 @@ from torch import nn
 from effml_lab.bench import unet
 from effml_lab.diffusion import levels
 from effml_lab.diffusion.denoise import Denoiser
-from effml_lab.efficiency import calibrate, quant, svdlinear, svdquant
+from effml_lab.efficiency import calibrate, quant, svdlinear, svdquant, swap
 from effml_lab.nets.unet import UNet
 
 COARSE = [None] + [(a, 1 - a) for a in (0.3, 0.5, 0.8, 0.95)]
@@ -161,7 +161,7 @@ def test_a_lora_is_ranks_beside_the_branch():
     (lambda: svdlinear.SVDQuantLinear.from_linear(nn.Linear(4, 4), randn(4, 4), 0)(torch.ones(2, 4).int()), "floating-point"),
     (lambda: svdlinear.SVDQuantLinear.from_linear(nn.Linear(4, 4), randn(4, 4), 0)(torch.ones(2, 5)), r"\(\.\.\., 4\)"),
     (lambda: calibrate.chosen([], "best"), "choose one of noise"),
-    (lambda: calibrate.swap(nn.Sequential(nn.Linear(4, 4)), {}), "never reached 0")])
+    (lambda: swap.swap(nn.Sequential(nn.Linear(4, 4)), {}), "never reached 0")])
 def test_bad_input_gets_one_sentence(call, told):
     with pytest.raises(ValueError, match=told) as caught:
         call()
@@ -221,7 +221,7 @@ def test_a_whole_net_is_swapped(make, mode):
     kept = {key: value.clone() for key, value in net.state_dict().items()}
     where = lambda name, layer: min(layer.weight.shape[:2]) >= 32 and "time_" not in name       # theirs reads a weight's dtype
     seen = calibrate.calibrate(denoise, net, batches)
-    made, rows = calibrate.swap(net, seen, where, rank=16, mode=mode, exponents=COARSE, rounds=2)
+    made, rows = swap.swap(net, seen, where, rank=16, mode=mode, exponents=COARSE, rounds=2)
     assert all(torch.equal(value, kept[key]) for key, value in net.state_dict().items())
     named = {name for name, layer in calibrate.layers(net).items() if where(name, layer)}
     assert {row.name for row in rows} == named and len(rows) > 5
