@@ -7,5 +7,5 @@ What they share: `plan_cost` (what a set of samples costs), `real` (what it is h
 from .point import measure, recorded
 
 __all__ = ["measure", "recorded"]
-NAMES = ("digits", "samplers", "loop", "unet", "race", "quant", "calibration", "instructions", "kernels", "tune",
-         "shape_search", "candidate", "guidance", "conditions", "plane", "distill", "labs", "graders", "tests")
+NAMES = ("digits", "samplers", "loop", "unet", "race", "layers", "ranges", "quant", "calibration", "instructions", "kernels",
+         "tune", "shape_search", "candidate", "guidance", "conditions", "plane", "distill", "labs", "graders", "tests")

@@ -58,14 +58,14 @@ def test_the_loop_costs_a_third_of_the_peers(sampler):
 
 
 def test_four_bits_with_a_branch():
-    error = lambda name: records.latest(RESULTS / "quant.jsonl")[name].quality["error"]["value"]
+    error = lambda name: records.latest(RESULTS / "layers.jsonl")[name].quality["error"]["value"]
     plain, smooth, both = (error(f"{way}, w4a4, 8 outliers") for way in ("rounded", "smoothing only", "SVDQuant"))
     assert both <= 0.25 * plain and both <= 0.5 * smooth
     assert 0.8 <= error("SVDQuant, w4a4, 0 outliers") / error("rounded, w4a4, 0 outliers") <= 1
 
 
 def test_stored_layers_are_small_where_they_are_wide():
-    smaller = {name: row.settings["of 16 bits"] for name, row in records.latest(RESULTS / "quant.jsonl").items()
+    smaller = {name: row.settings["of 16 bits"] for name, row in records.latest(RESULTS / "layers.jsonl").items()
                if name.startswith("bytes")}
     assert smaller["bytes, w4a8, 3072 -> 12288"] >= 3.6 and smaller["bytes, w4a4, 3072 -> 12288"] >= 3.55
     assert smaller["bytes, w4a8, 256 -> 256"] < 2                       # what a lab has to say, too

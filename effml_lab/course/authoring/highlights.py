@@ -100,7 +100,7 @@ def peers(results: Path) -> Lines:
 
 
 def four_bits(results: Path) -> Lines:
-    recorded = latest(results, "quant")
+    recorded = latest(results, "layers")
     told = [f"{way} {interval(row.quality['error'])}" for way in ("rounded", "SVDQuant")
             if (row := recorded.get(f"{way}, w4a4, 8 outliers"))]
     if told:

@@ -176,7 +176,7 @@ def beside(file: str, what: str) -> Callable[[Path], Lines]:
 
 def layers(results: Path) -> Lines:
     """What 4-bit layers cost: errors with and without outliers, and bytes by width."""
-    recorded = latest(results, "quant")
+    recorded = latest(results, "layers")
     for mode, outliers in (("w4a4", 8), ("w4a8", 8), ("w4a4", 0)):
         told = [f"{way} {interval(row.quality['error'])}" for way in ("rounded", "smoothing only", "SVDQuant")
                 if (row := recorded.get(f"{way}, {mode}, {outliers} outliers"))]

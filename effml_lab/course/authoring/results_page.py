@@ -27,7 +27,7 @@ SECTIONS: dict[str, tuple[Callable[[Path], Lines], ...]] = {        # what was r
     "`bench shape_search`": (shapes_tried,), "`bench samplers`": (few,),
     "`bench guidance`": (guidance,), "`bench conditions`": (conditions,),
     "`bench distill`": (distilled,), "`bench plane`": (plane,), "`bench loop`": (beside("loop", "Loop of 50 steps"),),
-    "`bench unet` and `bench race`": (beside("unet", "UNet"),), "`bench quant`": (layers,),
+    "`bench unet` and `bench race`": (beside("unet", "UNet"),), "`bench layers`": (layers,),
     "`bench calibration`": (calibration,), "`bench instructions`": (instructions,),
 }
 PAGE = """\

@@ -18,10 +18,10 @@ The bank in tests/mutants comes first: what people write who have not seen the s
 import difflib
 
 from ..contract.exercise import Exercise
-from . import lab01_ddpm, lab02_samplers, lab03_guidance, lab04_distillation
+from . import lab01_ddpm, lab02_samplers, lab03_guidance, lab04_distillation, lab05_quantization
 
 EXERCISES: dict[str, Exercise] = {exercise.id: exercise
-                                  for lab in (lab01_ddpm, lab02_samplers, lab03_guidance, lab04_distillation)
+                                  for lab in (lab01_ddpm, lab02_samplers, lab03_guidance, lab04_distillation, lab05_quantization)
                                   for exercise in lab.EXERCISES}
 
 

@@ -1,0 +1,114 @@
+"""Lab 05: how far a layer's inputs reach at each level of a sampler's path (Shang et al. 2023; Li et al. 2023, Q-Diffusion)."""
+import torch
+from torch import Tensor, nn
+
+from ....diffusion import levels, samplers
+from ....diffusion.levels import Level
+from ....efficiency import calibrate
+from ...contract.exercise import Exercise, Property, Unanswered, close, kind, same_form
+from .bed import drawn
+
+FORM, VALUE = "one number a level", "the largest |input| of the layer at each level of the path"
+CALLS, LEFT = "the denoiser is asked once a level", "the layer is left as it was"
+WIDTH, STEPS = 6, (5, 1, 8)
+
+
+def cases(rng):
+    return [{"x": drawn(rng, 4, WIDTH), "weight": drawn(rng, WIDTH, WIDTH) * 0.5, "inner": drawn(rng, WIDTH, WIDTH) * 0.6,
+             "grid": [list(level) for level in levels.cosine().grid(steps, "trailing")]} for steps in STEPS]
+
+
+class Net(nn.Module):
+    """Two layers; the second one is looked at. Its inputs shrink as the noise falls, and are mostly below 0."""
+
+    def __init__(self, case):
+        super().__init__()
+        self.first, self.looked_at = (nn.Linear(WIDTH, WIDTH, bias=False, dtype=torch.float64) for _ in range(2))
+        self.first.weight.data, self.looked_at.weight.data = case["inner"].clone(), case["weight"].clone()
+
+    def forward(self, x: Tensor, level: Level) -> Tensor:
+        h = self.first(x) * (0.3 + 2 * level.alpha) - 12 * level.sigma
+        return torch.tanh(self.looked_at(h) + x)
+
+
+def followed(case, read=lambda net, x, level: inputs(net, x, level).abs().max(), states=None) -> Tensor:
+    """What is read at each level of the DDIM path."""
+    net, grid = Net(case).requires_grad_(False), [Level(*row) for row in case["grid"]]
+    states = states or [case["x"], *samplers.ddim(net, case["x"], grid)]
+    return torch.stack([read(net, x, level) for x, level in zip(states, grid[:-1])])
+
+
+def inputs(net: Net, x: Tensor, level: Level) -> Tensor:
+    return net.first(x) * (0.3 + 2 * level.alpha) - 12 * level.sigma
+
+
+def run(impl, case):
+    net, grid, asked = Net(case).requires_grad_(False), [Level(*row) for row in case["grid"]], []
+
+    def denoise(x, level=None):
+        if not isinstance(x, Tensor) or not isinstance(level, Level):
+            raise Unanswered(f"denoise(x, level) takes a tensor and a Level; it was given {kind(x)} and {kind(level)}.")
+        asked.append(float(level.t))
+        return net(x, level)
+    out = impl(denoise, net.looked_at, case["x"], grid)
+    hooks = len(net.looked_at._forward_pre_hooks) + len(net.looked_at._forward_hooks)
+    kept = torch.equal(net.looked_at.weight, case["weight"]) and "forward" not in vars(net.looked_at)
+    if isinstance(out, (list, tuple)) and out and all(isinstance(v, (Tensor, float)) for v in out):
+        out = torch.stack([torch.as_tensor(v, dtype=torch.float64).max() for v in out])
+    return {"out": out.detach().double() if isinstance(out, Tensor) else out, "asked": asked, "hooks": hooks, "kept": kept}
+
+
+def verify(case, out):
+    got, right = out["out"], followed(case)
+    n = len(right)
+    form = same_form(FORM, got, right)
+    if not form.readable:
+        shape = tuple(getattr(got, "shape", ()))
+        causes = {"this is one number for the whole path: one a level is asked for": shape == () and isinstance(got, Tensor),
+                  "one number too many: the clean end is a state, and the net is never asked about it": shape == (n + 1,),
+                  "nothing was collected: was the sampler run to its end, and does the hook append?": shape == (0,)}
+        if isinstance(got, list) and not got:
+            causes = {"nothing was collected: a sampler runs only when somebody takes its states, in a loop or a list": True}
+        return [form._replace(causes=tuple(said for said, holds in causes.items() if holds))]
+    h = lambda read: lambda: followed(case, lambda net, x, level: read(inputs(net, x, level)))
+    grid = [Level(*row) for row in case["grid"]]
+    net = Net(case).requires_grad_(False)
+    value = close(VALUE, got, right, {
+        "the greatest input, without abs(): most of these lie below 0": h(lambda t: t.max()),
+        "the mean of |input|: the largest is asked for": h(lambda t: t.abs().mean()),
+        "the mean over rows of each row's largest": h(lambda t: t.abs().amax(1).mean()),
+        "the standard deviation: the largest |input| is asked for": h(lambda t: t.std()),
+        "the norm: the largest |input| is asked for": h(lambda t: t.norm()),
+        "the least |input|": h(lambda t: t.abs().min()),
+        "the first row alone": h(lambda t: t[0].abs().max()),
+        "these are the layer's outputs: a forward *pre*-hook is given its inputs": lambda: followed(
+            case, lambda net, x, level: net.looked_at(inputs(net, x, level)).abs().max()),
+        "these are the states of the path: the layer's inputs are asked for": lambda: followed(case, lambda net, x, level: x.abs().max()),
+        "these are the guesses of x0: the layer's inputs are asked for": lambda: followed(
+            case, lambda net, x, level: net(x, level).abs().max()),
+        "x stays at the start of the path: each level has a state of its own": lambda: followed(case, states=[case["x"]] * n),
+        "the states are one step late: the first is x itself": lambda: followed(
+            case, states=[*samplers.ddim(net, case["x"], grid)]),
+        "the largest of several levels: each level by itself": lambda: right.cummax(0).values,
+        "from picture to noise: first comes the noisiest": lambda: right.flip(0),
+        "the guesses of x0 are taken for states: the sampler's step leads from state to state": lambda: followed(
+            case, states=[case["x"], *guesses(net, case["x"], grid)])}, 1e-6)
+    calls = out["asked"]
+    want = [level.t for level in grid[:-1]]
+    once = Property(CALLS, calls == want, f"{len(calls)} calls" if len(calls) != n else "other levels" if calls != want else "as expected",
+                    f"{n} call{'s' * (n > 1)}, one a level of the path", ("the path was walked twice",) if calls == 2 * want else ())
+    hooked = ("the hook is still there, and would collect in every later call: handle.remove()",) if out["hooks"] else ()
+    return [form, value, once, Property(LEFT, not out["hooks"] and out["kept"], "a hook is left" if out["hooks"] else
+                                        "as expected" if out["kept"] else "changed", "no hook is left, nothing else is changed", hooked)]
+
+
+def guesses(net: Net, x: Tensor, grid: list[Level]) -> list[Tensor]:
+    states = []
+    for level in grid[:-1]:
+        x = net(x, level)
+        states.append(x)
+    return states
+
+
+EXERCISES = (Exercise("05-path", "What a layer sees on the way down", {FORM: 0, VALUE: 3, CALLS: 0.5, LEFT: 1}, cases, run, verify,
+                      own=(calibrate.calibrate, calibrate.trajectory)),)

@@ -1,0 +1,103 @@
+"""Lab 05: numbers as whole codes with a scale a group (the symmetric grid of Jacob et al. 2018; groups as in SVDQuant)."""
+import torch
+from torch import Tensor
+
+from ....efficiency import quant
+from ...contract.exercise import Exercise, Property, close, known, near
+from ..common import several, tol
+from .bed import codes, drawn, formed
+
+FORM, SCALE, CODES = "codes as x, one scale a group", "the scale of each group", "the codes, with your own scales"
+WHOLE, SHAPES = "the codes are int8", ((3, 32, 8, 4), (1, 16, 16, 8), (5, 24, 4, 3), (4, 16, 2, 4))     # rows, K, group, bits
+
+
+def cases(rng):
+    out = []
+    for k, (rows, width, group, bits) in enumerate(SHAPES):
+        x = drawn(rng, rows, width, dtype=(torch.float32, torch.float64)[k % 2])
+        x = x * torch.exp(drawn(rng, rows, width // group).to(x)).repeat_interleave(group, 1)
+        x = torch.where(x.abs() == x.abs().amax(), -x.abs(), x)                 # the largest number is below 0
+        if rows > 1:
+            x[1, :group] = 0                                                    # a group of zeros
+        out.append({"x": x, "bits": bits, "group": group})
+    return out
+
+
+def run(impl, case):
+    return dict(zip(("q", "scale"), several(impl(case["x"], case["bits"], case["group"]), "q, scale")))
+
+
+def slips(x: Tensor, bits: int, group: int) -> dict:
+    part, top = x.unflatten(1, (-1, group)), 2 ** (bits - 1) - 1
+    most = part.abs().amax(2)
+    set_right = lambda scale: torch.where(scale == 0, 1.0, scale)
+    over = lambda scale, by: lambda: set_right(scale / by)
+    strided = lambda: set_right(x.unflatten(1, (group, -1)).abs().amax(1) / top)
+    return {
+        "divided by 2^(bits - 1): the largest code is one less": over(most, top + 1),
+        "divided by 2^bits - 1, all steps: half of them lie below 0": over(most, 2 * top + 1),
+        "divided by 2^bits: half of the codes lie below 0": over(most, 2 * top + 2),
+        "from the least to the greatest number over all steps: the grid is symmetric, and reaches |x|": over(
+            part.amax(2) - part.amin(2), 2 * top + 1),
+        "from the least to the greatest number over the steps of a symmetric grid: it reaches |x|": over(
+            part.amax(2) - part.amin(2), 2 * top),
+        "the greatest number, not the greatest |x|: take abs() first": over(part.amax(2), top),
+        "the greatest |x| is not divided by the largest code, 2^(bits - 1) - 1": over(most, 1),
+        "upside down: a code counts max |x| / top": lambda: torch.where(most == 0, 1.0, top / most),
+        "divided by 7, the largest code of 4 bits, whatever `bits` is": over(most, 7),
+        "one scale a row: each group has its own": over(x.abs().amax(1, keepdim=True).expand_as(most), top),
+        "one scale for all of x: each group has its own": over(x.abs().max().expand_as(most), top),
+        "the mean of |x|: the largest is what the largest code stands for": over(part.abs().mean(2), top),
+        "groups are every so many-th number: they are neighbours, unflatten(1, (-1, group))": strided,
+        "a group of zeros has the scale 0 here: take 1": lambda: most / top,
+        "a group of zeros has next to no scale here: take 1": lambda: (most / top).clamp(min=1e-8),
+        "a small number is added to every scale: only that of a group of zeros is 1": lambda: most / top + 1e-8}
+
+
+def verify(case, out):
+    x, bits, group = case["x"], case["bits"], case["group"]
+    want, scale = codes(x, bits, group)
+    q, got = out["q"], out["scale"]
+    if isinstance(got, Tensor) and got.shape == (*scale.shape, 1):
+        got = got[..., 0]
+    if isinstance(q, Tensor) and q.shape == (*scale.shape, group):
+        q = q.flatten(1)
+    form = formed(FORM, {"q": (q, tuple(x.shape)), "scale": (got, tuple(scale.shape))})
+    if not form.readable:
+        return [form]
+    if q.is_floating_point() and not q.isfinite().all():
+        return [form, close(SCALE, got, scale, slips(x, bits, group), tol(x.dtype)),
+                Property(CODES, False, "NaN or infinity", "whole numbers", ("a group of zeros was divided by its scale, 0",) if bool(
+                    (got == 0).any()) else ())]
+    kinds = {torch.float32: "these are floating-point numbers: `.to(torch.int8)`, after rounding",
+             torch.float64: "these are floating-point numbers: `.to(torch.int8)`, after rounding",
+             torch.uint8: "uint8 has no numbers below 0: int8", torch.int64: "int64 takes eight bytes a code: int8",
+             torch.int32: "int32 takes four bytes a code: int8"}
+    whole = Property(WHOLE, q.dtype == torch.int8, str(q.dtype).replace("torch.", ""), "int8", known(kinds, q.dtype)
+                     if q.dtype != torch.int8 else ())
+    return [form, close(SCALE, got, scale, slips(x, bits, group), tol(x.dtype)), coded(x, q, got, bits, group), whole]
+
+
+def coded(x: Tensor, q: Tensor, scale: Tensor, bits: int, group: int) -> Property:
+    """Codes that follow from somebody's own scales."""
+    top, each = 2 ** (bits - 1) - 1, torch.where(scale == 0, 1.0, scale).to(x.dtype).repeat_interleave(group, 1)
+    ratio = (x / each).double()                 # in the type of x, as an answer has it: cut off, 6.9999 is another code than 7
+    exact, each = ratio.clamp(-top, top), each.double()
+    got = q.double()
+    if near(got, got.round(), 0) and bool(((got - exact).abs() <= 0.5 + 1e-3).all()):
+        return Property(CODES, True, "as expected")
+    return close(CODES, got, exact.round(), {
+        "cut off, not rounded: round() first, and then `.to(torch.int8)`": lambda: ratio.trunc(),
+        "rounded down: the nearest is asked for": lambda: ratio.floor(), "rounded up: the nearest is asked for": lambda: ratio.ceil(),
+        "rounded once more, by 0.5 and down: round() is enough": lambda: (ratio + 0.5).round(),
+        "these are not codes yet: round()": lambda: exact,
+        "these are the numbers that the codes stand for: codes are asked for": lambda: exact.round() * each,
+        "x is multiplied by its scale: divide": lambda: (x.double() * each).round(),
+        "codes reach one step further below 0, and x there does not: -top to top": lambda: ratio.round().clamp(-top - 1, top),
+        "the codes are clipped to those of 4 bits, whatever `bits` is": lambda: ratio.round().clamp(-7, 7),
+        "codes from 0 on: the grid is symmetric, and half of them lie below 0": lambda: exact.round() + top,
+        "codes below 0 are lost": lambda: exact.round().clamp(min=0)}, 1e-6)
+
+
+EXERCISES = (Exercise("05-quantize", "Codes and scales", {FORM: 0, SCALE: 2, CODES: 2, WHOLE: 0.5}, cases, run, verify,
+                      own=(quant.quantize, quant.fit, quant.rounded)),)

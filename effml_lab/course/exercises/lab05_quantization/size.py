@@ -1,0 +1,52 @@
+"""Lab 05: what a layer takes, to the byte."""
+import torch
+
+from ....efficiency import quant
+from ...contract.exercise import Exercise, Property, close
+from ..common import integer, one_number
+
+VALUE = "codes, scales, branch and s, in bytes"
+
+
+def cases(rng):
+    out = []
+    for _ in range(5):
+        group = (16, 32, 64)[integer(rng, 0, 3)]
+        out.append({"n": integer(rng, 5, 400), "k": 2 * group * integer(rng, 1, 9), "rank": integer(rng, 1, 40), "group": group})
+    return out + [{"n": 3072, "k": 1024, "rank": 0, "group": 64}]
+
+
+def run(impl, case):
+    return one_number(impl(case["n"], case["k"], case["rank"], case["group"]), "count of bytes")
+
+
+def verify(case, out):
+    n, k, r, g = (case[key] for key in ("n", "k", "rank", "group"))
+    codes, scales, branch, s = n * k / 2, 2 * n * k / g, 2 * r * (n + k), 2 * k
+    right, number = codes + scales + branch + s, lambda value: lambda: torch.tensor(float(value), dtype=torch.float64)
+    told = out if isinstance(out, (int, float)) else float("nan")
+    if told == 0:
+        return [Property(VALUE, False, "0", "a count above 0")]
+    return [close(VALUE, torch.tensor(float(told), dtype=torch.float64), number(right)(), {
+        "these are bits: eight to a byte": number(8 * right), "a byte a code: two codes share one": number(right + codes),
+        "the codes are counted in bits: two of them to a byte": number(right + 7 * codes),
+        "the scales are missing: 16 bits a group": number(right - scales),
+        "the scales have one byte here: 16 bits are two": number(right - scales / 2),
+        "the scales have four bytes here: 16 bits are two": number(right + scales),
+        "one scale a row: one for each group of it": number(right - scales + 2 * n),
+        "one scale for a group of all rows together: each row has its own": number(right - scales + 2 * k / g),
+        "the branch is missing": number(right - branch),
+        "one factor of the branch is missing, `down` with r K numbers": number(right - 2 * r * k),
+        "one factor of the branch is missing, `up` with r N numbers": number(right - 2 * r * n),
+        "the branch has one byte a number here: 16 bits are two": number(right - branch / 2),
+        "the branch has four bytes a number here: 16 bits are two": number(right + branch),
+        "the branch has half a byte a number here: it stays in 16 bits": number(right - 0.75 * branch),
+        "the branch is counted as r N K": number(right - branch + 2 * r * n * k),
+        "s is missing: 16 bits for each of K channels": number(right - s),
+        "s has one number an output: it has one for each of K input channels": number(right - s + 2 * n),
+        "s has four bytes a number here: 16 bits are two": number(right + s),
+        "s and the scales are missing": number(right - s - scales), "this is the layer in 16 bits": number(2 * n * k),
+        "the codes alone": number(codes), "the codes are missing": number(right - codes)}, 1e-9)]
+
+
+EXERCISES = (Exercise("05-bytes", "To the byte", {VALUE: 1}, cases, run, verify, own=(quant.bytes_of,)),)

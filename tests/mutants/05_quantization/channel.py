@@ -1,0 +1,73 @@
+"""Answers to 05-channel: right ones, and wrong ones with the causes that a report may name for them."""
+import torch
+
+EXERCISE = "05-channel"
+
+
+def right(x, told, w):
+    cost = (x - told).square().sum(0) * w.square().sum(0)
+    return cost / cost.sum()
+
+
+def right_means(x, told, w):
+    cost = ((x - told) ** 2).mean(dim=0) * (w ** 2).mean(dim=0)
+    return cost / cost.sum()
+
+
+def right_loop(x, told, w):
+    cost = torch.stack([torch.outer(x[:, k] - told[:, k], w[:, k]).square().sum() for k in range(x.shape[1])])
+    return cost / cost.sum()
+
+
+def right_norms(x, told, w):
+    cost = ((told - x).norm(dim=0) * w.norm(dim=0)) ** 2
+    return cost / cost.sum()
+
+
+def of(make):
+    return lambda x, told, w: make(x - told, x, told, w)
+
+
+def share(e):
+    return e / e.sum()
+
+
+def together(x, told, w):
+    off = ((x - told) @ w.T).square().sum(1)
+    return off / off.sum()
+
+
+def by_output(x, told, w):
+    off = ((x - told) @ w.T).square().sum(0)
+    return off / off.sum()
+
+
+RIGHT = [right, right_means, right_loop, right_norms]
+WRONG = [
+    (of(lambda e, x, told, w: share(e.square().sum(0))), ["the weights are missing"]),
+    (of(lambda e, x, told, w: share(e.abs().sum(0) * w.square().sum(0))), ["what is rounded is not squared"]),
+    (of(lambda e, x, told, w: share(e.square().sum(0) * w.abs().sum(0))), ["the weights are not squared"]),
+    (of(lambda e, x, told, w: share(e.abs().sum(0) * w.abs().sum(0))), ["neither errors nor weights"]),
+    (of(lambda e, x, told, w: share(x.square().sum(0) * w.square().sum(0))), ["how loud the channel is"]),
+    (of(lambda e, x, told, w: share(told.square().sum(0) * w.square().sum(0))), ["the rounded inputs"]),
+    (of(lambda e, x, told, w: share(e.square().sum(0) / x.square().sum(0) * w.square().sum(0))), ["own size"]),
+    (of(lambda e, x, told, w: share(e.sum(0).square() * w.square().sum(0))), ["summed before they are squared: they cancel"]),
+    (of(lambda e, x, told, w: share(e.square().sum(0) * w.sum(0).square())), ["the weights are summed before"]),
+    (of(lambda e, x, told, w: share((e.square().sum(0) * w.square().sum(0)).sqrt())), ["the root"]),
+    (of(lambda e, x, told, w: share(e.norm(dim=0) * w.norm(dim=0))), ["the root"]),
+    (of(lambda e, x, told, w: e.square().sum(0) * w.square().sum(0)), ["not divided by the sum"]),
+    (of(lambda e, x, told, w: e.square().mean(0) * w.square().mean(0)), ["means, not divided", "not divided by the sum"]),
+    (of(lambda e, x, told, w: (c := e.square().sum(0) * w.square().sum(0)) / c.max()), ["divided by the largest"]),
+    (of(lambda e, x, told, w: torch.softmax(e.square().sum(0) * w.square().sum(0), 0)), ["softmax"]),
+    (of(lambda e, x, told, w: share(e.abs().amax(0).square() * w.square().sum(0))), ["the largest error of the channel", "the weights"]),
+    (of(lambda e, x, told, w: share(e.square().sum(0) * w.abs().amax(0).square())), ["the largest weight"]),
+    (of(lambda e, x, told, w: (e.square().sum(0) * w.square().sum(0)).argmax()), ["one number for all"]),
+    (of(lambda e, x, told, w: share(e.square().sum(1))), ["one number a row"]),
+    (together, ["one number a row"]), (by_output, ["one number an output"]),
+    (of(lambda e, x, told, w: (e @ w.T).square().sum()), ["one number for all"]),
+    (of(lambda e, x, told, w: e.square() * w.square().sum(0)), ["nothing is summed over the rows"]),
+    (of(lambda e, x, told, w: e.square().sum(0) * w.square()), ["nothing is summed over the outputs"]),
+    (of(lambda e, x, told, w: share(w.square().sum(0))), []), (of(lambda e, x, told, w: share(e.square().sum(0) * w.square().sum(1))), []),
+    (of(lambda e, x, told, w: 100 * share(e.square().sum(0) * w.square().sum(0))), []),
+    (of(lambda e, x, told, w: share(e.square().sum(0) * w.square().sum(0)).sort(descending=True).values), []),
+]

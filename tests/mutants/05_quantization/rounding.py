@@ -1,0 +1,132 @@
+"""Answers to 05-quantize: right ones, and wrong ones with the causes that a report may name for them."""
+import torch
+import torch.nn.functional as F
+
+EXERCISE = "05-quantize"
+
+
+def right(x, bits, group):
+    top = 2 ** (bits - 1) - 1
+    part = x.unflatten(1, (-1, group))
+    scale = part.abs().amax(2) / top
+    scale = torch.where(scale == 0, 1.0, scale)
+    return (part / scale[..., None]).round().to(torch.int8).flatten(1), scale
+
+
+def right_reshape(x, bits, group):
+    parts = x.reshape(len(x), -1, group)
+    scale = parts.abs().max(dim=-1).values / (2 ** (bits - 1) - 1)
+    scale[scale == 0] = 1
+    q = torch.round(x / scale.repeat_interleave(group, dim=1))
+    return q.clamp(-(2 ** (bits - 1) - 1), 2 ** (bits - 1) - 1).to(torch.int8), scale
+
+
+def right_loop(x, bits, group):
+    top, q, scale = 2 ** (bits - 1) - 1, torch.zeros(x.shape, dtype=torch.int8), torch.ones(len(x), x.shape[1] // group, dtype=x.dtype)
+    for i in range(len(x)):
+        for j in range(x.shape[1] // group):
+            piece = x[i, j * group:(j + 1) * group]
+            if piece.abs().max() > 0:
+                scale[i, j] = piece.abs().max() / top
+            q[i, j * group:(j + 1) * group] = torch.round(piece / scale[i, j]).to(torch.int8)
+    return q, scale
+
+
+def right_cut(x, bits, group):
+    part = torch.stack(x.split(group, 1), 1)
+    scale = (part.abs().amax(-1, keepdim=True) / (2 ** (bits - 1) - 1))
+    scale = scale.masked_fill(scale == 0, 1)
+    return (part / scale).round().char(), scale
+
+
+def made(scale=None, code=None, zero=1.0, cast=torch.int8, group_of=None):
+    """The right answer with one part of it exchanged."""
+    def answer(x, bits, group):
+        top = 2 ** (bits - 1) - 1
+        part = x.unflatten(1, (-1, group))
+        s = scale(part, top, x, bits, group) if scale else part.abs().amax(2) / top
+        s = torch.where(s == 0, zero, s) if zero is not None else s
+        q = code(part / s[..., None], part, s, top) if code else (part / s[..., None]).round()
+        return (q.to(cast) if cast else q).flatten(1), s
+    return answer
+
+
+def no_groups(x, bits, group):
+    top = 2 ** (bits - 1) - 1
+    scale = x.abs().amax(1, keepdim=True) / top
+    return (x / scale).round().to(torch.int8), scale
+
+
+def only_codes(x, bits, group):
+    return right(x, bits, group)[0]
+
+
+def exchanged(x, bits, group):
+    return right(x, bits, group)[::-1]
+
+
+def numbers(x, bits, group):
+    q, scale = right(x, bits, group)
+    return (q * scale.repeat_interleave(group, 1)), scale
+
+
+def strided(x, bits, group):
+    top = 2 ** (bits - 1) - 1
+    part = x.reshape(len(x), group, -1)
+    scale = part.abs().amax(1) / top
+    scale = torch.where(scale == 0, 1.0, scale)
+    return (part / scale[:, None]).round().to(torch.int8).flatten(1), scale
+
+
+def in_place(x, bits, group):
+    top = 2 ** (bits - 1) - 1
+    part = x.unflatten(1, (-1, group))
+    scale = part.abs().amax(2) / top
+    scale[scale == 0] = 1
+    part /= scale[..., None]
+    return part.round().to(torch.int8).flatten(1), scale
+
+
+def four_bits(x, bits, group):
+    return right(x, 4, group)
+
+
+def scales_in_rows(x, bits, group):
+    q, scale = right(x, bits, group)
+    return q, scale.repeat_interleave(group, 1)
+
+
+def padded(x, bits, group):
+    x = F.pad(x, (0, group))
+    return right(x, bits, group)
+
+
+RIGHT = [right, right_reshape, right_loop, right_cut]
+WRONG = [
+    (made(lambda p, top, x, b, g: p.abs().amax(2) / (top + 1)), ["2^(bits - 1): the largest"]),
+    (made(lambda p, top, x, b, g: p.abs().amax(2) / (2 * top + 1)), ["2^bits - 1, all steps"]),
+    (made(lambda p, top, x, b, g: p.abs().amax(2) / 2**b), ["divided by 2^bits:"]),
+    (made(lambda p, top, x, b, g: (p.amax(2) - p.amin(2)) / (2**b - 1)), ["over all steps"]),
+    (made(lambda p, top, x, b, g: (p.amax(2) - p.amin(2)) / (2 * top)), ["steps of a symmetric grid"]),
+    (made(lambda p, top, x, b, g: p.amax(2) / top), ["not the greatest |x|"]),
+    (made(lambda p, top, x, b, g: p.abs().amax(2)), ["is not divided by the largest code"]),
+    (made(lambda p, top, x, b, g: torch.where(p.abs().amax(2) == 0, 1.0, top / p.abs().amax(2))), ["upside down"]),
+    (made(lambda p, top, x, b, g: p.abs().mean(2) / top), ["the mean of |x|"]),
+    (made(lambda p, top, x, b, g: x.abs().amax(1, keepdim=True).expand(len(x), p.shape[1]) / top), ["one scale a row"]),
+    (made(lambda p, top, x, b, g: (x.abs().max() / top).expand(len(x), p.shape[1])), ["one scale for all of x"]),
+    (made(lambda p, top, x, b, g: p.std(2) / top), []),
+    (made(lambda p, top, x, b, g: p.abs().amax(2).clamp(min=1e-8) / top, zero=None), []),
+    (made(zero=None), ["has the scale 0", "divided by its scale, 0"]),
+    (made(lambda p, top, x, b, g: p.abs().amax(2) / top + 1e-8, zero=None), ["a small number is added"]),
+    (made(code=lambda r, p, s, top: r), ["cut off, not rounded"]), (made(code=lambda r, p, s, top: r.floor()), ["rounded down"]),
+    (made(code=lambda r, p, s, top: r.ceil()), ["rounded up"]), (made(code=lambda r, p, s, top: (r + 0.5).round()), ["once more"]),
+    (made(code=lambda r, p, s, top: r.abs().round()), []), (made(code=lambda r, p, s, top: r.round().clamp(min=0)), ["below 0 are lost"]),
+    (made(code=lambda r, p, s, top: (p * s[..., None]).round()), ["multiplied by its scale"]),
+    (made(code=lambda r, p, s, top: r.round() + top, cast=torch.uint8), ["codes from 0 on", "uint8 has no"]),
+    (made(cast=None), ["floating-point numbers"]), (made(cast=torch.int64), ["eight bytes"]), (made(cast=torch.uint8), ["uint8 has no"]),
+    (made(code=lambda r, p, s, top: r, cast=None), ["not codes yet", "floating-point numbers"]),
+    (numbers, ["the numbers that the codes stand for", "floating-point numbers"]), (no_groups, []), (only_codes, []), (exchanged, []),
+    (strided, ["every so many-th"]), (in_place, []), (four_bits, ["whatever `bits` is"]), (scales_in_rows, []), (padded, []),
+    (lambda x, bits, group: right(x, bits, x.shape[1]), []), (lambda x, bits, group: right(x.T, bits, 1), []),
+    (made(code=lambda r, p, s, top: r.round().clamp(-7, 7)), ["those of 4 bits"]),
+]
