@@ -75,22 +75,21 @@ class Spent(nn.Module):
         return y.transpose(1, 2).unflatten(2, side) if self.conv else y
 
 
-def smallest(layer: nn.Module, most: int) -> int:
-    """The smallest group with which a layer of 4-bit weights, smoothing and a bias take at most so many bytes."""
+def smallest(layer: nn.Module, most: int, bits: int) -> int:
+    """The smallest group, at most 64, with which a layer of such weights, smoothing and a bias takes at most so many bytes."""
     n, k = layer.weight.flatten(1).shape
-    fixed = n * -(-k // quant.PAIR) * quant.PAIR // 2 + 2 * k + 2 * n * (layer.bias is not None)
-    return next(size for size in range(1, k + 1) if fixed + 2 * n * -(-k // size) <= most)
+    fixed = n * -(-k // quant.PAIR) * quant.PAIR * bits // 8 + 2 * k + 2 * n * (layer.bias is not None)
+    return next((size for size in range(1, quant.GROUP) if fixed + 2 * n * -(-k // size) <= most), quant.GROUP)
 
 
-def control(given: Bed, eight: bool, inputs_too: bool = False) -> nn.Module:
+def control(given: Bed, bits: int, inputs_too: bool = False) -> nn.Module:
     """A net whose layers spend what a branch of rank 32 takes on their codes."""
     whole = staying(given.net, given.seen)
 
     def convert(name: str, layer: nn.Module, seen: Tensor) -> nn.Module:
         most = stored(fourbit(name, layer, seen, RANK, conv_rank=RANK, exponents=[None], rounds=1))
-        size = smallest(layer, most)
-        return Spent(layer, seen, 8 if eight else 4, "group" if eight else size,
-                     FOUR | ({"per": min(size, quant.GROUP)} if inputs_too else {}))
+        size = smallest(layer, most, bits)
+        return Spent(layer, seen, bits, size, FOUR | ({"per": size} if inputs_too else {}))
     return in_sixteen(swap(given.net, given.seen, lambda name, layer: name not in whole, convert)[0])
 
 
@@ -111,9 +110,9 @@ WAYS: dict[str, Way] = {
     **{f"SVDQuant, w4a4, rank {rank}": Way(partial(svd, rank=rank)) for rank in sorted((*RANKS, RANK))},
     f"SVDQuant, w4a4, rank {RANK}, GPTQ": Way(partial(svd, compensate=True)),
     "w4a8, rounded": Way(partial(svd, mode="w4a8", **PLAIN)), f"SVDQuant, w4a8, rank {RANK}": Way(partial(svd, mode="w4a8")),
-    "equal bytes, 8 bits a weight, a4": Way(partial(control, eight=True)),
-    "equal bytes, small groups, a4": Way(partial(control, eight=False)),
-    "equal bytes, small groups, of inputs too": Way(partial(control, eight=False, inputs_too=True)),
+    "equal bytes, 8 bits a weight": Way(partial(control, bits=8)),
+    "equal bytes, small groups": Way(partial(control, bits=4)),
+    "equal bytes, small groups, of inputs too": Way(partial(control, bits=4, inputs_too=True)),
 }
 BEST = f"SVDQuant, w4a4, rank {RANK}"
 OVER = [name for name in WAYS if name.startswith(("w4a4", "equal bytes")) or "GPTQ" in name]
