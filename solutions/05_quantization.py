@@ -62,7 +62,7 @@ part = lambda estimate, form=".1f": f"{estimate['value']:{form}} ({estimate['low
 
 # %%
 bed = beds.bed("dit")
-LAYER = "blocks.2.mlp.0"
+LAYER = "blocks.1.mlp.0"
 x, w = bed.seen[LAYER], bed.net.get_submodule(LAYER).weight  # (rows, K) and (N, K)
 print(f"inputs {tuple(x.shape)}, weights {tuple(w.shape)}; the network has {sum(p.numel() for p in bed.net.parameters()):,} weights")
 
@@ -111,7 +111,7 @@ widths = (3, 4, 5, 6, 7, 8)
 with figure("Relative error of rounding over bits, for the weights of a layer and for its inputs, with one scale a row and in groups "
             "of 64 and 16: each bit halves it, smaller groups help a little", width=8, height=3, cols=2) as axes:
     for ax, (name, t) in zip(axes, {"weights": w, "inputs": x}.items()):
-        for k, group in enumerate((192, 64, 16)):
+        for k, group in enumerate((256, 64, 16)):
             plots.curve(ax, widths, [off(rounded(t, bits, group), t) for bits in widths], label=f"groups of {group}", k=k)
         ax.set(yscale="log", xlabel="bits", title=name)
     axes[0].set(ylabel="relative error")
@@ -168,9 +168,9 @@ check("05-channel", channel_error, points=3)
 with figure("For each input channel of a layer, as trained and planted: above how loud it is, below its share of the squared error. "
             "Planted, all channels of a group with a loud one have a large share", width=10, height=4.4, rows=2, cols=2) as axes:
     for column, (name, (given, weight)) in zip(axes.T, both.items()):
-        column[0].bar(range(192), given.abs().amax(0), width=1.0, color=plots.look(0).color)
+        column[0].bar(range(256), given.abs().amax(0), width=1.0, color=plots.look(0).color)
         column[0].set(title=f"{name}: largest |input|", yscale="log")
-        column[1].bar(range(192), channel_error(given, rounded(given), weight), width=1.0, color=plots.look(1).color)
+        column[1].bar(range(256), channel_error(given, rounded(given), weight), width=1.0, color=plots.look(1).color)
         column[1].set(title="share of the squared error", xlabel="channel (groups of 64)")
 
 # %% [markdown]
@@ -218,12 +218,11 @@ check("05-pack", (pack, unpack), points=4)
 
 # %%
 try:
-    wide = bed.net.blocks[2].mlp[2].weight  # (192, 768): 768 is a multiple of 128
-    q, scale = quantize(wide, 4, 64)
+    q, scale = quantize(w, 4, 64)
     stored = pack(q)
     again = (unpack(stored).unflatten(1, (-1, 64)) * scale[..., None]).flatten(1)
-    print(f"in 16 bits {2 * wide.numel():,} bytes; codes {stored.numel():,} and scales {2 * scale.numel():,}")
-    print(f"what comes back is off by {off(again, wide):.3f}, as it was before: {off(rounded(wide), wide):.3f}")
+    print(f"in 16 bits {2 * w.numel():,} bytes; codes {stored.numel():,} and scales {2 * scale.numel():,}")
+    print(f"what comes back is off by {off(again, w):.3f}, as it was before: {off(rounded(w), w):.3f}")
 except NotImplementedError:
     print("Nothing to store yet: exercises 1 and 3 are needed.")
 
@@ -238,8 +237,8 @@ except NotImplementedError:
 #
 # With $a = 1$ all of a channel's loudness goes to the weights, with $a = 0.5$ both are equally loud afterwards.
 #
-# **Exercise 4: smoothing** (about 4 lines). Maxima are taken a channel, over all rows. A dead channel, in which the inputs or the weights are all
-# 0, gets $s = 1$.
+# **Exercise 4: smoothing** (about 4 lines). Maxima are taken a channel, over all rows. A dead channel, in which the inputs or
+# the weights are all 0, gets $s = 1$.
 #
 # <details><summary>Hint</summary>
 #
@@ -262,7 +261,7 @@ check("05-smooth", smooth, points=3)
 # %%
 powers = [k / 10 for k in range(1, 10)]
 with figure("Relative error of the layer's output over the exponent a of smoothing, as trained and planted, with the error without "
-            "smoothing dotted: planted it falls far, as trained hardly", height=3) as ax:
+            "smoothing dotted: the two smoothed curves are one", height=3) as ax:
     for k, (name, (given, weight)) in enumerate(both.items()):
         want = given @ weight.T
         plots.curve(ax, powers, [off(rounded(a) @ rounded(b).T, want) for a, b, _ in (smooth(given, weight, p) for p in powers)],
@@ -272,14 +271,30 @@ with figure("Relative error of the layer's output over the exponent a of smoothi
     ax.legend(fontsize=8, ncols=2)
 
 # %% [markdown]
-# Planted, the right $a$ takes the error down to where it was without outliers, more or less: smoothing undoes what planting did.
-# Where there are no outliers there is little to move.
+# The two smoothed curves are *one*: put $c\,x$ and $W / c$ into the formula of $s$, and $s$ becomes $c\,s$, whatever $a$. An exact
+# rescaling is exactly undone. Planted outliers are the easy kind: whoever made the inputs loud made the weights quiet.
 #
 # ## 5 · Split
 #
-# Large models have outliers that no $s$ can hide: what leaves the inputs is now in the weights, and they have 4 bits, too.
-# SVDQuant (Li et al. 2025) gives them a way out. Take from the smoothed weights the best approximation of low rank, keep that in
-# **16 bits**, and round only what is left:
+# The other kind is loud in the inputs while its weights are like all others. In large models there are such, and ours can only
+# be given them in a layer that is **made up**: random weights, random inputs, four channels 30 times as loud. Now smoothing has
+# to make four columns of the weights loud, and they have 4 bits, too.
+
+# %%
+bed_x, bed_w = torch.randn(1024, 256, generator=seeded(1)), torch.randn(1024, 256, generator=seeded(2)) / 16
+bed_x[:, [20, 100, 101, 200]] *= 30
+three = {**both, "made up": (bed_x, bed_w)}
+with figure("Largest weight of each column, before and after smoothing with a = 0.8, as trained, planted and made up: there four columns "
+            "become loud", width=11, height=2.6, cols=3) as axes:
+    for ax, (name, (given, weight)) in zip(axes, three.items()):
+        ax.plot((smooth(given, weight, 0.8)[1]).abs().amax(0), color=plots.look(1).color, label="W s")
+        ax.plot(weight.abs().amax(0), color=plots.look(0).color, linestyle=":", label="W")
+        ax.set(title=name, xlabel="channel", ylabel="largest |weight|", yscale="log")
+    axes[0].legend(fontsize=8)
+
+# %% [markdown]
+# SVDQuant (Li et al. 2025) gives what is loud in $W s$ a way out. Take from the smoothed weights the best approximation of low
+# rank, keep that in **16 bits**, and round only what is left:
 #
 # $$W s = \underbrace{\text{up}\;\text{down}}_{\text{16 bits, rank } r} + \underbrace{\text{rest}}_{\text{4 bits}} .$$
 #
@@ -290,7 +305,7 @@ with figure("Relative error of the layer's output over the exponent a of smoothi
 #
 # <details><summary>Hint</summary>
 #
-# `u, s, vt = torch.linalg.svd(w, full_matrices=False)`, the singular values `s` sorted, largest first. They belong to one of
+# `torch.linalg.svd` with `full_matrices=False` gives U, the singular values, largest first, and V^T. The values belong to one of
 # the factors (or their roots to both).
 #
 # </details>
@@ -309,21 +324,21 @@ check("05-split", split, points=3)
 
 # %%
 ranks = (0, 4, 8, 16, 32, 64, 96)
-with figure("What is left of the weights after a branch, and its rounding error, over the rank, for weights as trained and for planted and "
-            "smoothed ones", height=3) as ax:
-    smoothed = {"as trained": w, "planted, smoothed": smooth(*both["planted"], 0.8)[1]}
-    for k, (name, weight) in enumerate(smoothed.items()):
+with figure("What is left of the smoothed weights after a branch, and its rounding error, over the rank, as trained and made up", width=9,
+            height=3, cols=2) as axes:
+    for k, name in enumerate(("as trained", "made up")):
+        weight = smooth(*three[name], 0.8)[1]
         rests = [split(weight, rank)[2] if rank else weight for rank in ranks]
-        plots.curve(ax, ranks, [(rest.norm() / weight.norm()).item() for rest in rests], label=f"{name}: the rest", k=2 * k)
-        plots.curve(ax, ranks, [((rest - rounded(rest)).norm() / weight.norm()).item() for rest in rests],
-                    label=f"{name}: its rounding error", k=2 * k + 1)
-    ax.set(yscale="log", xlabel="rank", ylabel="of the weights' own size")
-    ax.legend(fontsize=8)
+        plots.curve(axes[0], ranks, [(rest.norm() / weight.norm()).item() for rest in rests], label=name, k=k)
+        plots.curve(axes[1], ranks, [((rest - rounded(rest)).norm() / weight.norm()).item() for rest in rests], label=name, k=k)
+    axes[0].set(title="the rest", xlabel="rank", ylabel="over the weights' own size")
+    axes[1].set(title="its rounding error", xlabel="rank", yscale="log")
+    axes[0].legend(fontsize=8)
 
 # %% [markdown]
-# The rounding error follows the size of the rest. Note how slowly both fall: the weights of a trained network are far from low
-# rank. At width 192 a branch of rank 32 is a lot, too: it holds a quarter as many numbers as the layer itself, in 16 bits each.
-# Keep that in mind.
+# Made up, four directions hold nearly all of the weights, and with rank 4 the branch has them. After that the rest falls slowly,
+# in both: what is left of a layer is far from low rank. At this width a branch of rank 32 is a lot, too: it has a sixth as many
+# numbers as this layer, in 16 bits each. Keep that in mind.
 #
 # ## 6 · All parts in their places
 #
@@ -364,10 +379,10 @@ def best(x, w, rank, smoothing=True, bits=4, group=64):
     return min(errors)
 
 
-with figure("Relative error of one layer, as trained and planted: rounded, only smoothed, only with a branch of rank 32, and with both",
-            width=8, height=3, cols=2) as axes:
+with figure("Relative error of one layer, as trained, planted and made up: rounded, only smoothed, only with a branch of rank 32, and "
+            "with both", width=11, height=3, cols=3) as axes:
     ways = {"rounded": (0, False), "smoothing": (0, True), "branch": (32, False), "both": (32, True)}
-    for ax, (name, (given, weight)) in zip(axes, both.items()):
+    for ax, (name, (given, weight)) in zip(axes, three.items()):
         errors = [best(given, weight, *how) for how in ways.values()]
         for k, (label, error) in enumerate(zip(ways, errors)):
             ax.bar(label, error, color=plots.look(k).color)
@@ -375,15 +390,15 @@ with figure("Relative error of one layer, as trained and planted: rounded, only 
         ax.set(title=name, ylabel="relative error", ylim=(0, 1.15 * max(errors)))
 
 # %% [markdown]
-# Planted, smoothing does most of the work here and the branch the rest. As trained, smoothing does next to nothing, and the
-# branch helps all the same. *That* should make you suspicious: what does it help against, if there are no outliers? Section 7
-# asks.
+# Made up is what the method is for: neither move is enough, and both together are. Planted, smoothing alone undoes the outliers,
+# and what the branch adds is what it adds as trained. But *there* it helps, too, and that should make you suspicious: what does
+# it help against, if there are no outliers? Section 7 asks.
 #
-# Try it: bits, group, exponent and rank on the planted layer, with the error, and the bytes beside the layer in 16 bits.
+# Try it: bits, group, exponent and rank on the layer that was made up, with the error, and the bytes beside 16 bits.
 
 # %%
 def told(ax, bits, group, a, rank):
-    given, weight = both["planted"]
+    given, weight = three["made up"]
     (n, k), group = weight.shape, {"64": 64, "16": 16, "a row": weight.shape[1]}[group]
     moved, s = smooth(given, weight, a)[1:]
     up, down, rest = split(moved, rank)
@@ -463,3 +478,231 @@ with figure("The same six noises drawn by the DiT as trained and planted, in 32 
             plots.images(ax, drawn[name, way][:6], f"{way}: {psnr(drawn[name, way], exact):.1f} dB, {nets[name, way].bytes() / 1e6:.2f} MB", cols=6)
 gain = psnr(drawn["as trained", "smoothed"], drawn["as trained", "32 bits"]) - psnr(drawn["as trained", "rounded"], drawn["as trained", "32 bits"])
 print(f"as trained, smoothing alone: {gain:+.1f} dB;", said("smoothing_guess"))
+
+# %% [markdown]
+# Even rounded, the network as trained still draws much the same pictures: it has no outliers, and 4 bits are nearly enough.
+# Planted, rounding destroys them, smoothing brings them back, and the branch adds to both. So far so good for the branch:
+# several decibels, with outliers and without. But look at the megabytes.
+#
+# **The control.** The branch is not free: at this width rank 32 takes about half as many bytes again as the 4-bit layers
+# themselves. *Any* method gets better if it may spend so much more. So let the other side spend it, too: on 8 bits a weight, or on
+# groups so small that a layer takes as many bytes, smoothed as before. `bench quant` has done that, with more pictures and a
+# finer search; each row has three columns that are never mixed. There is no column of time: all of this is simulated.
+
+# %%
+recorded = {name: row for name, row in bench.recorded("quant").items() if "psnr" in row.quality}
+for name, row in recorded.items():
+    if not name.startswith("unet"):
+        print(f"{name:50} {part(row.quality['psnr_pooled']):22} dB  {row.bytes / 1e6:5.2f} MB  wanted kind {row.quality['wanted']['value']:.2f}")
+if not recorded:
+    print("Nothing is recorded in this copy of the course: `python -m effml_lab bench quant` does it.")
+
+# %% [markdown]
+# **Read a number.** On the DiT *as trained* (rows that begin with "dit"), how many decibels does SVDQuant with rank 32 in w4a4
+# lie above the **best** row of equal bytes? (A negative number if it lies below.)
+
+# %%
+worth_read = ...
+### BEGIN SOLUTION
+value = lambda name: recorded[name].quality["psnr_pooled"]["value"]
+others = [value(name) for name in recorded if name.startswith("dit, equal bytes")]
+worth_read = value("dit, SVDQuant, w4a4, rank 32") - max(others) if others else 0.0
+### END SOLUTION
+
+# %%
+check("05-read-worth", worth_read, points=1)
+
+# %% [markdown]
+# ## 8 · To the byte
+#
+# A branch of rank $r$ has $r\,(N + K)$ numbers, and the layer $N K$: the wider the layer, the cheaper the branch. How wide must it be?
+#
+# **Exercise 7: to the byte** (about 1 line). Count all that a layer $K \to N$ keeps: codes, two a byte; a scale of 16 bits for
+# each group of each row; `up`, `down` and $s$ in 16 bits. $K$ is a multiple of twice the group. No bias.
+#
+# <details><summary>Hint</summary>
+#
+# 16 bits are two bytes. A row has `k / group` groups, and there are `n` rows.
+#
+# </details>
+
+# %%
+def bytes_of(n, k, rank, group):
+    """Bytes of a 4-bit layer with weights (n, k), groups of `group` and a branch."""
+    ### BEGIN SOLUTION
+    return n * k / 2 + 2 * n * k / group + 2 * rank * (n + k) + 2 * k
+    ### END SOLUTION
+
+# %%
+check("05-bytes", bytes_of, points=2)
+
+# %%
+sides = range(128, 4097, 128)
+with figure("How many times fewer bytes than with 16 bits a square layer takes, over its width, with branches of rank 0, 16, 32 and 64: all "
+            "rise towards that of rank 0", height=3) as ax:
+    for k, rank in enumerate((0, 16, 32, 64)):
+        plots.curve(ax, sides, [2 * n * n / bytes_of(n, n, rank, 64) for n in sides], label=f"rank {rank}", k=k)
+    ax.axvline(256, color=plots.MUTED, linestyle=":", label="our DiT")
+    ax.set(xlabel="width of a square layer", ylabel="times smaller than 16 bits")
+    ax.legend(fontsize=8)
+
+# %% [markdown]
+# The published 3.5 times belong to layers as wide as those of large models (3,072 and more). Ours are far at the left.
+#
+# **Read a number.** What is the least width of a square layer, a multiple of 64, at which rank 32 with groups of 64 leaves a
+# ratio of *at least* 3?
+
+# %%
+width_read = ...
+### BEGIN SOLUTION
+width_read = next(n for n in range(64, 4096, 64) if 2 * n * n >= 3 * bytes_of(n, n, 32, 64))
+### END SOLUTION
+
+# %%
+check("05-read-width", width_read, points=1)
+
+# %% [markdown]
+# ## 9 · A LoRA for nothing
+#
+# A branch of low rank is also what a **LoRA** is (Hu et al. 2022): $W + a\,b$, with $a$ (N, r) and $b$ (r, K), learned for a
+# style or a subject while $W$ stays. On a quantized layer one might add $a\,b$ to the weights and quantize again, and lose part
+# of what was learned. SVDQuant has a better place for it: *beside the branch*. Two products of low rank are one of the sum of
+# their ranks.
+#
+# **Exercise 8: beside the branch** (about 2 lines). The LoRA was trained on $x$, and this layer's branch reads $x / s$.
+#
+# <details><summary>Hint</summary>
+#
+# `torch.cat`. What must be done to $b$, so that $(x / s)\,b'^T = x\,b^T$?
+#
+# </details>
+
+# %%
+def add_lora(up, down, s, a, b):
+    """(up, down) of a branch that reads x / s and adds a LoRA's x b^T a^T as well: (N, R + r) and (R + r, K)."""
+    ### BEGIN SOLUTION
+    return torch.cat([up, a], 1), torch.cat([down, b * s], 0)
+    ### END SOLUTION
+
+# %%
+check("05-lora", add_lora, points=3)
+
+# %% [markdown]
+# `tuned(net)` puts a fresh LoRA beside every 4-bit layer of a network and freezes the rest; `merged(net)` puts the trained ones
+# where your function does. Below, a short training on scenes in *red* alone, on top of the network in 4 bits.
+
+# %%
+from effml_lab.bench import lora
+
+four = quantized(bed.net, bed.seen, "w4a4", rank=32, exponents=[None, (0.5, 0.5)], rounds=4).net
+on_top = lora.taught(four, steps=shortened(60, 2))
+beside = merged(on_top)
+with figure("Six noises drawn by the network in 4 bits, with a LoRA that has seen red shapes alone on top of it, and with the same LoRA "
+            "beside the branches", width=10, height=1.5, cols=3) as axes:
+    sets = {"4 bits": four, "a LoRA on top": on_top, "beside the branches": beside}
+    for ax, (name, net) in zip(axes, sets.items()):
+        drawn = beds.drawn(net, bed.grid, 6)
+        plots.images(ax, drawn, name, cols=6)
+print(f"one call, on top or beside: {off(beside(same := torch.randn(4, 3, 32, 32, generator=seeded(1)), torch.full((4,), 500.0)), on_top(same, torch.full((4,), 500.0))):.0e} apart")
+
+# %% [markdown]
+# ## 10 · Along the path
+#
+# So far the scales of the inputs were found anew in each input, *dynamic*. That costs a pass over the inputs. *Static* scales
+# are found once, beforehand, and for that somebody has to say which inputs will come. In diffusion that is not obvious: a
+# network sees noise first and a picture last, and what its layers are given changes on the way. The place to look is the
+# sampler's **own path** (Shang et al. 2023; Li et al. 2023).
+#
+# **Exercise 9: what a layer sees** (about 5 lines). Walk the DDIM path and return the largest |input| of the layer at each
+# level, one number for each call of the denoiser, the noisiest first. Leave the layer as you found it.
+#
+# <details><summary>Hint</summary>
+#
+# `handle = layer.register_forward_pre_hook(hook)` calls `hook(module, given)` before each call of the layer; `given[0]` is its
+# input. `handle.remove()` ends it. A sampler runs only while somebody takes its states: `for _ in samplers.ddim(denoise, x,
+# grid): pass`.
+#
+# </details>
+
+# %%
+def ranges(denoise, layer, x, grid):
+    """The largest |input| of a layer at each level of the DDIM path from x, a tensor (levels - 1,)."""
+    ### BEGIN SOLUTION
+    found = []
+    handle = layer.register_forward_pre_hook(lambda module, given: found.append(given[0].abs().max()))
+    for _ in samplers.ddim(denoise, x, grid):
+        pass
+    handle.remove()
+    return torch.stack(found)
+    ### END SOLUTION
+
+# %%
+check("05-path", ranges, points=4)
+
+# %%
+course, cosine = models.denoiser("shapes")  # the UNet
+grid = cosine.grid(25, "trailing")
+kinds = torch.arange(12) % 6
+x = samplers.start((12, 3, 32, 32), grid, seeded(4))
+walks = {"UNet": (course.net, ("up.1.block.enter.2", "up.3.block.enter.2", "down.0.block.enter.2")),
+         "DiT": (bed.net, ("blocks.0.attention.qkv", "blocks.2.mlp.2", "blocks.5.mlp.2"))}
+with figure("Largest input of three layers of the UNet and of the DiT over t, from noise at the left to the picture at the right", width=10,
+            height=3, cols=2) as axes:
+    for ax, (name, (net, layers)) in zip(axes, walks.items()):
+        denoise = guided(Denoiser(net, "v"), kinds, None, 1.0)
+        for k, layer_name in enumerate(layers):
+            most = ranges(denoise, net.get_submodule(layer_name), x, grid)
+            plots.curve(ax, [level.t for level in grid[:-1]], most / most[0], label=f"{layer_name}: {most.max() / most.min():.1f} times", k=k)
+        ax.set(xlabel="t", title=f"{name}: largest |input|, first = 1", yscale="log")
+        ax.invert_xaxis()
+        ax.legend(fontsize=7)
+
+# %%
+calibrated = bench.recorded("calibration")
+for choice, what in {"noise": "noise alone", "clean": "pictures alone", "uniform": "the whole path", "ndtc": "levels around 0.4 T"}.items():
+    if f"w8a8, two scales, {choice}" in calibrated:
+        print(f"UNet in w8a8, static scales from {what:20}: squared error of x0 {part(calibrated[f'w8a8, two scales, {choice}'].quality['x0'], '.2e')}")
+
+# %% [markdown]
+# Scales from one end serve the other badly. Those from the whole path serve all of it, at no cost but a longer calibration.
+#
+# **In your own words.** A colleague shows you a table: a small diffusion transformer, rounded to W4A4, and with SVDQuant's
+# branch of rank 32; the PSNR is 8 dB higher. "So", the table says, "the branch absorbs the outliers." Answer in five to eight
+# sentences, with two numbers from the tables above: what else could explain the 8 dB; which control decides, and what it says
+# here; how you would find out whether there *are* outliers; and for which networks you would expect the claim to hold.
+
+# %% [markdown] written="05-why" points=4
+# The branch does two things: it takes what is loud out of the weights, and it stores a good part of them in 16 bits. A network
+# without any outliers gains from the second alone.
+#
+# <!-- ### BEGIN MARK SCHEME -->
+# **Mark scheme.** One point each.
+# <!-- ### END MARK SCHEME -->
+
+# %% [markdown]
+# ## Summary
+#
+# A code, a scale, a group. A channel that is loud spoils those that share its scale; smoothing moves the loudness into the
+# weights, and the branch takes it from there, in 16 bits. What that buys depends on outliers, which large networks have and
+# ours had to be given, and on width, which decides what the branch costs. No gain in quality counts until the bytes beside it
+# are equal.
+#
+# Below are your marks, and your point on a plot of KID over bytes: the DiT, rounded to 4 bits by your `quantize` alone, weights
+# only.
+#
+# **Next**, lab 06: kernels that multiply the codes as codes.
+
+# %%
+point, saved = None, 0
+try:
+    net = beds.bed("dit").net
+    for name, each in net.named_modules():
+        if name.endswith(("qkv", "out", "mlp.0", "mlp.2")):
+            q, scale = quantize(each.weight, 4, 64)
+            saved += 2 * each.weight.numel() - (q.numel() // 2 + 2 * scale.numel())
+            each.weight.data = (q.unflatten(1, (-1, 64)) * scale[..., None]).flatten(1)
+    point = bench.measure("your 4-bit weights", samplers.dpmpp_2m, steps=12, n=shortened(240, 24), data="shapes", model="dit", net=net)
+    point.bytes -= saved  # the codes stand here as ordinary numbers, and would be stored two a byte
+except Exception as error:
+    print("Your point needs exercise 1, written and run:", str(error) or "it is still a stub.")
+summary(point)

@@ -38,9 +38,9 @@ def measure(out: Path | str | None = None, device: str = "cpu", images: int = 24
         found = {"inputs": {key: loudest(given.seen[key]) for key in most},
                  "weights": {key: loudest(layers[key].weight) for key in most},
                  "over levels": {key: (row.max() / row.min()).item() for key, row in most.items()}}
-        told_of = {key: quality.bootstrap(lambda v: v.median().item(), torch.tensor(list(row.values()), dtype=torch.float64))._asdict()
-                   for key, row in found.items()}
-        records.append(file, records.Record(f"ranges, {name}", quality=told_of, settings=found | {
+        middle = {key: quality.bootstrap(lambda v: v.median().item(), torch.tensor([*row.values()]).double())._asdict()
+                  for key, row in found.items()}
+        records.append(file, records.Record(f"ranges, {name}", quality=middle, settings=found | {
             "checkpoint": store.card(given.checkpoint)["sha256"][:12], "t": [level.t for level in given.grid[:-1]],
             "largest": {key: row.tolist() for key, row in most.items()}}))
     return f"recorded in {file}"

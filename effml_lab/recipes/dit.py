@@ -13,8 +13,8 @@ from ..models import reader
 from ..nets.dit import DiT
 from . import shapes, training
 
-NET = {"channels_in": 3, "patch": 4, "width": 192, "depth": 6, "heads": 6, "classes": shapes.CLASSES}
-SEED, STEPS, LR = 0, 24000, 1e-3
+NET = {"channels_in": 3, "patch": 4, "width": 256, "depth": 3, "heads": 8, "classes": shapes.CLASSES}
+SEED, STEPS, LR = 0, 20000, 1e-3
 examine = partial(shapes.examine, name="dit")
 
 

@@ -3,6 +3,7 @@
 Under nbgrader nothing is written to the student's files.
 """
 from dataclasses import asdict
+from typing import Callable, NamedTuple
 
 from IPython.display import HTML, display
 
@@ -27,25 +28,41 @@ def summary(own: records.Record | None = None) -> None:
     course_plot(own)
 
 
+class Plot(NamedTuple):
+    """What the model of a lab is plotted on: rows of recorded results, over a cost, and how they are drawn."""
+    file: str
+    label: str                          # of the y axis
+    draw: Callable                      # (ax, rows, own rows, y=, label=)
+    cost: str = "nfe"
+    unit: str = "evaluations"
+    shown: Callable[[records.Record], bool] = lambda row: True
+
+
 def course_plot(own: records.Record | None = None, y: str = "kid") -> None:
     """Cost against quality as recorded on the model of this lab, and one's own point; nothing if there is neither."""
-    file, draw, label = PLOTS[MODELS.get(LAB["name"], "shapes")]
-    recorded = [r for r in point.recorded(file).values() if y in r.quality]
-    points = [*(r for r in recorded if r.nfe), *([own] if own else [])]
+    plot = PLOTS[MODELS.get(LAB["name"], "shapes")]
+    recorded = [r for r in point.recorded(plot.file).values() if y in r.quality and plot.shown(r)]
+    cost = lambda row: getattr(row, plot.cost)
+    points = [*(r for r in recorded if cost(r)), *([own] if own else [])]
     if not points:
         return
-    front = [points[i] for i in plots.front([(r.nfe, r.quality[y]["value"]) for r in points])]
-    alt = f"Network evaluations per image against {label}: " + "; ".join(
-        f"{r.technique} {r.nfe:g} evaluations, distance {r.quality[y]['value']:.3g}"
+    front = [points[i] for i in plots.front([(cost(r), r.quality[y]["value"]) for r in points])]
+    alt = f"Cost in {plot.unit} against {plot.label}: " + "; ".join(
+        f"{r.technique} {cost(r):g} {plot.unit}, distance {r.quality[y]['value']:.3g}"
         for r in [*(r for r in front if r is not own), *([own] if own else [])])
     with figure(alt, height=3.6) as ax:
-        draw(ax, recorded, [own] if own else [], y=y, label=label)
+        plot.draw(ax, recorded, [own] if own else [], y=y, label=plot.label)
 
 
-MODELS = {"01_ddpm": "digits"}          # which model a lab measures on, where it is not the shapes'
-PLOTS = {                               # model -> recorded results, the figure, the name of its y axis
-    "digits": ("digits", lambda ax, rows, own, **axis: plots.pareto(ax, [r for r in [*rows, *own] if r.nfe], **axis),
-               "KID to held-out digits"),
-    "shapes": ("samplers", lambda ax, rows, own, **axis: plots.tradeoff(ax, rows, own=own, **axis),
-               "KID to real shapes"),
+SIZED = tuple(f"dit, {name}" for name in (
+    "fp32", "w8a8, rounded", "w4a16, rounded", "w4a4, rounded", "w4a4, smoothing only", "SVDQuant, w4a4, rank 32",
+    "SVDQuant, w4a8, rank 32", "equal bytes, small groups"))
+MODELS = {"01_ddpm": "digits", "05_quantization": "dit"}        # which model a lab measures on, where it is not the shapes'
+PLOTS = {
+    "digits": Plot("digits", "KID to held-out digits",
+                   lambda ax, rows, own, **axis: plots.pareto(ax, [r for r in [*rows, *own] if r.nfe], **axis)),
+    "shapes": Plot("samplers", "KID to real shapes", lambda ax, rows, own, **axis: plots.tradeoff(ax, rows, own=own, **axis)),
+    "dit": Plot("quant", "KID to real shapes, 12 evaluations",
+                lambda ax, rows, own, **axis: plots.pareto(ax, [*rows, *own], x="bytes", **axis), "bytes", "bytes",
+                lambda row: row.technique in SIZED),
 }

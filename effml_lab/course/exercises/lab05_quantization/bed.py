@@ -2,8 +2,7 @@
 import torch
 from torch import Generator, Tensor
 
-from ...contract.exercise import Property, Unanswered, kind
-from ..common import integer
+from ...contract.exercise import Property, kind
 
 SIZES = ((6, 24, 5), (1, 16, 9), (9, 32, 4))            # rows, K, N
 
@@ -21,8 +20,8 @@ def loud(rng: Generator, x: Tensor, many: int = 2, by: float = 20.0) -> Tensor:
 
 def layers(rng: Generator) -> list[dict]:
     """Inputs (rows, K) and weights (N, K), of several sizes and both types."""
-    return [{"x": loud(rng, drawn(rng, rows, k, dtype=dtype)), "w": drawn(rng, n, k, dtype=dtype) * (0.5 + drawn(rng, k).abs()).to(dtype),
-             "bias": drawn(rng, n, dtype=dtype), "seed": integer(rng, 0, 2**31)}
+    return [{"x": loud(rng, drawn(rng, rows, k, dtype=dtype)), "bias": drawn(rng, n, dtype=dtype),
+             "w": drawn(rng, n, k, dtype=dtype) * (0.5 + drawn(rng, k).abs()).to(dtype)}
             for (rows, k, n), dtype in zip(SIZES, (torch.float32, torch.float64, torch.float64))]
 
 
@@ -53,9 +52,3 @@ def formed(name: str, parts: dict[str, tuple[object, tuple[int, ...]]]) -> Prope
         return Property(name, False, "NaN or infinity everywhere", asked)
     return Property(name, True, "as expected", asked)
 
-
-def floating(got: Tensor, like: Tensor, name: str) -> Tensor:
-    """A tensor of the type of the numbers it was made of; else one sentence."""
-    if isinstance(got, Tensor) and got.dtype != like.dtype:
-        raise Unanswered(f"{name} should be {like.dtype}, as what it is made of; your function gave {got.dtype}.".replace("torch.", ""))
-    return got
