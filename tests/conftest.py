@@ -25,6 +25,7 @@ def toys(tmp_path, monkeypatch):
 
     from effml_lab.models import store
     from effml_lab.nets.classifier import Classifier
+    from effml_lab.nets.dit import DiT
     from effml_lab.nets.unet import UNet
     from effml_lab.recipes import shapes, shapes_judge
     torch.manual_seed(0)
@@ -35,6 +36,11 @@ def toys(tmp_path, monkeypatch):
     card = {"pred": "v", "schedule": "cosine", "classes": 6, "shape": [3, 32, 32]}
     store.save("shapes", net.state_dict(), card | {"net": {"kind": "unet", "settings": settings}}, tmp_path / "ck")
     settings = dict(shapes_judge.NET, widths=[8, 8])
+    blocks = {"patch": 8, "width": 128, "depth": 1, "heads": 4, "classes": 6}
+    dit = DiT(**blocks)
+    for weight in dit.parameters():
+        torch.nn.init.normal_(weight, 0, 0.08)
+    store.save("dit", dit.state_dict(), card | {"net": {"kind": "dit", "settings": blocks}}, tmp_path / "ck")
     card = {"shape": [3, 32, 32], "net": {"kind": "classifier", "settings": settings}}
     store.save("shapes_judge", Classifier(**settings).state_dict(), card, tmp_path / "ck")
     monkeypatch.setattr(store, "checkpoints", lambda: tmp_path / "ck")

@@ -75,11 +75,17 @@ class Spent(nn.Module):
         return y.transpose(1, 2).unflatten(2, side) if self.conv else y
 
 
-def smallest(layer: nn.Module, most: int, bits: int) -> int:
-    """The smallest group, at most 64, with which a layer of such weights, smoothing and a bias takes at most so many bytes."""
+def taken(layer: nn.Module, size: int, bits: int) -> int:
+    """Bytes of such a layer with groups of that size: codes, scales, smoothing and bias."""
     n, k = layer.weight.flatten(1).shape
-    fixed = n * -(-k // quant.PAIR) * quant.PAIR * bits // 8 + 2 * k + 2 * n * (layer.bias is not None)
-    return next((size for size in range(1, quant.GROUP) if fixed + 2 * n * -(-k // size) <= most), quant.GROUP)
+    groups = -(-k // size)
+    row = -(-groups * size // quant.PAIR) * quant.PAIR if bits == 4 else groups * size
+    return n * row * bits // 8 + 2 * n * groups + 2 * k + 2 * n * (layer.bias is not None)
+
+
+def smallest(layer: nn.Module, most: int, bits: int) -> int:
+    """The smallest group with which it takes at most so many bytes; 64 where none below does."""
+    return next((size for size in range(1, quant.GROUP) if taken(layer, size, bits) <= most), quant.GROUP)
 
 
 def control(given: Bed, bits: int, inputs_too: bool = False) -> nn.Module:

@@ -97,6 +97,7 @@ def rests_on(id: str) -> str:
         parts += [part for name in sorted(said & CHECKPOINTS) for part in data(f"checkpoints/{name}.*")]
     if "effml_lab.bench.point" in modules:                              # by which readings are answered
         parts += data("results/samplers.jsonl") + data("results/guidance.jsonl") + data("results/distill.jsonl")
+        parts += data("results/quant.jsonl")
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 

@@ -107,8 +107,23 @@ def four_bits(results: Path) -> Lines:
         yield "Error of a w4a4 layer with 8 outlier channels of 512 (arithmetic simulated)", ", ".join(told)
 
 
+def whole_net(results: Path) -> Lines:
+    """A whole net in four bits, with outliers and without, beside the control that spends as many bytes."""
+    recorded = latest(results, "quant")
+    for net, what in (("dit", "as trained"), ("planted", "with planted outliers")):
+        found = {name.partition(", ")[2]: row.quality["psnr_pooled"] for name, row in recorded.items()
+                 if name.startswith(f"{net}, ") and "psnr_pooled" in row.quality}
+        told = [f"{way.rpartition(', ')[2] if way.startswith('w4a4') else 'SVDQuant'} {interval(found[way])}"
+                for way in ("w4a4, rounded", "w4a4, smoothing only", "SVDQuant, w4a4, rank 32") if way in found]
+        controls = [row for way, row in found.items() if way.startswith("equal bytes")]
+        if told and controls:
+            best = max(controls, key=lambda row: row["value"])
+            yield f"The DiT {what}, whole, in w4a4 (simulated): PSNR to 32 bits in dB", (
+                f"{', '.join(told)}; as many bytes spent on codes instead of a branch {interval(best)}")
+
+
 def lines(results: Path) -> Lines:
-    for source in (graders, labs, speed, asked, trained_away, peers, four_bits):
+    for source in (graders, labs, speed, asked, trained_away, peers, four_bits, whole_net):
         yield from source(results)
     if all("interpreted" in row.device for row in latest(results, "kernels").values()):
         yield "Speed of the fused 4-bit kernels", "not measured: no GPU has been at hand yet"

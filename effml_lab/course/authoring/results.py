@@ -190,6 +190,39 @@ def layers(results: Path) -> Lines:
             yield f"Bytes of 16-bit weights over those of a {mode} layer with its branch", ", ".join(told)
 
 
+NETS = {"unet": "UNet", "dit": "DiT", "planted": "DiT, outliers planted"}         # of lab 05, as `bench quant` calls them
+
+
+def ranges(results: Path) -> Lines:
+    """Whether the nets of lab 05 have outliers."""
+    recorded = latest(results, "ranges")
+    for net, what in NETS.items():
+        if row := recorded.get(f"ranges, {net}"):
+            most = max(row.settings["inputs"].values())
+            yield f"{what}: loudest over median input channel of a layer, in the median layer", (
+                f"{interval(row.quality['inputs'])}, at most {most:.3g}; columns of weights {interval(row.quality['weights'])}; "
+                f"the largest input moves {interval(row.quality['over levels'])} times over the levels")
+
+
+def whole_nets(results: Path) -> Lines:
+    """Whole nets in few bits: quality beside bytes; no time, since the arithmetic is simulated."""
+    for name, row in latest(results, "quant").items():
+        net, way = name.split(", ", 1)
+        told = row.quality
+        if "ratio" in told:
+            yield f"{NETS[net]}, {way}: squared error", interval(told["ratio"])
+        elif "before" in told:
+            about = row.settings
+            yield f"{NETS[net]}, {way}: share of red pictures, before and after", (
+                f"{interval(told['before'])}, {interval(told['after'])}; codes changed in {about['layers whose codes changed']} "
+                f"layers; a call with it beside the branch differs from one with it on top by {about['beside to on top']:.1g}")
+        else:
+            psnr = f"PSNR {interval(told['psnr_pooled'])} dB, median picture {interval(told['psnr'])}; " if "psnr" in told else ""
+            time = f"; time of a call over fp32's {interval(told['time over fp32'])}" if "time over fp32" in told else ""
+            yield f"{NETS[net]}, {way}, {row.bytes / 1e6:.2f} MB{' (simulated)' if 'simulated' in row.settings else ''}", (
+                f"{psnr}Fréchet distance {interval(told['frechet'])}, wanted kind {interval(told['wanted'])}{time}")
+
+
 def calibration(results: Path) -> Lines:
     """What the times of calibration and scales of their own for shortcuts are worth on the course model."""
     recorded = latest(results, "calibration")

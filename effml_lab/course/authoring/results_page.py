@@ -17,9 +17,11 @@ from .results import (
     labs,
     layers,
     plane,
+    ranges,
     shapes_tried,
     table,
     tests,
+    whole_nets,
 )
 
 SECTIONS: dict[str, tuple[Callable[[Path], Lines], ...]] = {        # what was run -> the lines of its table
@@ -28,6 +30,7 @@ SECTIONS: dict[str, tuple[Callable[[Path], Lines], ...]] = {        # what was r
     "`bench guidance`": (guidance,), "`bench conditions`": (conditions,),
     "`bench distill`": (distilled,), "`bench plane`": (plane,), "`bench loop`": (beside("loop", "Loop of 50 steps"),),
     "`bench unet` and `bench race`": (beside("unet", "UNet"),), "`bench layers`": (layers,),
+    "`bench ranges`": (ranges,), "`bench quant`": (whole_nets,),
     "`bench calibration`": (calibration,), "`bench instructions`": (instructions,),
 }
 PAGE = """\
@@ -43,8 +46,9 @@ and the floor is what as many real pictures score. Two samplers are "not separab
 contains 0 and is narrower than a fifth of the reference's own distance; "undecided" if it contains 0 and is wider; a distance is
 "surely at most a fifth greater" if that interval ends below the fifth. Errors of 4-bit layers are relative to the float layer's
 outputs. Errors of pictures are root mean squares to 64 steps of DDIM from the same noise, "moved" the share of pictures that
-differ by more than 0.2; on the plane, distances to as many steps, and in brackets the least and greatest of three seeds. 2M is
-DPM-Solver++(2M); w4a8 means weights of 4 and activations of 8 bits; a net named 48-64 has 48 channels at 16 x 16 and 64 at 8 x 8.
+differ by more than 0.2; PSNR is that of pictures from -1 to 1, to those of the same net in 32 bits from the same noises; on the
+plane, distances to as many steps, and in brackets the least and greatest of three seeds. 2M is DPM-Solver++(2M); w4a8 means
+weights of 4 and activations of 8 bits; a net named 48-64 has 48 channels at 16 x 16 and 64 at 8 x 8.
 
 {figures}
 

@@ -25,15 +25,6 @@ def right_last(denoise, layer, x, grid):
     return torch.tensor(found, dtype=torch.float64)
 
 
-def right_states(denoise, layer, x, grid):
-    states, found = [x, *samplers.ddim(denoise, x, grid)], []
-    return right(denoise, layer, x, grid) if not states else again(denoise, layer, states, grid)
-
-
-def again(denoise, layer, states, grid):
-    return right_two(denoise, layer, states[0], grid)
-
-
 def right_two(denoise, layer, x, grid):
     seen = {}
     handle = layer.register_forward_pre_hook(lambda module, given: seen.setdefault("x", []).append(given[0].detach()))
@@ -81,7 +72,8 @@ def all_states(denoise, layer, x, grid):
 
 
 def guesses(denoise, layer, x, grid):
-    return torch.stack([denoise(state, level).abs().max() for state, level in zip([x, *samplers.ddim(denoise, x, grid)], grid[:-1])])
+    states = [x, *samplers.ddim(denoise, x, grid)]
+    return torch.stack([denoise(state, level).abs().max() for state, level in zip(states, grid[:-1])])
 
 
 def at_the_start(denoise, layer, x, grid):
@@ -116,13 +108,16 @@ WRONG = [
     (hooked(remove=False), ["the hook is still there"]), (hooked(lambda t: t.max()), ["without abs()"]),
     (hooked(lambda t: t.abs().mean()), ["the mean of |input|"]), (hooked(lambda t: t.std()), ["standard deviation"]),
     (hooked(lambda t: t.norm()), ["the norm"]), (hooked(lambda t: t.abs().min()), ["the least"]),
-    (hooked(lambda t: t[0].abs().max()), ["the first row alone"]), (hooked(lambda t: t.abs().amax(1).mean()), ["each row's largest"]),
-    (hooked(post=True), ["the layer's outputs"]), (hooked(out=lambda found: torch.stack(found).max()), ["one number for the whole path"]),
+    (hooked(lambda t: t[0].abs().max()), ["the first row alone"]),
+    (hooked(lambda t: t.abs().amax(1).mean()), ["each row's largest"]), (hooked(post=True), ["the layer's outputs"]),
+    (hooked(out=lambda found: torch.stack(found).max()), ["one number for the whole path"]),
     (hooked(out=lambda found: torch.stack(found).cummax(0).values), ["of several levels"]),
     (hooked(out=lambda found: torch.stack(found).flip(0)), ["from picture to noise"]),
     (hooked(out=lambda found: torch.stack(found).max().expand(len(found))), ["of several levels"]),
-    (hooked(lambda t: t.abs().amax(0)), []), (hooked(lambda t: t), []), (hooked(out=lambda found: found[-1]), ["one number for the whole"]),
-    (never_run, ["a sampler runs only when"]), (removed_first, ["nothing was collected"]), (states, ["the states of the path"]),
-    (all_states, ["one number too many"]), (guesses, ["the guesses of x0", "walked twice"]), (at_the_start, ["x stays at the start"]),
-    (guess_as_state, ["taken for states"]), (fed_directly, []), (twice, ["walked twice"]), (late, ["one step late", "walked twice"]),
+    (hooked(lambda t: t.abs().amax(0)), []), (hooked(lambda t: t), []),
+    (hooked(out=lambda found: found[-1]), ["one number for the whole"]), (never_run, ["a sampler runs only when"]),
+    (removed_first, ["nothing was collected"]), (states, ["the states of the path"]), (all_states, ["one number too many"]),
+    (guesses, ["the guesses of x0", "walked twice"]), (at_the_start, ["x stays at the start"]),
+    (guess_as_state, ["taken for states"]), (fed_directly, []), (twice, ["walked twice"]),
+    (late, ["one step late", "walked twice"]),
 ]

@@ -22,7 +22,8 @@ def right_reshape(x, bits, group):
 
 
 def right_loop(x, bits, group):
-    top, q, scale = 2 ** (bits - 1) - 1, torch.zeros(x.shape, dtype=torch.int8), torch.ones(len(x), x.shape[1] // group, dtype=x.dtype)
+    top, q = 2 ** (bits - 1) - 1, torch.zeros(x.shape, dtype=torch.int8)
+    scale = torch.ones(len(x), x.shape[1] // group, dtype=x.dtype)
     for i in range(len(x)):
         for j in range(x.shape[1] // group):
             piece = x[i, j * group:(j + 1) * group]
@@ -118,15 +119,17 @@ WRONG = [
     (made(lambda p, top, x, b, g: p.abs().amax(2).clamp(min=1e-8) / top, zero=None), []),
     (made(zero=None), ["has the scale 0", "divided by its scale, 0"]),
     (made(lambda p, top, x, b, g: p.abs().amax(2) / top + 1e-8, zero=None), ["a small number is added"]),
-    (made(code=lambda r, p, s, top: r), ["cut off, not rounded"]), (made(code=lambda r, p, s, top: r.floor()), ["rounded down"]),
-    (made(code=lambda r, p, s, top: r.ceil()), ["rounded up"]), (made(code=lambda r, p, s, top: (r + 0.5).round()), ["once more"]),
-    (made(code=lambda r, p, s, top: r.abs().round()), []), (made(code=lambda r, p, s, top: r.round().clamp(min=0)), ["below 0 are lost"]),
+    (made(code=lambda r, p, s, top: r), ["cut off, not rounded"]),
+    (made(code=lambda r, p, s, top: r.floor()), ["rounded down"]), (made(code=lambda r, p, s, top: r.ceil()), ["rounded up"]),
+    (made(code=lambda r, p, s, top: (r + 0.5).round()), ["once more"]), (made(code=lambda r, p, s, top: r.abs().round()), []),
+    (made(code=lambda r, p, s, top: r.round().clamp(min=0)), ["below 0 are lost"]),
     (made(code=lambda r, p, s, top: (p * s[..., None]).round()), ["multiplied by its scale"]),
     (made(code=lambda r, p, s, top: r.round() + top, cast=torch.uint8), ["codes from 0 on", "uint8 has no"]),
-    (made(cast=None), ["floating-point numbers"]), (made(cast=torch.int64), ["eight bytes"]), (made(cast=torch.uint8), ["uint8 has no"]),
+    (made(cast=None), ["floating-point numbers"]), (made(cast=torch.int64), ["eight bytes"]),
+    (made(cast=torch.uint8), ["uint8 has no"]),
     (made(code=lambda r, p, s, top: r, cast=None), ["not codes yet", "floating-point numbers"]),
-    (numbers, ["the numbers that the codes stand for", "floating-point numbers"]), (no_groups, []), (only_codes, []), (exchanged, []),
-    (strided, ["every so many-th"]), (in_place, []), (four_bits, ["whatever `bits` is"]), (scales_in_rows, []), (padded, []),
-    (lambda x, bits, group: right(x, bits, x.shape[1]), []), (lambda x, bits, group: right(x.T, bits, 1), []),
+    (numbers, ["the numbers that the codes stand for", "floating-point numbers"]), (no_groups, []), (only_codes, []),
+    (exchanged, []), (strided, ["every so many-th"]), (in_place, []), (four_bits, ["whatever `bits` is"]), (scales_in_rows, []),
+    (padded, []), (lambda x, bits, group: right(x, bits, x.shape[1]), []), (lambda x, bits, group: right(x.T, bits, 1), []),
     (made(code=lambda r, p, s, top: r.round().clamp(-7, 7)), ["those of 4 bits"]),
 ]

@@ -27,7 +27,8 @@ def verify(case, out):
         causes = {
             "this is one number a row: sum over the rows (dimension 0), a number a channel is asked for": shape == (len(x),),
             "this is one number an output: sum over the outputs, a number a channel is asked for": shape == (len(w),),
-            "nothing is summed over the rows": shape == tuple(x.shape), "nothing is summed over the outputs": shape == tuple(w.shape),
+            "nothing is summed over the rows": shape == tuple(x.shape),
+            "nothing is summed over the outputs": shape == tuple(w.shape),
             "this is one number for all: a number a channel is asked for": shape == () and hasattr(out, "shape")}
         holds = tuple(said for said, is_so in causes.items() if is_so)
         return [form._replace(causes=holds if len(x) != len(w) or len(holds) == 1 else ())]

@@ -19,7 +19,8 @@ def cases(rng):
         s = (x.abs().amax(0) ** 0.6 / w.abs().amax(0) ** 0.4).clamp(min=0.1)
         u, d, vt = torch.linalg.svd(w * s, full_matrices=False)
         up, down = u[:, :RANK] * d[:RANK], vt[:RANK]
-        out.append({key: case[key] for key in ("x", "w", "bias")} | {"s": s, "up": up, "down": down, "rest": w * s - up @ down})
+        out.append({key: case[key] for key in ("x", "w", "bias")} | {
+            "s": s, "up": up, "down": down, "rest": w * s - up @ down})
     return out
 
 
@@ -30,7 +31,8 @@ def run(impl, case):
         def call(t):
             if not isinstance(t, Tensor) or t.ndim != 2 or t.shape[1] != len(case["s"]):
                 seen = f"shape {tuple(t.shape)}" if isinstance(t, Tensor) else kind(t)
-                raise Unanswered(f"rounded(t) takes rows of {len(case['s'])} numbers, as x / s and rest have; it was given {seen}.")
+                raise Unanswered(f"rounded(t) takes rows of {len(case['s'])} numbers, as x / s and rest have; "
+                                 f"it was given {seen}.")
             told.append(t.clone())
             return rounds(t)
         return call

@@ -1,6 +1,5 @@
 """Lab 05: a LoRA put beside the branch: ranks are concatenated, and nothing is quantized again (Li et al. 2025, section 4.2)."""
 import torch
-from torch import Tensor
 
 from ....efficiency import svdlinear
 from ...contract.exercise import Exercise, Property, close
@@ -17,7 +16,8 @@ def cases(rng):
         x, (n, k), dtype = case["x"], case["w"].shape, case["x"].dtype
         old, new = integer(rng, 3, 6), integer(rng, 1, 3)
         part = lambda *size: drawn(rng, *size, dtype=dtype)
-        out.append({"x": x, "s": 0.2 + 3 * part(k).abs(), "up": part(n, old), "down": part(old, k), "a": part(n, new), "b": part(new, k)})
+        out.append({"x": x, "s": 0.2 + 3 * part(k).abs(), "up": part(n, old), "down": part(old, k), "a": part(n, new),
+                    "b": part(new, k)})
     return out
 
 
@@ -32,9 +32,10 @@ def verify(case, out):
     form = formed(FORM, {"up": (got_up, (n, old + new)), "down": (got_down, (old + new, k))})
     if not form.readable:
         shapes = tuple(getattr(got_up, "shape", ())), tuple(getattr(got_down, "shape", ()))
-        causes = {"this is the whole matrix of the LoRA: its factors are laid beside those of the branch": (n, k) in shapes,
-                  "the ranks are not added: torch.cat, up along its columns and down along its rows": shapes == ((n, old), (old, k)),
-                  "the LoRA alone: the branch stays": shapes == ((n, new), (new, k))}
+        causes = {
+            "this is the whole matrix of the LoRA: its factors are laid beside those of the branch": (n, k) in shapes,
+            "the ranks are not added: torch.cat, up along its columns and down along its rows": shapes == ((n, old), (old, k)),
+            "the LoRA alone: the branch stays": shapes == ((n, new), (new, k))}
         return [form._replace(causes=tuple(said for said, holds in causes.items() if holds))]
     product, at = got_up.double() @ got_down.double(), x.double() / s.double()
     wide = [t.double() for t in (s, up, down, a, b)]

@@ -42,15 +42,15 @@ def verify(case, out):
     q, packed, half = case["q"], out["packed"], (len(case["q"]), case["q"].shape[1] // 2)
     low, high = parts(q)
     if not isinstance(packed, Tensor) or tuple(packed.shape) != half or packed.dtype != torch.uint8:
-        seen = f"{packed.dtype}, shape {tuple(packed.shape)}".replace("torch.", "") if isinstance(packed, Tensor) else kind(packed)
-        shape = tuple(getattr(packed, "shape", ()))
+        shape, sort = tuple(getattr(packed, "shape", ())), str(getattr(packed, "dtype", "")).replace("torch.", "")
+        seen = f"{sort}, shape {shape}" if isinstance(packed, Tensor) else kind(packed)
         causes = {"a byte a code: two codes belong into each": shape == tuple(q.shape),
                   "rows are mixed: each row is packed by itself, (rows, K / 2)": len(shape) > 0 and shape != half and
                   packed.numel() == half[0] * half[1],
-                  "signed bytes: `.to(torch.uint8)`": shape == half and str(packed.dtype) == "torch.int8",
-                  "more than a byte each: `.to(torch.uint8)`": shape == half and str(packed.dtype) in (
-                      "torch.int16", "torch.int32", "torch.int64")}
-        return [Property(FORM, False, seen, f"uint8, shape {half}", tuple(s for s, holds in causes.items() if holds), readable=False)]
+                  "signed bytes: `.to(torch.uint8)`": shape == half and sort == "int8",
+                  "more than a byte each: `.to(torch.uint8)`": shape == half and sort in ("int16", "int32", "int64")}
+        return [Property(FORM, False, seen, f"uint8, shape {half}", tuple(said for said, holds in causes.items() if holds),
+                         readable=False)]
     form = Property(FORM, bool(packed.any()), "as expected" if packed.any() else "all zeros", f"uint8, shape {half}")
     halves = q.long().chunk(2, 1)
     even, odd = q.long()[:, ::2], q.long()[:, 1::2]
@@ -96,7 +96,8 @@ def unpacked(q: Tensor, codes, back) -> list[Property]:
         again = Property(BACK, same, "as expected" if same else "others", "the codes that were packed")
     type_of = getattr(codes, "dtype", None)
     kinds = {torch.uint8: "uint8 has no numbers below 0: `.to(torch.int8)` before 16 is taken off"}
-    return [read, again, Property(WHOLE, type_of == torch.int8, str(type_of).replace("torch.", ""), "int8", known(kinds, type_of))]
+    return [read, again, Property(WHOLE, type_of == torch.int8, str(type_of).replace("torch.", ""), "int8",
+                                  known(kinds, type_of))]
 
 
 EXERCISES = (Exercise("05-pack", "Two codes a byte", {FORM: 0, BYTES: 2, CODES: 2, BACK: 0.5, WHOLE: 0.5}, cases, run, verify,

@@ -83,7 +83,8 @@ def verify(case, out):
         "the first row alone": h(lambda t: t[0].abs().max()),
         "these are the layer's outputs: a forward *pre*-hook is given its inputs": lambda: followed(
             case, lambda net, x, level: net.looked_at(inputs(net, x, level)).abs().max()),
-        "these are the states of the path: the layer's inputs are asked for": lambda: followed(case, lambda net, x, level: x.abs().max()),
+        "these are the states of the path: the layer's inputs are asked for": lambda: followed(
+            case, lambda net, x, level: x.abs().max()),
         "these are the guesses of x0: the layer's inputs are asked for": lambda: followed(
             case, lambda net, x, level: net(x, level).abs().max()),
         "x stays at the start of the path: each level has a state of its own": lambda: followed(case, states=[case["x"]] * n),
@@ -93,13 +94,14 @@ def verify(case, out):
         "from picture to noise: first comes the noisiest": lambda: right.flip(0),
         "the guesses of x0 are taken for states: the sampler's step leads from state to state": lambda: followed(
             case, states=[case["x"], *guesses(net, case["x"], grid)])}, 1e-6)
-    calls = out["asked"]
-    want = [level.t for level in grid[:-1]]
-    once = Property(CALLS, calls == want, f"{len(calls)} calls" if len(calls) != n else "other levels" if calls != want else "as expected",
-                    f"{n} call{'s' * (n > 1)}, one a level of the path", ("the path was walked twice",) if calls == 2 * want else ())
-    hooked = ("the hook is still there, and would collect in every later call: handle.remove()",) if out["hooks"] else ()
-    return [form, value, once, Property(LEFT, not out["hooks"] and out["kept"], "a hook is left" if out["hooks"] else
-                                        "as expected" if out["kept"] else "changed", "no hook is left, nothing else is changed", hooked)]
+    calls, want = out["asked"], [level.t for level in grid[:-1]]
+    seen = "as expected" if calls == want else "other levels" if len(calls) == n else f"{len(calls)} calls"
+    once = Property(CALLS, calls == want, seen, f"{n} call{'s' * (n > 1)}, one a level of the path",
+                    ("the path was walked twice",) if calls == 2 * want else ())
+    seen = "a hook is left" if out["hooks"] else "as expected" if out["kept"] else "changed"
+    left = Property(LEFT, seen == "as expected", seen, "no hook is left, nothing else is changed", (
+        "the hook is still there, and would collect in every later call: handle.remove()",) if out["hooks"] else ())
+    return [form, value, once, left]
 
 
 def guesses(net: Net, x: Tensor, grid: list[Level]) -> list[Tensor]:
@@ -110,5 +112,5 @@ def guesses(net: Net, x: Tensor, grid: list[Level]) -> list[Tensor]:
     return states
 
 
-EXERCISES = (Exercise("05-path", "What a layer sees on the way down", {FORM: 0, VALUE: 3, CALLS: 0.5, LEFT: 1}, cases, run, verify,
-                      own=(calibrate.calibrate, calibrate.trajectory)),)
+EXERCISES = (Exercise("05-path", "What a layer sees on the way down", {FORM: 0, VALUE: 3, CALLS: 0.5, LEFT: 1}, cases, run,
+                      verify, own=(calibrate.calibrate, calibrate.trajectory)),)

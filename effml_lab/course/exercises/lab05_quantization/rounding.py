@@ -67,8 +67,8 @@ def verify(case, out):
         return [form]
     if q.is_floating_point() and not q.isfinite().all():
         return [form, close(SCALE, got, scale, slips(x, bits, group), tol(x.dtype)),
-                Property(CODES, False, "NaN or infinity", "whole numbers", ("a group of zeros was divided by its scale, 0",) if bool(
-                    (got == 0).any()) else ())]
+                Property(CODES, False, "NaN or infinity", "whole numbers", (
+                    "a group of zeros was divided by its scale, 0",) if (got == 0).any() else ())]
     kinds = {torch.float32: "these are floating-point numbers: `.to(torch.int8)`, after rounding",
              torch.float64: "these are floating-point numbers: `.to(torch.int8)`, after rounding",
              torch.uint8: "uint8 has no numbers below 0: int8", torch.int64: "int64 takes eight bytes a code: int8",
@@ -88,7 +88,8 @@ def coded(x: Tensor, q: Tensor, scale: Tensor, bits: int, group: int) -> Propert
         return Property(CODES, True, "as expected")
     return close(CODES, got, exact.round(), {
         "cut off, not rounded: round() first, and then `.to(torch.int8)`": lambda: ratio.trunc(),
-        "rounded down: the nearest is asked for": lambda: ratio.floor(), "rounded up: the nearest is asked for": lambda: ratio.ceil(),
+        "rounded down: the nearest is asked for": lambda: ratio.floor(),
+        "rounded up: the nearest is asked for": lambda: ratio.ceil(),
         "rounded once more, by 0.5 and down: round() is enough": lambda: (ratio + 0.5).round(),
         "these are not codes yet: round()": lambda: exact,
         "these are the numbers that the codes stand for: codes are asked for": lambda: exact.round() * each,

@@ -1,6 +1,5 @@
 """Lab 05: the best branch of a rank and what it leaves (Eckart and Young 1936; Li et al. 2025, SVDQuant, section 4.2)."""
 import torch
-from torch import Tensor
 
 from ....efficiency import svdquant
 from ...contract.exercise import Exercise, Property, close
@@ -28,7 +27,8 @@ def verify(case, out):
     form = formed(FORM, {"up": (up, (n, r)), "down": (down, (r, k)), "rest": (rest, (n, k))})
     if not form.readable:
         shapes = [tuple(getattr(part, "shape", ())) for part in (up, down, rest)]
-        causes = {"down lies on its side: transpose it": shapes[1] == (k, r), "up lies on its side: transpose it": shapes[0] == (r, n),
+        causes = {"down lies on its side: transpose it": shapes[1] == (k, r),
+                  "up lies on its side: transpose it": shapes[0] == (r, n),
                   "up and down are exchanged": shapes[:2] == [(r, k), (n, r)],
                   "the factors are not cut to the rank: the first `rank` columns of U, rows of V^T": (
                       shapes[0] == (n, min(n, k)) or shapes[1] == (min(n, k), k))}
@@ -39,7 +39,8 @@ def verify(case, out):
     best = (u[:, :r] * s[:r]) @ vt[:r]
     square = vt.T if vt.shape[0] == vt.shape[1] else None
     slips = {
-        "the singular values are missing: they belong to one factor, or their root to both": made(u[:, :r], torch.ones(r), vt[:r]),
+        "the singular values are missing: they belong to one factor, or their root to both": made(
+            u[:, :r], torch.ones(r), vt[:r]),
         "the singular values stand in both factors: in one, or their root in each": made(u[:, :r], s[:r] ** 2, vt[:r]),
         "the root of the singular values stands in one factor alone": made(u[:, :r], s[:r].sqrt(), vt[:r]),
         "the smallest singular values are kept: they come sorted, largest first": made(u[:, -r:], s[-r:], vt[-r:]),

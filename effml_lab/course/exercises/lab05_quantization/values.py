@@ -1,5 +1,10 @@
-"""Lab 05: a prediction, and numbers read off."""
-from ...contract.exercise import Exercise, prediction, reading
+"""Lab 05: a prediction, a width worked out, and what the branch is worth at equal bytes, read from what was recorded.
+
+The last is answered by the rows of `bench quant`: whoever measures again changes it.
+"""
+from ....bench import point
+from ....measure.records import Record
+from ...contract.exercise import Exercise, Unanswered, prediction, reading
 
 RANK, GROUP, RATIO, STEP = 32, 64, 3.0, 64
 
@@ -38,8 +43,53 @@ def width_slips() -> dict[str, tuple[float, float]]:
     return {said: near(number) for number, said in taken.items() if number not in (0.0, least_width())}
 
 
+UNRECORDED = "Whole nets are not recorded yet: `python -m effml_lab bench quant --out data/results` does that."
+BRANCH, CONTROL = "SVDQuant, w4a4, rank 32", "equal bytes"
+
+
+def decibels(net: str = "dit", key: str = "psnr_pooled") -> dict[str, float]:
+    """By way the PSNR of a net."""
+    rows: dict[str, Record] = point.recorded("quant")
+    found = {name.partition(", ")[2]: row.quality[key]["value"] for name, row in rows.items()
+             if name.startswith(f"{net}, ") and key in row.quality}
+    if BRANCH not in found or not any(name.startswith(CONTROL) for name in found):
+        raise Unanswered(UNRECORDED)
+    return found
+
+
+def worth(net: str = "dit", pick=max, key: str = "psnr_pooled", mine: str = BRANCH, others: str = CONTROL) -> float:
+    """How far SVDQuant lies above the best of other ways."""
+    found = decibels(net, key)
+    return found[mine] - pick(value for name, value in found.items() if name.startswith(others))
+
+
+def about(value: float) -> tuple[float, float]:
+    return value - 0.15, value + 0.15
+
+
+def worth_slips() -> dict[str, tuple[float, float]]:
+    right = worth()
+    tries = {
+        "this is over rounding alone, which takes fewer bytes: the rows of equal bytes are asked for": worth(
+            others="w4a4, rounded"),
+        "this is over smoothing alone, which takes fewer bytes: the rows of equal bytes are asked for": worth(
+            others="w4a4, smoothing only"),
+        "this is over the worst of the rows of equal bytes: the best is asked for": worth(pick=min),
+        "the other way round: SVDQuant less the control": -right,
+        "these are the rows with planted outliers: the DiT as trained is asked for": worth("planted"),
+        "this is rank 8: rank 32 has as many bytes as the control": worth(mine="SVDQuant, w4a4, rank 8"),
+        "this is rank 64: rank 32 has as many bytes as the control": worth(mine="SVDQuant, w4a4, rank 64"),
+        "this is SVDQuant's own PSNR: what it lies above the control is asked for": decibels()[BRANCH]}
+    taken: dict[str, float] = {}
+    for said, number in tries.items():
+        if abs(number - right) > 0.35 and all(abs(number - other) > 0.35 for other in taken.values()):
+            taken[said] = number
+    return {said: about(number) for said, number in taken.items()}
+
+
 EXERCISES: tuple[Exercise, ...] = (
     prediction("05-guess-smoothing", "Prediction: what smoothing is worth", "a number of decibels, -100 to 100",
                lambda value: -100 <= value <= 100),
+    reading("05-read-worth", "What the branch is worth at equal bytes", lambda: about(worth()), worth_slips),
     reading("05-read-width", "How wide it has to be", lambda: near(least_width()), width_slips),
 )
