@@ -154,8 +154,9 @@ for name, ratio in ratios.items():
 #
 # $$s_j = \frac{(\max |x_j|)^{a}}{(\max |W_j|)^{1 - a}} .$$
 #
-# Difficulty moves from the inputs, whose scales many tokens share, to the weights. At 8 bits both sides can bear it. At 4 bits the
-# weights cannot bear much more than they have.
+# Difficulty moves from the inputs to the weights. An exact rescaling, as that of our planted outliers, is undone *exactly*: $c\,x$
+# and $W / c$ make $c\,s$ of $s$. The hard kind is loud in the inputs while its weights are like all others: then smoothing makes
+# columns of $W s$ loud, which 8 bits can bear and 4 cannot.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Split
@@ -170,7 +171,7 @@ for name, ratio in ratios.items():
 #
 # **both** terms shrink with $R$. By Eckart and Young the SVD leaves the smallest $R$ of all branches of that rank. The branch
 # absorbs the outliers; the rest is what becomes easy. ($a$ must be searched again *with* the branch in place; and $L_2 L_1$ can
-# be refined by turns, as the SVD of $W s - Q(R)$.)
+# be refined by turns, as the SVD of $W s - Q(R)$.) Below, a layer that is made up, loud in the inputs alone:
 
 # %%
 if layers:

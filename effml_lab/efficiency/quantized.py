@@ -21,12 +21,13 @@ from torch import nn
 from ..nets.lora import LoRA
 from .calibrate import Seen, layers
 from .svdlinear import SVDQuantLinear
-from .swap import Row, fourbit, plainly, replaced, swap
+from .swap import Row, fourbit, plainly, replaced, static, swap
 
 MODES: dict[str, tuple[Callable, dict]] = {         # -> converter of a layer, its arguments; those of SVDQuant take a rank
     "w4a4": (fourbit, {"mode": "w4a4"}),
     "w4a8": (fourbit, {"mode": "w4a8"}),
     "w8a8": (plainly, {"bits": 8, "per": "channel", "act": {"bits": 8, "per": "token"}}),
+    "w8a8_static": (static, {"bits": 8, "per": "channel"}),     # with parts={name: widths} for layers that see a shortcut
     "w4a16": (plainly, {"bits": 4, "per": "group"}),
 }
 
@@ -83,7 +84,7 @@ def quantized(net: nn.Module, seen: Seen, mode: str = "w4a4", rank: int = 32, wh
     """A copy of a net whose large layers are stored in few bits, for inputs like `seen` of `calibrate`.
 
     mode: a key of MODES. rank: of the branch, of modes that have one. where(name, layer): which layers, instead of all but
-    those of `staying`. how: more for the converter, see `swap.fourbit` and `swap.plainly`. What stays is rounded to 16 bits.
+    those of `staying`. how: more for the converter, see `swap.fourbit`, `plainly` and `static`. What stays is rounded to 16 bits.
     """
     if mode not in MODES:
         raise ValueError(f"there is no mode {mode!r}: choose one of {', '.join(MODES)}")

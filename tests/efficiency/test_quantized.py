@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from effml_lab import hub
+from effml_lab.bench.calibration import joined
 from effml_lab.diffusion import levels, samplers
 from effml_lab.diffusion.denoise import Denoiser
 from effml_lab.efficiency import calibrate, gptq, quant, svdquant, swap
@@ -69,11 +70,27 @@ def test_what_stays_of_a_unet():
     assert all(isinstance(net.get_submodule(name), nn.Linear) for name, why in whole.items() if why == "one row a picture")
 
 
+def test_static_scales_of_their_own_for_the_parts_of_a_shortcut(tmp_path):
+    net = filled(UNet(channels_in=3, widths=[16, 16], blocks=1, attention=False, classes=3, stem=2))
+    denoise = Denoiser(net, "v")
+    found = calibrate.calibrate(denoise, net, [(randn(4, 3, 16, 16), levels.cosine()(500.0))])
+    parts = {name: list(widths) for name, widths in joined(net).items()}
+    for name, (deep, _) in parts.items():
+        found[name] = torch.cat([found[name][:, :deep], 30 * found[name][:, deep:]], 1)         # two families of numbers
+    one, two = (quantized(net, found, "w8a8_static", parts=each) for each in ({}, parts))
+    error = lambda made: {row.name: row.error for row in made.rows}
+    assert parts and all(error(two)[name] <= error(one)[name] for name in parts)
+    assert len(two.net.get_submodule(next(iter(parts))).stored) == 2
+    files.save(two, "split", tmp_path)
+    x, t = randn(2, 3, 16, 16, seed=4), torch.tensor([10.0, 700.0])
+    assert torch.equal(files.load(net, "split", tmp_path)(x, t), two.net(x, t))
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_errors_fall_with_bits_and_bytes_are_those_of_the_file(dit, seen, mode, tmp_path):
     made = quantized(dit, seen, mode, 8, **how(mode))
     error = svdquant.relative(asked(made.net), asked(dit))
-    assert 0 < error < {"w4a4": 0.35, "w4a8": 0.2, "w4a16": 0.2, "w8a8": 0.03}[mode]
+    assert 0 < error < {"w4a4": 0.35, "w4a8": 0.2, "w4a16": 0.2, "w8a8": 0.03, "w8a8_static": 0.05}[mode]
     assert all(0 < row.error < 0.3 for row in made.rows) and len(made.rows) == 8
     path = files.save(made, "small", tmp_path, of="nothing")
     header = int.from_bytes(path.read_bytes()[:8], "little") + 8
@@ -118,7 +135,7 @@ def test_a_choice_of_ones_own_and_choices_that_choose_nothing(dit, seen):
         quantized(plain, rows)
     with pytest.raises(ValueError, match="`where` chooses no layer"):
         quantized(dit, seen, where=lambda name, layer: False)
-    with pytest.raises(ValueError, match="there is no mode 'w2a2': choose one of w4a4, w4a8, w8a8, w4a16"):
+    with pytest.raises(ValueError, match="there is no mode 'w2a2': choose one of w4a4, w4a8, w8a8, w8a8_static, w4a16"):
         quantized(dit, seen, "w2a2")
 
 

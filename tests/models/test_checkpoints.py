@@ -68,7 +68,7 @@ def test_unknown_names_get_one_sentence(call, word):
 def test_what_ships_is_small_and_has_full_cards():
     files = sorted(store.checkpoints().glob("*.safetensors"))
     assert {"digits", "digits_judge"} <= {f.stem for f in files}
-    assert sum(f.stat().st_size for f in files) < 40e6 and all(f.stat().st_size < 8e6 for f in files)
+    assert sum(f.stat().st_size for f in files) < 60e6 and all(f.stat().st_size < 8e6 for f in files)
     sittings = {"shapes": 180, "scenes": 80}                          # minutes of what may take several; all else may take 75
     for file in files:
         card = models.card(file.stem)
