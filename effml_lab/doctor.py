@@ -63,7 +63,7 @@ def gpu() -> Line:
 
 
 def bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor trains faster in bfloat16: with tiles (AMX), or with AVX-512 dot products on a Zen 4 or later.
+    """Whether the processor trains faster in bfloat16: with tiles (AMX), or with AVX-512 dot products on an AMD.
 
     On a Xeon those dot products are not enough: a step of the course model took 1.7 to 2.7 times as long with them; on a Zen 5
     0.9 times, and one of the DiT 0.54 times.

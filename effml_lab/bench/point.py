@@ -36,7 +36,7 @@ def measure(technique: str, sampler: Callable, steps: int, n: int = 360, data: s
     denoise, told, x, grid = samples.prepared(plan)
     grid = grid if student is None else students.student(student, steps=steps)[1]
     size = store.card(plan.name)["bytes"] if net is None else stored(net)
-    denoise.net = cost.Counted(net or denoise.net)
+    denoise.net = cost.Counted(denoise.net if net is None else net)
     if guide is not None:
         told = guide(denoise, *samples.wanted(plan), w)
     with samples.global_seed(seed):

@@ -17,6 +17,9 @@ from ..models import store
 from .beds import NETS, bed, path, told
 
 
+ALL = 10**9                     # rows a call: none is left out
+
+
 def loudest(x: Tensor) -> float:
     """The largest number of the loudest channel over that of the median one; x: (n, channels, ...)."""
     most = x.abs().transpose(0, 1).flatten(1).amax(1)
@@ -32,10 +35,10 @@ def measure(out: Path | str | None = None, device: str = "cpu", images: int = 24
     for name in tqdm(NETS, desc="ranges", unit="net"):
         given = bed(name, images)
         call = told(given.net, images)
-        by_level = [calibrate.calibrate(call, given.net, [visit]) for visit in path(given.net, given.grid, images)]
+        by_level = [calibrate.calibrate(call, given.net, [visit], ALL) for visit in path(given.net, given.grid, images)]
         whole, layers = staying(given.net, given.seen), calibrate.layers(given.net)
         most = {key: torch.tensor([seen[key].abs().max() for seen in by_level]) for key in layers if key not in whole}
-        found = {"inputs": {key: loudest(given.seen[key]) for key in most},
+        found = {"inputs": {key: loudest(torch.cat([seen[key] for seen in by_level[::3]])) for key in most},
                  "weights": {key: loudest(layers[key].weight) for key in most},
                  "over levels": {key: (row.max() / row.min()).item() for key, row in most.items()}}
         middle = {key: quality.bootstrap(lambda v: v.median().item(), torch.tensor([*row.values()]).double())._asdict()

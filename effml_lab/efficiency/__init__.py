@@ -6,7 +6,7 @@
   gptq         codes that make up for one another
   calibrate    what the layers of a net see on the way from noise to picture
   swap         layers replaced by quantized ones, and a net so made read back from its file
-  quantized    a whole net in one of four modes: what is converted, what stays, LoRA on top
+  quantized    a whole net in one of several modes: what is converted, what stays, LoRA on top
   planted      outliers that were put into a net which computes the same, to see what they do to 4 bits
   distill/     students that take fewer steps than their teacher, or half of the calls
   attention    exact attention by tiles, and checkpointing

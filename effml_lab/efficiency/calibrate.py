@@ -45,8 +45,9 @@ def layers(net: nn.Module) -> dict[str, nn.Module]:
 class Seen(dict):
     """Name of a layer -> its inputs: rows (n, K) of a linear layer, images (n, C, H, W) of a convolution.
 
-    places: the layers that see many rows a picture, tokens or pixels, in the order in which they are first called. The others
-    see one row a picture: a time, a class, or what becomes of them.
+    places: the layers that see many rows a picture, tokens (B, N, K) or pixels (B, C, H, W), in the order in which they are first
+    called. The others see one row a picture: a time, a class, or what becomes of them. (Tokens that a net has flattened to
+    (B N, K) before look like the latter.)
     """
 
     def __init__(self, inputs: dict[str, Tensor], places: Iterable[str]):
@@ -63,7 +64,7 @@ def calibrate(denoise: Callable, net: nn.Module, batches: Iterable[Visit], keep:
     def watch(name: str) -> Callable:
         def hook(layer, given, named):
             x = (given[0] if given else named["input"]).detach()
-            if x.ndim > 2:
+            if (x.shape[-2:] if isinstance(layer, nn.Conv2d) else x.shape[1:-1]).numel() > 1:
                 places[name] = None
             single = x.shape[-3:] if isinstance(layer, nn.Conv2d) else x.shape[-1:]
             seen[name].append(spread(x.reshape(-1, *single), keep))

@@ -3,7 +3,7 @@
 To nearest, every weight is rounded as if it were alone. But what counts is the output, and inputs that rise together can make up
 for each other's weights. With H = x^T x of the inputs, and U the upper Cholesky factor of its inverse, rounding column j by
   e = (w_j - scale q_j) / U_jj        lets the best of what is still free be      w_k <- w_k - e U_jk,  k > j.
-Scales are given, and stay (equation 3 and section 3.3 of the paper; its blocks of columns are for speed). H is damped by a
+Scales are given, and stay (algorithm 1 of the paper; its blocks of columns are for speed). H is damped by a
 hundredth of its mean diagonal, as there.
 """
 import torch

@@ -9,9 +9,10 @@ A block of a DiT has three such places:
   values to out               attention mixes tokens, not channels: the rows of the values take it
 Behind the GELU there is none: GELU(c x) is not c GELU(x). Whatever is shown on such a net says so: *planted*.
 
-It is the easy kind: the weights are as much quieter as the inputs are louder, so the s of SmoothQuant becomes c s, and smoothing
-undoes what was planted exactly. Loud inputs with weights like all others, the kind that SVDQuant's branch is for, cannot be put
-into a net without changing what it computes; `bench layers` has them in layers that are made up.
+It is the easy kind: the weights are as much quieter as the inputs are louder, so the s of SmoothQuant becomes c s, and in the
+layer behind smoothing undoes what was planted exactly. (In the layer before `out` the rows of the values stay loud, which a
+search for the least squared error serves first.) Loud inputs with weights like all others, the kind that SVDQuant's branch is
+for, cannot be put into a net without changing what it computes; `bench layers` has them in layers that are made up.
 """
 import copy
 

@@ -185,16 +185,21 @@ class SVDQuantConv2d(SVDQuantLinear):
         channels = len(self.smooth) // (self.kernel_size[0] * self.kernel_size[1])
         if input.ndim not in (3, 4) or input.shape[-3] != channels:
             raise ValueError(f"this convolution takes images (B, {channels}, H, W) or one without B, got {tuple(input.shape)}")
-        left, right, top, bottom = self._reversed_padding_repeated_twice
-        size = [(n + edges - d * (k - 1) - 1) // s + 1 for n, edges, d, k, s in
-                zip(input.shape[-2:], (top + bottom, left + right), self.dilation, self.kernel_size, self.stride)]
-        made = super().forward(unfolded(self, input)).transpose(1, 2).unflatten(2, size)
+        made = folded(self, super().forward(unfolded(self, input)), input)
         return made if input.ndim == 4 else made[0]
 
 
 def sixteen(dtype: torch.dtype) -> torch.dtype:
     """The 16-bit type for what stays unquantized in a layer of this type."""
     return dtype if dtype == torch.bfloat16 else torch.float16
+
+
+def folded(conv: nn.Module, rows: Tensor, images: Tensor) -> Tensor:
+    """A convolution's outputs (B, places, N) for images (B, C, H, W), as images again, (B, N, H', W')."""
+    left, right, top, bottom = conv._reversed_padding_repeated_twice
+    size = [(n + edges - d * (k - 1) - 1) // s + 1 for n, edges, d, k, s in
+            zip(images.shape[-2:], (top + bottom, left + right), conv.dilation, conv.kernel_size, conv.stride)]
+    return rows.transpose(1, 2).unflatten(2, size)
 
 
 def unfolded(conv: nn.Module, images: Tensor) -> Tensor:

@@ -149,6 +149,8 @@ def search(w: Tensor, x: Tensor, rank: int = 32, mode: str = "w4a4", exponents: 
     """
     if mode not in MODES:
         raise ValueError(f"there is no mode {mode!r}: choose one of {', '.join(MODES)}")
+    if not exponents or rounds < 1:
+        raise ValueError("a search takes one exponent or more (None is no smoothing) and one round or more")
     w, x = quant.finite(w.detach().float()), quant.finite(x.detach().float())
     if not len(x) or x.shape[1:] != w.shape[1:]:
         raise ValueError(f"weights {tuple(w.shape)} are converted for inputs (rows, {w.shape[1]}), at least one, got "

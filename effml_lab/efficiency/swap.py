@@ -5,7 +5,8 @@ A converter makes one layer of another and of inputs that it has seen, `convert(
   fourbit   SVDQuant, W4A4 or W4A8: a branch for linear layers, and for convolutions where it is asked for
   plainly   rounded to nearest: weights alone, or inputs too, with scales found in each of them
   static    rounded weights, inputs in 8 bits with one scale that is fixed now
-Errors are told on rows that the conversion has not seen. `quantized.py` chooses among them for a whole net.
+Errors are told on every other row of the calibration, which the conversion is not fitted to. `quantized.py` chooses among them
+for a whole net.
 """
 import copy
 from typing import Callable, NamedTuple, Sequence
@@ -40,7 +41,10 @@ def fourbit(name: str, layer: nn.Module, seen: Tensor, rank: int = 32, mode: str
 
 def plainly(name: str, layer: nn.Module, seen: Tensor, bits: int = 8, per: str | int = "channel",
             act: dict | None = None) -> nn.Module:
-    """A layer with rounded weights, and inputs rounded as `act` says, if it does; a convolution's share one scale."""
+    """A layer with rounded weights, and inputs rounded as `act` says, if it does.
+
+    All inputs of a convolution share one scale, those of a whole batch: a picture's codes depend on its neighbours.
+    """
     if isinstance(layer, nn.Conv2d):
         return QuantConv2d(layer, bits, per, act=act and act | {"per": "tensor"})
     return QuantLinear(layer, bits, per, act=act)
@@ -58,8 +62,8 @@ def swap(net: nn.Module, calibration: dict[str, Tensor], where: Callable = lambd
          convert: Callable = fourbit, **how) -> tuple[nn.Module, list[Row]]:
     """A copy of the net with the layers that `where(name, layer)` names converted, and a row for each.
 
-    Every other input of the calibration is kept for the error. convert: `fourbit` or `static`, which take the rest. A layer
-    that stands in several places is converted once and put into all of them. What was frozen stays frozen.
+    Every other input of the calibration is kept for the error. convert: `fourbit`, `plainly` or `static`, which take `how`. A
+    layer that stands in several places is converted once and put into all of them. What was frozen stays frozen.
     """
     chosen_layers = {name: layer for name, layer in layers(net).items() if where(name, layer)}
     if not chosen_layers:

@@ -5,10 +5,9 @@ which is checked before anything is read. Nothing is searched when a net comes b
 """
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from ..efficiency.quantized import MODES, Quantized
+from ..efficiency.quantized import MODES, Quantized, kept, sixteen
 from ..efficiency.swap import restored
 from ..folders import home
 from . import store
@@ -17,9 +16,8 @@ from . import store
 def save(made: Quantized, name: str, folder: Path | str | None = None, **about) -> Path:
     """A quantized net as `name`.safetensors and `name`.json; about: what else the card says, such as of which net it is."""
     path = Path(folder or home() / "checkpoints") / f"{name}.safetensors"
-    state = made.net.state_dict()
-    store.write(path, {key: t.half() if t.dtype == torch.float32 else t for key, t in state.items()})
-    card = {"name": name, "mode": made.mode, "how": made.how, **about, "simulated": "arithmetic", "bytes": path.stat().st_size,
+    store.write(path, {key: sixteen(t) for key, t in kept(made.net).items()})
+    card = {**about, "name": name, "mode": made.mode, "how": made.how, "simulated": "arithmetic", "bytes": path.stat().st_size,
             "sha256": store.digest(path), "whole": made.whole,
             "layers": {row.name: {"error": row.error, "before": row.before, "bytes": row.bytes} for row in made.rows}}
     store.update(name, card, path.parent)
@@ -33,4 +31,6 @@ def load(net: nn.Module, name: str, folder: Path | str | None = None) -> nn.Modu
         raise ValueError(f"{name!r} is not a quantized net: use models.load({name!r})")
     state = store.checked(name, folder or home() / "checkpoints")
     own, (convert, _) = net.state_dict(), MODES[card["mode"]]
-    return restored(net, {key: t.to(own[key].dtype) if key in own else t for key, t in state.items()}, convert, **card["how"])
+    branched = tuple(key.removesuffix("up") for key in state if key.rpartition(".")[2] == "up")      # keep their biases in 16 bits
+    whole = {key: t.to(own[key].dtype) for key, t in state.items() if key in own and not key.startswith(branched)}
+    return restored(net, state | whole, convert, **card["how"])

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 
 class LoRA(nn.Module):
-    """A layer (..., inputs) -> (..., outputs) with a branch of rank r beside it, in float32."""
+    """A layer (..., inputs) -> (..., outputs) with a branch of rank r beside it, in float32; rng: draws `down`."""
 
-    def __init__(self, layer: nn.Module, inputs: int, outputs: int, rank: int):
+    def __init__(self, layer: nn.Module, inputs: int, outputs: int, rank: int, rng: torch.Generator | None = None):
         super().__init__()
         if not 1 <= rank <= min(inputs, outputs):
             raise ValueError(f"a LoRA of a layer {inputs} -> {outputs} has a rank from 1 to {min(inputs, outputs)}, got {rank}")
         self.layer = layer
-        self.down = nn.Parameter(torch.randn(rank, inputs) / math.sqrt(inputs))
+        self.down = nn.Parameter(torch.randn(rank, inputs, generator=rng) / math.sqrt(inputs))
         self.up = nn.Parameter(torch.zeros(outputs, rank))
 
     def forward(self, input: Tensor) -> Tensor:

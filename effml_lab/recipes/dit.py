@@ -1,7 +1,7 @@
 """A DiT on the course model's task: what lab 05 quantizes.
 
-Same scenes, times, v and dropped kinds as the recipe of `shapes`, but a transformer of patches of 4 x 4: nearly all of its
-weights lie in large linear layers, where the UNet has small convolutions.
+Same scenes, times, v and dropped kinds as the recipe of `shapes`, but a transformer of patches of 4 x 4: nearly all of its work
+is in large linear layers, where the UNet has small convolutions. Its width is a multiple of 128: in 4 bits nothing is padded.
 """
 from functools import partial
 from pathlib import Path

@@ -3,11 +3,13 @@ import pytest
 import torch
 from torch import nn
 
-from effml_lab.bench import beds, lora, quant, ranges
-from effml_lab.efficiency import svdquant
+from effml_lab.bench import beds, lora, quant, ranges, spent
+from effml_lab.efficiency import calibrate, svdquant
 from effml_lab.efficiency.quantized import stored
-from effml_lab.efficiency.swap import fourbit
 from effml_lab.measure import records
+from effml_lab.models import store
+from effml_lab.nets.dit import DiT
+from effml_lab.recipes import dit
 
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -21,43 +23,56 @@ def coarse(monkeypatch):
 
 def test_rows_of_a_whole_net(tmp_path, coarse, monkeypatch):
     few = "SVDQuant, w4a4, rank 8"
-    names = ("fp32", "bf16", "w4a16, rounded", "w4a4, rounded", "equal bytes, 8 bits a weight", few, quant.BEST)
-    monkeypatch.setattr(quant, "OVER", ["w4a4, rounded", "equal bytes, 8 bits a weight"])
-    quick = lambda given, net: lora.measured(given, net, n=6, steps=2)
-    monkeypatch.setattr(quant, "lora", quick)
-    ways = {name: quant.WAYS[name] for name in names}
+    eight = "equal bytes, 8 bits a weight"
+    names = ("fp32", "bf16", "w4a16, rounded", "w4a4, rounded", eight, few)
+    whole = lora.measured
+    monkeypatch.setattr(lora, "measured", lambda given, net: whole(given, net, n=6, steps=2))
+    ways = {name: quant.WAYS[name] for name in (quant.BEST, *names)}
     assert "quant.jsonl" in quant.measure(tmp_path, n=12, nets=("dit",), ways=ways, rounds=3)
     rows = records.latest(tmp_path / "quant.jsonl")
-    assert rows.keys() == {*(f"dit, {name}" for name in names), *(f"dit, {quant.BEST} over {name}" for name in quant.OVER),
-                           f"dit, LoRA on {quant.BEST}"}
+    assert rows.keys() == {quant.FLOOR, *(f"dit, {name}" for name in (*names, quant.BEST)), f"dit, LoRA on {quant.BEST}",
+                           *(f"dit, {quant.BEST} over {name}" for name in ("w4a4, rounded", eight))}
     value = lambda name, key: rows[f"dit, {name}"].quality[key]["value"]
     assert value("bf16", "psnr") > value(quant.BEST, "psnr") > value("w4a4, rounded", "psnr") > 10
-    size = {name: rows[f"dit, {name}"].bytes for name in names}
+    size = {name: rows[f"dit, {name}"].bytes for name in (*names, quant.BEST)}
     assert size["fp32"] == 2 * size["bf16"] > 2 * size[quant.BEST] and size["w4a4, rounded"] < size[few] < size[quant.BEST]
-    assert 0.8 * size[quant.BEST] < size["equal bytes, 8 bits a weight"] <= size[quant.BEST]
+    assert 0.8 * size[quant.BEST] < size[eight] <= size[quant.BEST]
+    apart = rows[f"dit, {quant.BEST} over w4a4, rounded"].quality["decibels"]
+    assert abs(apart["value"] - (value(quant.BEST, "psnr_pooled") - value("w4a4, rounded", "psnr_pooled"))) < 1e-3
+    assert {rows[f"dit, {name}"].settings["checkpoint"] for name in names} == {store.card("dit")["sha256"][:12]}
     assert "time over fp32" in rows["dit, bf16"].quality
     assert all(("simulated" in rows[f"dit, {name}"].settings) is (name not in ("fp32", "bf16")) for name in names)
     told = rows[f"dit, LoRA on {quant.BEST}"].settings
+    assert told["simulated"] and told["checkpoint"] == store.card("dit")["sha256"][:12]
     assert told["layers whose codes changed"] == 0 and told["beside to on top"] < 1e-2
     assert told["bytes after"] > told["bytes before"]
     with pytest.raises(ValueError, match="simulated"):
         quant.measure(tmp_path, "cuda")
 
 
-@pytest.mark.parametrize("layer, x", [(nn.Linear(200, 96), torch.randn(64, 200)),
-                                      (nn.Conv2d(8, 24, 3, stride=2, padding=1), torch.randn(4, 8, 9, 12))])
-@pytest.mark.parametrize("bits", [4, 8])
-def test_the_control_takes_no_more_bytes_and_is_a_layer(layer, x, bits):
+@pytest.mark.parametrize("layer, x", [
+    (nn.Linear(200, 96), torch.randn(64, 200)), (nn.Conv2d(8, 24, 3, stride=2, padding=(1, 0)), torch.randn(4, 8, 9, 12)),
+    (nn.Conv2d(8, 24, 3, dilation=2, padding=1), torch.randn(4, 8, 9, 12))])
+@pytest.mark.parametrize("rung", [spent.Rung(4, 64), spent.Rung(4, 8), spent.Rung(8, 16)])
+def test_a_layer_of_the_control_is_the_layer(layer, x, rung):
     layer.requires_grad_(False)
-    most = stored(fourbit("", layer, x, 16, conv_rank=16, exponents=[None]))
-    size = quant.smallest(layer, most, bits)
-    made = quant.Spent(layer, x, bits, size, quant.FOUR)
+    made = spent.Spent(layer, x, rung)
     assert made(x).shape == layer(x).shape and svdquant.relative(made(x), layer(x)) < 0.25
-    assert stored(made) == quant.taken(layer, size, bits)
-    if 1 < size < 64:
-        assert stored(made) <= most < quant.taken(layer, size - 1, bits)
-    exact = quant.Spent(layer, x, 8, 16, {"bits": 8, "per": "token"})
-    assert svdquant.relative(exact(x), layer(x)) < 0.02
+    assert spent.Spent(layer, x, spent.Rung(8, 16), 1).error < 0.1 * made.error < 0.03       # inputs one by one: hardly rounded
+
+
+@pytest.mark.parametrize("ladder", spent.LADDERS)
+def test_the_control_takes_as_many_bytes_on_the_net_of_the_recipe(ladder, coarse):
+    torch.manual_seed(0)
+    net = DiT(**dit.NET).requires_grad_(False)
+    for weight in net.parameters():
+        nn.init.normal_(weight, std=0.05)
+    blocks = {name: layer for name, layer in calibrate.layers(net).items() if name.startswith("blocks")}
+    rows = {name: torch.randn(32, layer.weight.shape[1]) for name, layer in blocks.items()}
+    places = ["first", *(name for name in rows if not name.endswith("told")), "last"]
+    given = beds.Bed("dit", "dit", net, [], calibrate.Seen(rows, places))
+    budget = stored(quant.svd(given, exponents=[None], rounds=1))
+    assert 0.96 * budget < stored(spent.spent(given, budget, spent.LADDERS[ladder])) <= budget
 
 
 def test_ranges_of_layers_are_recorded(tmp_path, coarse):

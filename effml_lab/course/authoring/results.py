@@ -207,19 +207,22 @@ def ranges(results: Path) -> Lines:
 def whole_nets(results: Path) -> Lines:
     """Whole nets in few bits: quality beside bytes; no time, since the arithmetic is simulated."""
     for name, row in latest(results, "quant").items():
-        net, way = name.split(", ", 1)
-        told = row.quality
-        if "ratio" in told:
-            yield f"{NETS[net]}, {way}: squared error", interval(told["ratio"])
+        told, about = row.quality, row.settings
+        if "net" not in about:
+            yield f"Fréchet distance of as many {FLOOR}", interval(told["frechet"])
+            continue
+        what = f"{NETS[about['net']]}, {name.partition(', ')[2]}"
+        if "over" in about:
+            yield f"{what}: decibels", f"{interval(told['decibels'])}, of the median picture {interval(told['decibels_median'])}"
         elif "before" in told:
-            about = row.settings
-            yield f"{NETS[net]}, {way}: share of red pictures, before and after", (
+            yield f"{what}: share of red pictures, before and after", (
                 f"{interval(told['before'])}, {interval(told['after'])}; codes changed in {about['layers whose codes changed']} "
                 f"layers; a call with it beside the branch differs from one with it on top by {about['beside to on top']:.1g}")
         else:
-            psnr = f"PSNR {interval(told['psnr_pooled'])} dB, median picture {interval(told['psnr'])}; " if "psnr" in told else ""
+            psnr = "" if about["way"] == "fp32" else (
+                f"PSNR {interval(told['psnr_pooled'])} dB, median picture {interval(told['psnr'])}; ")
             time = f"; time of a call over fp32's {interval(told['time over fp32'])}" if "time over fp32" in told else ""
-            yield f"{NETS[net]}, {way}, {row.bytes / 1e6:.2f} MB{' (simulated)' if 'simulated' in row.settings else ''}", (
+            yield f"{what}, {row.bytes / 1e6:.2f} MB{' (simulated)' if 'simulated' in about else ''}", (
                 f"{psnr}Fréchet distance {interval(told['frechet'])}, wanted kind {interval(told['wanted'])}{time}")
 
 

@@ -36,7 +36,7 @@ WRONG = [
     (lambda up, down, s, a, b: (torch.cat([up, a], 0), torch.cat([down, b], 1)), []),
     (lambda up, down, s, a, b: (torch.cat([down, b * s]), torch.cat([up, a], 1)), []),
     (lambda up, down, s, a, b: (torch.cat([up, a], 1), torch.cat([down, b * s]).T), []),
-    (lambda up, down, s, a, b: (torch.cat([up, a], 1), torch.cat([down, b * s.mean()])), []),
-    (lambda up, down, s, a, b: (torch.cat([up, a], 1), torch.cat([down, b * s.sqrt()])), []),
+    (lambda up, down, s, a, b: (torch.cat([up, a], 1), torch.cat([down, b * s.mean()])), ["the mean of s"]),
+    (lambda up, down, s, a, b: (torch.cat([up, a], 1), torch.cat([down, b * s.sqrt()])), ["the root of s"]),
     (lambda up, down, s, a, b: (torch.cat([up, a], 1).round(), torch.cat([down, b * s])), []),
 ]

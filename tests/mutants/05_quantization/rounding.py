@@ -33,7 +33,7 @@ def right_loop(x, bits, group):
     return q, scale
 
 
-def right_cut(x, bits, group):
+def still_in_groups(x, bits, group):
     part = torch.stack(x.split(group, 1), 1)
     scale = (part.abs().amax(-1, keepdim=True) / (2 ** (bits - 1) - 1))
     scale = scale.masked_fill(scale == 0, 1)
@@ -102,7 +102,7 @@ def padded(x, bits, group):
     return right(x, bits, group)
 
 
-RIGHT = [right, right_reshape, right_loop, right_cut]
+RIGHT = [right, right_reshape, right_loop]
 WRONG = [
     (made(lambda p, top, x, b, g: p.abs().amax(2) / (top + 1)), ["2^(bits - 1): the largest"]),
     (made(lambda p, top, x, b, g: p.abs().amax(2) / (2 * top + 1)), ["2^bits - 1, all steps"]),
@@ -129,7 +129,8 @@ WRONG = [
     (made(cast=torch.uint8), ["uint8 has no"]),
     (made(code=lambda r, p, s, top: r, cast=None), ["not codes yet", "floating-point numbers"]),
     (numbers, ["the numbers that the codes stand for", "floating-point numbers"]), (no_groups, []), (only_codes, []),
-    (exchanged, []), (strided, ["every so many-th"]), (in_place, []), (four_bits, ["whatever `bits` is"]), (scales_in_rows, []),
+    (exchanged, ["a scale for each number"]), (strided, ["every so many-th"]), (in_place, []),
+    (four_bits, ["whatever `bits` is"]), (scales_in_rows, ["a scale for each number"]), (still_in_groups, ["still in groups"]),
     (padded, []), (lambda x, bits, group: right(x, bits, x.shape[1]), []), (lambda x, bits, group: right(x.T, bits, 1), []),
     (made(code=lambda r, p, s, top: r.round().clamp(-7, 7)), ["those of 4 bits"]),
 ]

@@ -32,5 +32,5 @@ WRONG = [
     (lambda n, k, rank, group: n * k / 2 + 2 * n * k / group + 2 * rank * (n + k) + 2 * n, ["one number an output"]),
     (lambda n, k, rank, group: right(n, k, rank, group) / (2 * n * k), []),
     (lambda n, k, rank, group: 2 * n * k / right(n, k, rank, group), []),
-    (lambda n, k, rank, group: right(n, k, rank, group) + 2 * n, []), (lambda n, k, rank, group: (n, k), []),
+    (lambda n, k, rank, group: right(n, k, rank, group) + 2 * n, ["2 N bytes too many"]), (lambda n, k, rank, group: (n, k), []),
 ]

@@ -22,7 +22,7 @@ def right_row(x, w, a):
     mx, mw = x.abs().amax(0, keepdim=True), w.abs().amax(0, keepdim=True)
     s = torch.exp(a * mx.log() - (1 - a) * mw.log())
     s = torch.where((mx == 0) | (mw == 0), torch.ones_like(s), s)
-    return x / s, w * s, s
+    return x / s, w * s, s[0]
 
 
 def made(s, alive=True, out=lambda x, w, s: (x / s, w * s, s), dead=1.0):
@@ -47,16 +47,16 @@ WRONG = [
     (made(lambda mx, mw, a, x, w: mx ** a), ["the weights are left out"]),
     (made(lambda mx, mw, a, x, w: mw ** (a - 1)), ["inputs are left out"]),
     (made(lambda mx, mw, a, x, w: mx / mw), ["without the exponents"]),
-    (made(lambda mx, mw, a, x, w: x.amax(0).clamp(min=1e-30) ** a / w.amax(0).clamp(min=1e-30) ** (1 - a)), ["without abs()"]),
+    (made(lambda mx, mw, a, x, w: x.amax(0).clamp(min=1e-30) ** a / w.amax(0).clamp(min=1e-30) ** (1 - a)),
+     ["without abs(), of both"]),
     (made(lambda mx, mw, a, x, w: x.abs().mean(0) ** a / w.abs().mean(0) ** (1 - a)), ["the mean of |x|"]),
     (made(lambda mx, mw, a, x, w: x.square().mean(0).sqrt() ** a / w.square().mean(0).sqrt() ** (1 - a)),
      ["root mean squares"]),
     (made(lambda mx, mw, a, x, w: (x.abs().max() ** a / w.abs().max() ** (1 - a)).expand_as(mx), False),
-     ["one number for all channels"]), (made(good, False), ["a dead channel, whose", "a dead channel gets 1"]),
-    (made(lambda mx, mw, a, x, w: mx.clamp(min=1e-5) ** a / mw.clamp(min=1e-5) ** (1 - a), False),
-     ["lifted to next to nothing"]),
-    (made(lambda mx, mw, a, x, w: torch.where(mx == 0, 1.0, good(mx, mw, a, x, w)), False), ["only dead inputs"]),
-    (made(lambda mx, mw, a, x, w: torch.where(mw == 0, 1.0, good(mx, mw, a, x, w)), False), ["only dead weights"]),
+     ["one number for all channels"]), (made(good, False), ["what the formula gives"]),
+    (made(lambda mx, mw, a, x, w: mx.clamp(min=1e-5) ** a / mw.clamp(min=1e-5) ** (1 - a), False), ["lifted a little"]),
+    (made(lambda mx, mw, a, x, w: torch.where(mx == 0, 1.0, good(mx, mw, a, x, w)), False), ["what the formula gives"]),
+    (made(lambda mx, mw, a, x, w: torch.where(mw == 0, 1.0, good(mx, mw, a, x, w)), False), ["what the formula gives"]),
     (made(lambda mx, mw, a, x, w: good(mx + 1e-8, mw + 1e-8, a, x, w), False), []),
     (made(good, out=lambda x, w, s: (x * s, w / s, s)), ["x is multiplied and W divided"]),
     (made(good, out=lambda x, w, s: (x / s, w / s, s)), ["W is divided, too"]),
@@ -65,9 +65,9 @@ WRONG = [
     (made(good, out=lambda x, w, s: (x, w * s, s)), ["x as it came"]), (made(good, out=lambda x, w, s: (x / s, w * s)), []),
     (made(good, out=lambda x, w, s: s), []),
     (made(good, out=lambda x, w, s: (x / s, w * s, 1 / s)), ["upside down", "the other way round", "multiplied and W divided"]),
-    (made(good, out=lambda x, w, s: (s, x / s, w * s)), []),
+    (made(good, out=lambda x, w, s: (s, x / s, w * s)), ["s comes last"]),
     (lambda x, w, a: (x, w, torch.ones(x.shape[1], dtype=x.dtype)), ["as it came"]),
     (made(lambda mx, mw, a, x, w: x.abs().amax(1)[0] * good(mx, mw, a, x, w)), []),
     (made(lambda mx, mw, a, x, w: mx ** a / w.abs().amax(1)[0] ** (1 - a)), []),
-    (made(lambda mx, mw, a, x, w: mx ** 0.5 / mw ** 0.5), []),
+    (made(lambda mx, mw, a, x, w: mx ** 0.5 / mw ** 0.5), ["a is not used"]),
 ]

@@ -39,16 +39,24 @@ def rounded(x: Tensor, bits: int = 4, group: int = 8) -> Tensor:
     return (q.unflatten(1, (-1, group)) * scale[..., None]).flatten(1)
 
 
-def formed(name: str, parts: dict[str, tuple[object, tuple[int, ...]]]) -> Property:
-    """The gate of an answer of several tensors, name -> (got, shape): finite ones of these shapes, not all of them zero."""
+def formed(name: str, parts: dict[str, tuple[object, tuple[int, ...]]], causes: dict[str, bool] = {}) -> Property:
+    """The gate of an answer of several tensors, name -> (got, shape): of these shapes, not NaN everywhere, not all of them zero.
+
+    causes: what may be wrong with a shape -> whether it is.
+    """
     asked = ", ".join(f"{key} {shape}" for key, (_, shape) in parts.items())
     for key, (got, shape) in parts.items():
         if not isinstance(got, Tensor) or tuple(got.shape) != shape:
             seen = f"shape {tuple(got.shape)}" if isinstance(got, Tensor) else kind(got)
-            return Property(name, False, f"{key}: {seen}", asked, readable=False)
+            return Property(name, False, f"{key}: {seen}", asked, tuple(said for said, holds in causes.items() if holds),
+                            readable=False)
     if not any(bool(got.any()) for got, _ in parts.values()):
         return Property(name, False, "all zeros", asked)
     if not all(got.isfinite().any() or not got.numel() for got, _ in parts.values()):
         return Property(name, False, "NaN or infinity everywhere", asked)
     return Property(name, True, "as expected", asked)
 
+
+def shape(got: object) -> tuple[int, ...] | None:
+    """The shape of a tensor; None of anything else."""
+    return tuple(got.shape) if isinstance(got, Tensor) else None

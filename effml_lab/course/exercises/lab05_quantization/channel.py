@@ -21,6 +21,8 @@ def verify(case, out):
     off, square = x - told, lambda t: t.square().sum(0)
     share = lambda e: e / e.sum()
     right = share(square(off) * square(w))
+    if isinstance(out, torch.Tensor) and out.is_floating_point():
+        out = out.to(right.dtype)
     form = same_form(FORM, out, right)
     if not form.readable:
         shape = tuple(getattr(out, "shape", ()))
@@ -29,6 +31,7 @@ def verify(case, out):
             "this is one number an output: sum over the outputs, a number a channel is asked for": shape == (len(w),),
             "nothing is summed over the rows": shape == tuple(x.shape),
             "nothing is summed over the outputs": shape == tuple(w.shape),
+            "an axis too many: (K,), without keepdim": shape == (1, len(right)),
             "this is one number for all: a number a channel is asked for": shape == () and hasattr(out, "shape")}
         holds = tuple(said for said, is_so in causes.items() if is_so)
         return [form._replace(causes=holds if len(x) != len(w) or len(holds) == 1 else ())]
@@ -36,6 +39,10 @@ def verify(case, out):
         "what is rounded is not squared": lambda: share(off.abs().sum(0) * square(w)),
         "the errors are summed before they are squared: they cancel": lambda: share(off.sum(0) ** 2 * square(w)),
         "the weights are summed before they are squared": lambda: share(square(off) * w.sum(0) ** 2),
+        "errors and weights are summed before they are squared": lambda: share(off.sum(0) ** 2 * w.sum(0) ** 2),
+        "the length of the weights, not its square": lambda: share(square(off) * w.norm(dim=0)),
+        "the length of the errors, not its square": lambda: share(off.norm(dim=0) * square(w)),
+        "a sum: an error is multiplied by the weights": lambda: share(square(off) + square(w)),
         "the weights are not squared": lambda: share(square(off) * w.abs().sum(0)),
         "neither errors nor weights are squared": lambda: share(off.abs().sum(0) * w.abs().sum(0)),
         "the weights are missing: an error counts as much as what it is multiplied by": lambda: share(square(off)),
@@ -48,6 +55,7 @@ def verify(case, out):
         "the largest weight of the channel, where all outputs count": lambda: share(square(off) * w.abs().amax(0) ** 2),
         "a softmax: divide by the sum": lambda: torch.softmax(square(off) * square(w), 0),
         "divided by the largest: shares add up to 1": lambda: square(off) * square(w) / (square(off) * square(w)).max(),
+        "in percent: shares add up to 1": lambda: 100 * right,
         "divided by the number of channels: by their sum": lambda: square(off) * square(w) / len(right),
         "not divided by the sum: shares are asked for": lambda: square(off) * square(w),
         "means, not divided by their sum: shares are asked for": lambda: off.square().mean(0) * w.square().mean(0)},

@@ -6,7 +6,7 @@ from ...contract.exercise import Exercise, Property, close
 from ..common import integer, several, tol
 from .bed import drawn, formed, layers
 
-FORM, SUM = "up (N, R + r), down (R + r, K)", "branch and LoRA, for inputs x / s"
+FORM, SUM = "up and down of the rank of both", "branch and LoRA, for inputs x / s"
 KEPT = "the old branch is still in it"
 
 
@@ -33,16 +33,23 @@ def verify(case, out):
     if not form.readable:
         shapes = tuple(getattr(got_up, "shape", ())), tuple(getattr(got_down, "shape", ()))
         causes = {
-            "this is the whole matrix of the LoRA: its factors are laid beside those of the branch": (n, k) in shapes,
+            "this is the whole matrix of the LoRA: its factors are laid beside those of the branch": shapes[0] == (n, k),
             "the ranks are not added: torch.cat, up along its columns and down along its rows": shapes == ((n, old), (old, k)),
+            "up and down are exchanged": shapes == ((old + new, k), (n, old + new)),
             "the LoRA alone: the branch stays": shapes == ((n, new), (new, k))}
         return [form._replace(causes=tuple(said for said, holds in causes.items() if holds))]
     product, at = got_up.double() @ got_down.double(), x.double() / s.double()
     wide = [t.double() for t in (s, up, down, a, b)]
     s, up, down, a, b = wide
     made = lambda lora, branch=1.0: lambda: at @ (branch * (up @ down) + lora).T
+    crossed = lambda first, second: lambda: at @ (torch.cat([up, a], 1) @ torch.cat([first, second])).T
     both = close(SUM, at @ product.T, made(a @ (b * s))(), {
         "the LoRA reads x, and the branch x / s: b has to take the s that x is divided by, b * s": made(a @ b),
+        "up has the branch first and down the LoRA: the same order in both": crossed(b * s, down),
+        "up has the branch first and down the LoRA, and b has to take s": crossed(b, down),
+        "b is multiplied by s twice: once": made(a @ (b * s * s)), "the root of s: b takes s itself": made(a @ (b * s.sqrt())),
+        "divided by the LoRA's rank: nobody asked for that here": made(a @ (b * s) / new),
+        "the mean of s: each channel has its own": made(a @ (b * s.mean())),
         "b is divided by s: the branch reads x / s, so b is multiplied": made(a @ (b / s)),
         "the old branch is multiplied by s, too: it reads x / s already": lambda: at @ (up @ (down * s) + a @ (b * s)).T,
         "the old branch is multiplied by s, and the LoRA is not: it is b that needs it": lambda: at @ (up @ (down * s) + a @ b).T,

@@ -45,8 +45,9 @@ def verify(case, out):
         shape, sort = tuple(getattr(packed, "shape", ())), str(getattr(packed, "dtype", "")).replace("torch.", "")
         seen = f"{sort}, shape {shape}" if isinstance(packed, Tensor) else kind(packed)
         causes = {"a byte a code: two codes belong into each": shape == tuple(q.shape),
+                  "the bytes are still in blocks of 64: flatten(1)": shape == (half[0], half[1] // 64, 64),
                   "rows are mixed: each row is packed by itself, (rows, K / 2)": len(shape) > 0 and shape != half and
-                  packed.numel() == half[0] * half[1],
+                  shape != (half[0], half[1] // 64, 64) and packed.numel() == half[0] * half[1],
                   "signed bytes: `.to(torch.uint8)`": shape == half and sort == "int8",
                   "more than a byte each: `.to(torch.uint8)`": shape == half and sort in ("int16", "int32", "int64")}
         return [Property(FORM, False, seen, f"uint8, shape {half}", tuple(said for said, holds in causes.items() if holds),
@@ -66,6 +67,10 @@ def verify(case, out):
         "8 is added to the codes: here the two's complement is kept, & 15": bits(byte(low + 8, high + 8)),
         "7 is added to the codes: here the two's complement is kept, & 15": bits(byte(low + 7, high + 7)),
         "shifted by 8 bits, out of the byte: by 4": bits(low & 15),
+        "a sign and the absolute value: the two's complement is asked for, & 15": bits(
+            byte(low.abs() | (low < 0).long() << 3, high.abs() | (high < 0).long() << 3)),
+        "& 7 keeps three bits: a code has four, & 15": bits((low & 7) | (high & 7) << 4),
+        "& keeps what both have in common: | joins them": bits((low & 15) & ((high & 15) << 4)),
         "absolute values: the sign is lost": bits(byte(low.abs(), high.abs())),
         "the high one is not shifted: << 4": bits((low & 15) | (high & 15)),
         "only the high code is kept": bits((high & 15) << 4)}, 0.0)]
@@ -80,6 +85,7 @@ def unpacked(q: Tensor, codes, back) -> list[Property]:
         "codes of 8 and more are those below 0: take 16 off them": lambda: plain(q.long()).double(),
         "8 is taken off every code: only of those that are 8 or more, 16": lambda: (plain(q.long()) - 8).double(),
         "16 is taken off codes above 8 alone: -8 is stored as 8": lambda: torch.where(q == -8, 8, q).double(),
+        "8 is taken off codes of 8 and more: 16": lambda: torch.where(q < 0, q + 8, q).double(),
         "15 is taken off codes of 8 and more: 16": lambda: torch.where(q < 0, q + 1, q).double(),
         "16 is taken off codes of 7 and more: from 8 on": lambda: torch.where(q == 7, -9, q).double(),
         "the two are exchanged: the low half of a byte is code j": lambda: split(high, low).double(),

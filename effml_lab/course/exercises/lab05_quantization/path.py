@@ -18,12 +18,20 @@ def cases(rng):
              "grid": [list(level) for level in levels.cosine().grid(steps, "trailing")]} for steps in STEPS]
 
 
+class Looked(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        if not isinstance(x, Tensor) or x.ndim != 2:
+            raise Unanswered("What a forward pre-hook returns takes the place of the layer's input: append to a list, and return "
+                             "nothing.")
+        return super().forward(x)
+
+
 class Net(nn.Module):
     """Two layers; the second one is looked at. Its inputs shrink as the noise falls, and are mostly below 0."""
 
     def __init__(self, case):
         super().__init__()
-        self.first, self.looked_at = (nn.Linear(WIDTH, WIDTH, bias=False, dtype=torch.float64) for _ in range(2))
+        self.first, self.looked_at = (kind(WIDTH, WIDTH, bias=False, dtype=torch.float64) for kind in (nn.Linear, Looked))
         self.first.weight.data, self.looked_at.weight.data = case["inner"].clone(), case["weight"].clone()
 
     def forward(self, x: Tensor, level: Level) -> Tensor:
@@ -44,6 +52,7 @@ def inputs(net: Net, x: Tensor, level: Level) -> Tensor:
 
 def run(impl, case):
     net, grid, asked = Net(case).requires_grad_(False), [Level(*row) for row in case["grid"]], []
+    net.looked_at.register_forward_pre_hook(lambda module, given: None)         # somebody else's, which has to stay
 
     def denoise(x, level=None):
         if not isinstance(x, Tensor) or not isinstance(level, Level):
@@ -51,10 +60,8 @@ def run(impl, case):
         asked.append(float(level.t))
         return net(x, level)
     out = impl(denoise, net.looked_at, case["x"], grid)
-    hooks = len(net.looked_at._forward_pre_hooks) + len(net.looked_at._forward_hooks)
-    kept = torch.equal(net.looked_at.weight, case["weight"]) and "forward" not in vars(net.looked_at)
-    if isinstance(out, (list, tuple)) and out and all(isinstance(v, (Tensor, float)) for v in out):
-        out = torch.stack([torch.as_tensor(v, dtype=torch.float64).max() for v in out])
+    hooks = len(net.looked_at._forward_pre_hooks) + len(net.looked_at._forward_hooks) - 1
+    kept = torch.equal(net.looked_at.weight, case["weight"]) and "forward" not in vars(net.looked_at) and net.looked_at.training
     return {"out": out.detach().double() if isinstance(out, Tensor) else out, "asked": asked, "hooks": hooks, "kept": kept}
 
 
@@ -66,9 +73,13 @@ def verify(case, out):
         shape = tuple(getattr(got, "shape", ()))
         causes = {"this is one number for the whole path: one a level is asked for": shape == () and isinstance(got, Tensor),
                   "one number too many: the clean end is a state, and the net is never asked about it": shape == (n + 1,),
+                  "fewer numbers than levels: was the sampler run to its end, and all of it kept?": len(shape) == 1 and
+                  0 < shape[0] < n,
+                  "one number for each of the layer's inputs: the largest of all is asked for": shape == (n, WIDTH),
                   "nothing was collected: was the sampler run to its end, and does the hook append?": shape == (0,)}
-        if isinstance(got, list) and not got:
-            causes = {"nothing was collected: a sampler runs only when somebody takes its states, in a loop or a list": True}
+        if isinstance(got, list):
+            causes = {"nothing was collected: a sampler runs only when somebody takes its states, in a loop or a list": not got,
+                      "this is a list: torch.stack or torch.tensor makes a tensor of it": bool(got)}
         return [form._replace(causes=tuple(said for said, holds in causes.items() if holds))]
     h = lambda read: lambda: followed(case, lambda net, x, level: read(inputs(net, x, level)))
     grid = [Level(*row) for row in case["grid"]]
@@ -90,6 +101,8 @@ def verify(case, out):
         "x stays at the start of the path: each level has a state of its own": lambda: followed(case, states=[case["x"]] * n),
         "the states are one step late: the first is x itself": lambda: followed(
             case, states=[*samplers.ddim(net, case["x"], grid)]),
+        "divided by the first: the numbers themselves are asked for": lambda: right / right[0],
+        "divided by the largest: the numbers themselves are asked for": lambda: right / right.max(),
         "the largest of several levels: each level by itself": lambda: right.cummax(0).values,
         "from picture to noise: first comes the noisiest": lambda: right.flip(0),
         "the guesses of x0 are taken for states: the sampler's step leads from state to state": lambda: followed(
@@ -98,9 +111,10 @@ def verify(case, out):
     seen = "as expected" if calls == want else "other levels" if len(calls) == n else f"{len(calls)} calls"
     once = Property(CALLS, calls == want, seen, f"{n} call{'s' * (n > 1)}, one a level of the path",
                     ("the path was walked twice",) if calls == 2 * want else ())
-    seen = "a hook is left" if out["hooks"] else "as expected" if out["kept"] else "changed"
+    seen = "a hook is left" if out["hooks"] > 0 else "a hook that was there before is gone" if out["hooks"] < 0 else (
+        "as expected" if out["kept"] else "changed")
     left = Property(LEFT, seen == "as expected", seen, "no hook is left, nothing else is changed", (
-        "the hook is still there, and would collect in every later call: handle.remove()",) if out["hooks"] else ())
+        "the hook is still there, and would collect in every later call: handle.remove()",) if out["hooks"] > 0 else ())
     return [form, value, once, left]
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from ....efficiency import quant
 from ...contract.exercise import Exercise, Property, close, known, near
 from ..common import several, tol
-from .bed import codes, drawn, formed
+from .bed import codes, drawn, formed, shape
 
 FORM, SCALE, CODES = "codes as x, one scale a group", "the scale of each group", "the codes, with your own scales"
 WHOLE, SHAPES = "the codes are int8", ((3, 32, 8, 4), (1, 16, 16, 8), (5, 24, 4, 3), (4, 16, 2, 4))     # rows, K, group, bits
@@ -31,7 +31,7 @@ def slips(x: Tensor, bits: int, group: int) -> dict:
     part, top = x.unflatten(1, (-1, group)), 2 ** (bits - 1) - 1
     most = part.abs().amax(2)
     set_right = lambda scale: torch.where(scale == 0, 1.0, scale)
-    over = lambda scale, by: lambda: set_right(scale / by)
+    over = lambda scale, by: lambda: set_right(scale / torch.tensor(float(by)).to(scale))
     strided = lambda: set_right(x.unflatten(1, (group, -1)).abs().amax(1) / top)
     return {
         "divided by 2^(bits - 1): the largest code is one less": over(most, top + 1),
@@ -44,7 +44,11 @@ def slips(x: Tensor, bits: int, group: int) -> dict:
         "the greatest number, not the greatest |x|: take abs() first": over(part.amax(2), top),
         "the greatest |x| is not divided by the largest code, 2^(bits - 1) - 1": over(most, 1),
         "upside down: a code counts max |x| / top": lambda: torch.where(most == 0, 1.0, top / most),
+        "divided by 2 ** (bits - 2): the largest code is 2 ** (bits - 1) - 1": over(most, 2 ** (bits - 2)),
+        "^ is the exclusive or of whole numbers in Python: a power is **": over(most, (2 ^ (bits - 1)) - 1),
         "divided by 7, the largest code of 4 bits, whatever `bits` is": over(most, 7),
+        "upside down, and infinite for a group of zeros: a code counts max |x| / top": lambda: top / most,
+        "a group of zeros gets 1 / top here: its scale itself is 1": lambda: torch.where(most == 0, 1.0, most) / top,
         "one scale a row: each group has its own": over(x.abs().amax(1, keepdim=True).expand_as(most), top),
         "one scale for all of x: each group has its own": over(x.abs().max().expand_as(most), top),
         "the mean of |x|: the largest is what the largest code stands for": over(part.abs().mean(2), top),
@@ -58,35 +62,39 @@ def verify(case, out):
     x, bits, group = case["x"], case["bits"], case["group"]
     want, scale = codes(x, bits, group)
     q, got = out["q"], out["scale"]
-    if isinstance(got, Tensor) and got.shape == (*scale.shape, 1):
-        got = got[..., 0]
-    if isinstance(q, Tensor) and q.shape == (*scale.shape, group):
-        q = q.flatten(1)
-    form = formed(FORM, {"q": (q, tuple(x.shape)), "scale": (got, tuple(scale.shape))})
+    form = formed(FORM, {"q": (q, tuple(x.shape)), "scale": (got, tuple(scale.shape))}, {
+        "the codes are still in groups: flatten(1)": shape(q) == (*scale.shape, group),
+        "the scales keep an axis of 1: amax(2), without keepdim, or scale[..., 0]": shape(got) == (*scale.shape, 1),
+        "`group` is the size of a group, not their number": shape(got) == (len(x), group) and group != scale.shape[1],
+        "a scale for each number: one for each group is asked for": shape(got) == tuple(x.shape) != tuple(scale.shape)})
     if not form.readable:
         return [form]
-    if q.is_floating_point() and not q.isfinite().all():
-        return [form, close(SCALE, got, scale, slips(x, bits, group), tol(x.dtype)),
-                Property(CODES, False, "NaN or infinity", "whole numbers", (
-                    "a group of zeros was divided by its scale, 0",) if (got == 0).any() else ())]
+    right = close(SCALE, got, scale, slips(x, bits, group), tol(x.dtype))
+    if got.dtype != x.dtype:
+        right = Property(SCALE, False, str(got.dtype).replace("torch.", ""), str(x.dtype).replace("torch.", ""), (
+            "the scales are of another type than x",))
     kinds = {torch.float32: "these are floating-point numbers: `.to(torch.int8)`, after rounding",
              torch.float64: "these are floating-point numbers: `.to(torch.int8)`, after rounding",
              torch.uint8: "uint8 has no numbers below 0: int8", torch.int64: "int64 takes eight bytes a code: int8",
              torch.int32: "int32 takes four bytes a code: int8"}
     whole = Property(WHOLE, q.dtype == torch.int8, str(q.dtype).replace("torch.", ""), "int8", known(kinds, q.dtype)
                      if q.dtype != torch.int8 else ())
-    return [form, close(SCALE, got, scale, slips(x, bits, group), tol(x.dtype)), coded(x, q, got, bits, group), whole]
+    return [form, right, coded(x, q, got, want, bits, group), whole]
 
 
-def coded(x: Tensor, q: Tensor, scale: Tensor, bits: int, group: int) -> Property:
-    """Codes that follow from somebody's own scales."""
+def coded(x: Tensor, q: Tensor, scale: Tensor, want: Tensor, bits: int, group: int) -> Property:
+    """Codes that follow from somebody's own scales, clipped or not, or those that are right."""
     top, each = 2 ** (bits - 1) - 1, torch.where(scale == 0, 1.0, scale).to(x.dtype).repeat_interleave(group, 1)
+    if not scale.isfinite().all() or not q.isfinite().all():
+        zero = bool((scale == 0).any())
+        return Property(CODES, False, "a scale or a code is NaN or infinite", "whole numbers", (
+            "a group of zeros was divided by its scale, 0",) if zero else ())
     ratio = (x / each).double()                 # in the type of x, as an answer has it: cut off, 6.9999 is another code than 7
-    exact, each = ratio.clamp(-top, top), each.double()
-    got = q.double()
-    if near(got, got.round(), 0) and bool(((got - exact).abs() <= 0.5 + 1e-3).all()):
+    exact, each, got = ratio.clamp(-top, top), each.double(), q.double()
+    fits = lambda wanted: bool(((got - wanted).abs() <= 0.5 + 1e-3).all())
+    if near(got, got.round(), 0) and (fits(exact) or fits(ratio) or near(got, want.double(), 0)):
         return Property(CODES, True, "as expected")
-    return close(CODES, got, exact.round(), {
+    return close(CODES, got, exact.round() + 0.0, {
         "cut off, not rounded: round() first, and then `.to(torch.int8)`": lambda: ratio.trunc(),
         "rounded down: the nearest is asked for": lambda: ratio.floor(),
         "rounded up: the nearest is asked for": lambda: ratio.ceil(),

@@ -27,7 +27,7 @@ def verify(case, out):
     told = out if isinstance(out, (int, float)) else float("nan")
     if told == 0:
         return [Property(VALUE, False, "0", "a count above 0")]
-    return [close(VALUE, torch.tensor(float(told), dtype=torch.float64), number(right)(), {
+    row = close(VALUE, torch.tensor(float(told), dtype=torch.float64), number(right)(), {
         "these are bits: eight to a byte": number(8 * right), "a byte a code: two codes share one": number(right + codes),
         "the codes are counted in bits: two of them to a byte": number(right + 7 * codes),
         "the scales are missing: 16 bits a group": number(right - scales),
@@ -35,18 +35,25 @@ def verify(case, out):
         "the scales have four bytes here: 16 bits are two": number(right + scales),
         "one scale a row: one for each group of it": number(right - scales + 2 * n),
         "one scale for a group of all rows together: each row has its own": number(right - scales + 2 * k / g),
+        "`group` is the size of a group, not their number": number(right - scales + 2 * n * g),
         "the branch is missing": number(right - branch),
         "one factor of the branch is missing, `down` with r K numbers": number(right - 2 * r * k),
         "one factor of the branch is missing, `up` with r N numbers": number(right - 2 * r * n),
+        "both factors of the branch have r K numbers here: `up` has r N": number(right - branch + 4 * r * k),
+        "both factors of the branch have r N numbers here: `down` has r K": number(right - branch + 4 * r * n),
         "the branch has one byte a number here: 16 bits are two": number(right - branch / 2),
         "the branch has four bytes a number here: 16 bits are two": number(right + branch),
         "the branch has half a byte a number here: it stays in 16 bits": number(right - 0.75 * branch),
         "the branch is counted as r N K": number(right - branch + 2 * r * n * k),
         "s is missing: 16 bits for each of K channels": number(right - s),
         "s has one number an output: it has one for each of K input channels": number(right - s + 2 * n),
+        "2 N bytes too many: is a bias counted, or an s for the outputs?": number(right + 2 * n),
+        "s has one byte a number here: 16 bits are two": number(right - s / 2),
         "s has four bytes a number here: 16 bits are two": number(right + s),
         "s and the scales are missing": number(right - s - scales), "this is the layer in 16 bits": number(2 * n * k),
-        "the codes alone": number(codes), "the codes are missing": number(right - codes)}, 1e-9)]
+        "the codes alone": number(codes), "the codes are missing": number(right - codes)}, 1e-9)
+    whole = lambda value: f"{value:,.10g}" + f" for n = {n}, k = {k}, rank = {r}, group = {g}"
+    return [row if row.passed else row._replace(observed=whole(told), expected=f"{right:,.10g}")]
 
 
 EXERCISES = (Exercise("05-bytes", "To the byte", {VALUE: 1}, cases, run, verify, own=(quant.bytes_of,)),)

@@ -1,14 +1,17 @@
 """Lab 05: one factor a channel that moves what is loud from the inputs into the weights (Xiao et al. 2023, equation 4)."""
+import math
+
 import torch
 from torch import Tensor
 
 from ....efficiency import svdquant
-from ...contract.exercise import Exercise, Property, close
+from ...contract.exercise import Exercise, Property, close, near
 from ..common import several, tol
-from .bed import formed, layers
+from .bed import formed, layers, shape
 
 FORM, SCALE = "x / s and W s in their shapes, one s a channel", "s = max |x|^a / max |W|^(1 - a), a channel"
 MOVED, SAME = "x / s and W s, with your own s", "the product is unchanged"
+DEAD = "dead channels get s = 1"
 POWERS = (0.5, 0.8, 0.3)
 
 
@@ -30,53 +33,72 @@ def most(t: Tensor) -> Tensor:
     return t.abs().amax(0)
 
 
-def one_where_dead(s: Tensor, *maxima: Tensor) -> Tensor:
-    return torch.where(torch.stack([m == 0 for m in maxima]).any(0), torch.ones_like(s), s)
-
-
 def slips(x: Tensor, w: Tensor, a: float) -> dict:
     mx, mw = most(x), most(w)
-    made = lambda p, q, x=mx, w=mw: lambda: one_where_dead(x ** p / w ** q, mx, mw)
+    made = lambda p, q, x=mx, w=mw: lambda: x ** p / w ** q
+    above = lambda mx, mw: lambda: torch.where(
+        (mx > 0) & (mw > 0), mx.clamp(min=1e-9) ** a / mw.clamp(min=1e-9) ** (1 - a), 1.0)
+    signed = "the greatest number, without abs(), of "
     return {
         "the exponents are exchanged: a is that of x": made(1 - a, a), "both have the exponent a: that of W is 1 - a": made(a, a),
         "max |W| is multiplied: it is divided by": made(a, a - 1), "upside down: loud inputs need a large s": made(-a, a - 1),
         "the weights are left out": made(a, 0), "the inputs are left out": made(0, 1 - a),
-        "max |x| over max |W|, without the exponents": made(1, 1),
+        "max |x| over max |W|, without the exponents": made(1, 1), "a is not used: both have 0.5": made(0.5, 0.5),
         "the exponent of W is 1 + a": made(a, 1 + a),
-        "the greatest numbers, without abs()": made(a, 1 - a, x.amax(0).clamp(min=1e-30), w.amax(0).clamp(min=1e-30)),
+        "`mw ** 1 - a` is mw - a: brackets, mw ** (1 - a)": lambda: mx ** a / (mw - a),
+        signed + "both": above(x.amax(0), w.amax(0)), signed + "x": above(x.amax(0), mw), signed + "W": above(mx, w.amax(0)),
+        signed + "both, ": made(a, 1 - a, x.amax(0), w.amax(0)), signed + "x, ": made(a, 1 - a, x.amax(0), mw),
+        signed + "W, ": made(a, 1 - a, mx, w.amax(0)),
         "the mean of |x| and |W|: the largest count": made(a, 1 - a, x.abs().mean(0), w.abs().mean(0)),
         "root mean squares: the largest count": made(a, 1 - a, x.square().mean(0).sqrt(), w.square().mean(0).sqrt()),
-        "one number for all channels: each has its own": lambda: (x.abs().max() ** a / w.abs().max() ** (1 - a)).expand_as(mx),
-        "a dead channel, whose inputs or weights are all 0, gets 1": lambda: mx ** a / mw ** (1 - a),
-        "a dead channel gets 1: here its maximum is lifted to next to nothing": lambda: (
-            mx.clamp(min=1e-5) ** a / mw.clamp(min=1e-5) ** (1 - a)),
-        "only dead inputs get 1: dead weights do, too": lambda: torch.where(mx == 0, 1.0, mx ** a / mw ** (1 - a)),
-        "only dead weights get 1: dead inputs do, too": lambda: torch.where(mw == 0, 1.0, mx ** a / mw ** (1 - a)),
-        "a dead channel gets 0 here: 1": lambda: (mx ** a / mw ** (1 - a)).nan_to_num(0, 0, 0)}
+        "one number for all channels: each has its own": made(a, 1 - a, x.abs().max().expand_as(mx), w.abs().max()),
+        "one maximum for all of W: each channel has its own": made(a, 1 - a, mx, w.abs().max()),
+        "one maximum for all of x: each channel has its own": made(a, 1 - a, x.abs().max(), mw)}
 
 
 def verify(case, out):
     x, w, a = case["x"], case["w"], case["a"]
-    mx, mw = most(x), most(w)
-    s = out["s"].flatten() if isinstance(out["s"], Tensor) else out["s"]
-    form = formed(FORM, {"x / s": (out["x"], tuple(x.shape)), "w * s": (out["w"], tuple(w.shape)), "s": (s, tuple(mx.shape))})
+    mx, mw, s = most(x), most(w), out["s"]
+    form = formed(FORM, {"x / s": (out["x"], tuple(x.shape)), "w * s": (out["w"], tuple(w.shape)), "s": (s, tuple(mx.shape))}, {
+        "s has an axis too many: one number a channel, (K,), amax(0) without keepdim": shape(s) == (1, len(mx)),
+        "s comes last: (x / s, w * s, s)": shape(s) in (tuple(x.shape), tuple(w.shape)) and shape(out["x"]) == tuple(mx.shape)})
     if not form.readable:
         return [form]
     if torch.equal(out["x"], x) and torch.equal(out["w"], w):
         form = form._replace(passed=False, observed="x and w as they came", expected="both changed")
-    right = one_where_dead(mx ** a / mw ** (1 - a), mx, mw)
+    alive = (mx > 0) & (mw > 0)
+    right = mx ** a / mw ** (1 - a)
+    live = {said: (lambda value=value: value()[alive]) for said, value in slips(x, w, a).items()}
+    scale = close(SCALE, s[alive], right[alive], live, tol(x.dtype))
+    return [form, scale, dead(s[~alive]), *moved(out, x[:, alive], w[:, alive], s[alive], right[alive], alive)]
+
+
+def dead(s: Tensor) -> Property:
+    """What dead channels got."""
+    if not len(s) or bool((s == 1).all()):
+        return Property(DEAD, True, "as expected")
+    value = s[s != 1][0].item() if not s.isnan().any() else math.nan
+    cause = "they got what the formula gives, 0 or infinity or NaN" if not 0 < value < math.inf else (
+        "their maxima are lifted a little, and the formula gives any number" if value < 0.05 or value > 20 else "")
+    return Property(DEAD, False, "NaN" if math.isnan(value) else f"{value:.3g}", "1", (cause,) if cause else ())
+
+
+def moved(out: dict, x: Tensor, w: Tensor, s: Tensor, right: Tensor, alive: Tensor) -> list[Property]:
+    """Whether x / s and W s follow from somebody's own s, or are right, and multiply to what x and W do; channels alive."""
     of = lambda p, q: torch.cat([p.flatten(), q.flatten()]).double()
-    both = of(out["x"], out["w"])
-    moved = close(MOVED, both, of(x / s, w * s), {
+    got = out["x"][:, alive], out["w"][:, alive]
+    row = close(MOVED, of(*got), of(x / s, w * s), {
         "x is multiplied and W divided: the other way round": lambda: of(x * s, w / s),
         "x is multiplied, too: only W is": lambda: of(x * s, w * s), "W is divided, too: only x is": lambda: of(x / s, w / s),
         "W as it came: it takes the s that x is divided by": lambda: of(x / s, w),
         "x as it came: divide it by s": lambda: of(x, w * s)}, tol(x.dtype))
+    if near(of(*got), of(x / right, w * right), tol(x.dtype)):
+        row = Property(MOVED, True, "as expected")
     want = x.double() @ w.double().T
-    off = (out["x"].double() @ out["w"].double().T - want).abs().max() / want.abs().max()
-    same = Property(SAME, bool(off < 1e3 * tol(x.dtype) ** 1.2), f"off by {off:.2g} of the largest", "no more than rounding")
-    return [form, close(SCALE, s, right, slips(x, w, a), tol(x.dtype)), moved, same]
+    off = (got[0].double() @ got[1].double().T - want).abs().max() / want.abs().max()
+    fits = bool(off < 1e3 * tol(x.dtype) ** 1.2)
+    return [row, Property(SAME, fits, f"off by {off:.2g} of the largest", "no more than rounding")]
 
 
-EXERCISES = (Exercise("05-smooth", "Smoothing", {FORM: 0, SCALE: 2, MOVED: 1, SAME: 1}, cases, run, verify,
+EXERCISES = (Exercise("05-smooth", "Smoothing", {FORM: 0, SCALE: 2, DEAD: 0.5, MOVED: 1, SAME: 1}, cases, run, verify,
                       own=(svdquant.smooth_scale,)),)

@@ -45,7 +45,11 @@ def verify(case, out):
         "the root of the singular values stands in one factor alone": made(u[:, :r], s[:r].sqrt(), vt[:r]),
         "the smallest singular values are kept: they come sorted, largest first": made(u[:, -r:], s[-r:], vt[-r:]),
         "divided by the singular values": made(u[:, :r], 1 / s[:r], vt[:r]),
+        "the first term is left out: U[:, :rank], from 0 on": made(u[:, 1:r + 1], s[1:r + 1], vt[1:r + 1]),
         "one rank less than asked for": made(u[:, :r - 1], s[:r - 1], vt[:r - 1])}
+    if n <= k:
+        slips["the singular values scale the rows of U: they belong to its columns, u[:, :rank] * s[:rank]"] = made(
+            s[:, None] * u[:, :r], torch.ones(r), vt[:r])
     if square is not None:
         slips["V where V^T belongs: torch.linalg.svd gives V^T already"] = made(u[:, :r], s[:r], square[:r])
     off = (w - product).norm()

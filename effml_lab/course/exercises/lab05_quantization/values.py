@@ -49,10 +49,10 @@ BRANCH, CONTROL = "SVDQuant, w4a4, rank 32", "equal bytes"
 
 def decibels(net: str = "dit", key: str = "psnr_pooled") -> dict[str, float]:
     """By way the PSNR of a net."""
-    rows: dict[str, Record] = point.recorded("quant")
-    found = {name.partition(", ")[2]: row.quality[key]["value"] for name, row in rows.items()
-             if name.startswith(f"{net}, ") and key in row.quality}
-    if BRANCH not in found or not any(name.startswith(CONTROL) for name in found):
+    rows: list[Record] = [row for row in point.recorded("quant").values()
+                          if row.settings.get("net") == net and key in row.quality]
+    found = {row.settings["way"]: row.quality[key]["value"] for row in rows}
+    if BRANCH not in found or not any(row.settings["control"] for row in rows):
         raise Unanswered(UNRECORDED)
     return found
 
