@@ -6,8 +6,8 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # Quantization: four bits, and a branch for what does not fit
 #
-# Fewer steps leave each step as dear as it was. Quantization makes the step itself cheaper: numbers of 16 bits become codes of 8
-# or 4, with a scale that many of them share. Stored weights shrink, so do the bytes that a step has to read, and products of
+# Fewer steps leave each step as dear as it was. Quantization makes the step itself cheaper: numbers of 16 bits become codes of
+# 8 or 4, with a scale that many of them share. Stored weights shrink, so do the bytes that a step has to read, and products of
 # small whole numbers are faster than of long ones.
 #
 # **You will see** what a code is and who shares a scale; why a diffusion network has to be calibrated along its path; what
@@ -61,8 +61,8 @@ UNRECORDED = "Nothing is recorded here yet: `python -m effml_lab bench layers`, 
 # - **bytes**: 4 bits and a scale of 16 bits for 64 of them are 4.25 bits a weight, 3.8 times fewer than 16;
 # - **operations**: where a GPU multiplies 4-bit numbers as such, at up to four times the rate of 16-bit ones.
 #
-# Weights alone in 4 bits (W4A16) win the first, weights *and* activations (W4A4) both. Language models that write one token at a
-# time are bound by bytes. A diffusion network sees thousands of rows at once and is bound by products: it needs its
+# Weights alone in 4 bits (W4A16) win the first, weights *and* activations (W4A4) both. Language models that write one token at
+# a time are bound by bytes. A diffusion network sees thousands of rows at once and is bound by products: it needs its
 # activations quantized, too.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -95,9 +95,9 @@ with figure("64 numbers and the codes of 4 bits that they are rounded to: withou
 # ## Look first
 #
 # How loud is the loudest input channel of a layer, beside the median one? Large transformers have few that are tens of times as
-# loud, in every token. Ours are small, and mostly tame: 4-bit failures have to be *provoked* here. `planted` makes four channels
-# before three layers of each block of the DiT 30 times as loud, and the next layer's columns as many times smaller: in 32 bits the
-# network computes the same. Whatever is shown on it says **planted**.
+# loud, in every token. Ours are small, and mostly tame: 4-bit failures have to be *provoked* here. `planted` makes four
+# channels before three layers of each block of the DiT 30 times as loud, and the next layer's columns as many times smaller: in
+# 32 bits the network computes the same. Whatever is shown on it says **planted**.
 
 # %%
 if ranges:
@@ -118,8 +118,9 @@ else:
 # ## Scales that hold along the path
 #
 # Static scales need examples. A diffusion network sees noise first and pictures last, and what its layers are given changes on
-# the way. **PTQ4DM** (Shang et al. 2023) takes examples from the network's own *denoising* path, around $0.4\,T$; **Q-Diffusion**
-# (Li et al. 2023) at even intervals of it. Below, the course's UNet in W8A8 with one scale a tensor, by where they came from:
+# the way. **PTQ4DM** (Shang et al. 2023) takes examples from the network's own *denoising* path, around $0.4\,T$;
+# **Q-Diffusion** (Li et al. 2023) at even intervals of it. Below, the course's UNet in W8A8 with one scale a tensor, by where
+# they came from:
 
 # %%
 if calibration:
@@ -154,9 +155,9 @@ for name, ratio in ratios.items():
 #
 # $$s_j = \frac{(\max |x_j|)^{a}}{(\max |W_j|)^{1 - a}} .$$
 #
-# Difficulty moves from the inputs to the weights. An exact rescaling, as that of our planted outliers, is undone *exactly*: $c\,x$
-# and $W / c$ make $c\,s$ of $s$. The hard kind is loud in the inputs while its weights are like all others: then smoothing makes
-# columns of $W s$ loud, which 8 bits can bear and 4 cannot.
+# Difficulty moves from the inputs to the weights. An exact rescaling, as that of our planted outliers, is undone *exactly*:
+# $c\,x$ and $W / c$ make $c\,s$ of $s$. The hard kind is loud in the inputs while its weights are like all others: then
+# smoothing makes columns of $W s$ loud, which 8 bits can bear and 4 cannot.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Split
@@ -202,8 +203,8 @@ for name, row in layers.items():
 # ### Where the branch runs
 #
 # Alone, the branch would read and write the activations once more; that costs more than its products. So it shares what is
-# there: the **down** projection reads the same input as the *quantization* before the layer, the **up** projection adds to the same
-# output as the *4-bit product*. Two kernels, no extra pass. That is lab 06.
+# there: the **down** projection reads the same input as the *quantization* before the layer, the **up** projection adds to the
+# same output as the *4-bit product*. Two kernels, no extra pass. That is lab 06.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A whole network
@@ -243,9 +244,9 @@ with figure("Twelve noises drawn by the DiT with planted outliers in 32 bits, an
 # ### At equal bytes
 #
 # A branch costs bytes, and whoever spends more gets more. The control spends them on the codes instead: 8 bits a weight, or
-# groups so small that a layer is as large as with the branch; smoothing is searched for as ever. PSNR to the network in 32 bits,
-# pooled, against what is stored. (Everything below 16 bits is *simulated*: there is no axis of time. How the DiT without outliers
-# fares, the lab asks.)
+# groups so small that a layer is as large as with the branch; smoothing is searched for as ever. PSNR to the network in 32
+# bits, pooled, against what is stored. (Everything below 16 bits is *simulated*: there is no axis of time. How the DiT without
+# outliers fares, the lab asks.)
 
 # %%
 def spent(ax, net):
@@ -277,8 +278,8 @@ else:
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A LoRA beside the branch
 #
-# $W + a\,b$ with a LoRA's $a$ (N, r), $b$ (r, K): both are of low rank, so the LoRA can stand *beside* the branch,
-# $L_2' = [L_2, a]$, $L_1' = [L_1; b]$ (in the coordinates that the branch reads). No code changes, and nothing is quantized again.
+# $W + a\,b$ with a LoRA's $a$ (N, r), $b$ (r, K): both are of low rank, so the LoRA can stand *beside* the branch, $L_2' =
+# [L_2, a]$, $L_1' = [L_1; b]$ (in the coordinates that the branch reads). No code changes, and nothing is quantized again.
 # Below, 150 steps of training on red shapes alone, on top of the network in 4 bits:
 
 # %%

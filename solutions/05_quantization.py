@@ -9,15 +9,15 @@
 # Fewer steps (labs 02 and 04) leave each step as dear as it was. This lab makes the step itself cheaper: weights and inputs of
 # the large layers get **4 bits** instead of 16. That is a quarter of the bytes to store and to read, and products of 4-bit
 # numbers, which some GPUs do at four times the rate of 16-bit ones. You write rounding, packing, and what has to be done about
-# **outliers**, few channels so loud that everything beside them is rounded to nothing: smoothing, and SVDQuant's branch of low
-# rank. Then a whole network runs in 4 bits, and you ask whether the branch was worth its bytes.
+# **outliers**, a few channels so loud that what shares a scale with them is rounded to nothing: smoothing, and SVDQuant's
+# branch of low rank. Then a whole network runs in 4 bits, and you ask whether the branch was worth its bytes.
 #
 # Storage here is real, to the byte. The *arithmetic* is simulated: codes are multiplied as ordinary numbers, on a CPU, and no
 # time is claimed. Lab 06 writes the kernels.
 #
 # **You will be able to**
 # - round a tensor to 4 bits in groups, store two codes a byte, and say what a layer takes, to the byte;
-# - find the channel whose rounding costs most, and say why it is not the loud one alone;
+# - find the channels whose rounding costs most, and say why they are not the loud ones;
 # - move outliers from inputs to weights and from there into a branch in 16 bits, and put a LoRA beside it;
 # - look at what a layer is given along a sampler's path, and say what that means for scales that are fixed beforehand;
 # - ask of any improvement in quantization what it cost, and run the control that decides.
@@ -28,37 +28,33 @@
 #
 # | papers | here | in code | meaning |
 # |---|---|---|---|
-# | $\Delta$, also $s$ | | `scale` | what a code counts: $x \approx$ `scale` $\cdot\, q$, one for each group of neighbours in a row |
+# | $\Delta$ | | `scale` | what a code counts, one for each group of neighbours in a row |
 # | $Q(x)$ | $Q(x)$ | `rounded(x)` | $x$ as it comes back from its codes |
-# | $X W$ | $x W^T$ | `x @ w.T` | inputs (rows, K) times weights (N, K): a row is a token, a column of both a *channel* |
+# | $X W$ | $x W^T$ | `x @ w.T` | inputs (rows, K), weights (N, K); a column of both is a *channel* |
 # | $\lambda$, also $s$ | $s$ | `s` | factors of smoothing, one a channel |
 # | $L_1$, $L_2$ | | `down`, `up` | the branch: (r, K) and (N, r), in 16 bits |
 # | $R$ | | `rest` | what the branch leaves |
-# | W4A8 | | `"w4a8"` | weights of 4 bits, activations (inputs) of 8 |
+# | W4A8, W4A4 | | `"w4a8"`, `"w4a4"` | weights in 4 bits, activations (inputs) in 8, or in 4 |
 
 # %%
 import torch
 
-from effml_lab import bench, models
 from effml_lab.bench import beds
-from effml_lab.course import panel, shortened
-from effml_lab.diffusion import samplers
-from effml_lab.efficiency.planted import planted
-from effml_lab.efficiency.quantized import quantized
+from effml_lab.course import panel
+from effml_lab.efficiency import quant
 from effml_lab.measure import plots
 
 torch.set_num_threads(1)
 seeded = lambda seed: torch.Generator().manual_seed(seed)
 off = lambda got, want: ((got - want).norm() / want.norm()).item()  # relative error
-said = lambda name: f"you predicted {globals()[name]!s:.6}" if globals().get(name, ...) is not ... else "nothing was predicted"
-part = lambda estimate, form=".1f": f"{estimate['value']:{form}} ({estimate['low']:{form}} to {estimate['high']:{form}})"
 
 # %% [markdown]
 # ## 1 · Codes
 #
 # The network of this lab is a **DiT** (Peebles and Xie 2023), a transformer on patches of 4 x 4 pixels that draws the course's
-# shapes. Nearly all of its weights lie in large linear layers, four a block, and those are what is quantized. `bed.net` is the
-# network, and `bed.seen` holds what each of its layers was given while it drew 48 pictures. We look at one layer first.
+# shapes. Nearly all of its *work* is in four linear layers a block, which see every token, and those are what is quantized.
+# `bed.net` is the network, and `bed.seen` holds some of what each of its layers was given while it drew 48 pictures. We look at
+# one layer first.
 
 # %%
 bed = beds.bed("dit")
@@ -73,16 +69,16 @@ print(f"inputs {tuple(x.shape)}, weights {tuple(w.shape)}; the network has {sum(
 # $$\text{scale} = \frac{\max |x|}{2^{b-1} - 1}, \qquad q = \text{round}\!\left(\frac{x}{\text{scale}}\right), \qquad x \approx
 # \text{scale} \cdot q .$$
 #
-# Who shares a scale is a choice. Here it is a **group** of neighbours along a row: small groups fit better, and cost more
-# scales.
+# So nothing has to be clipped. Who shares a scale is a choice. Here it is a **group** of neighbours along a row: small groups
+# fit better, and cost more scales.
 #
 # **Exercise 1: codes and scales** (about 6 lines). $K$ is a multiple of `group`. Where all of a group is 0, take 1 for its
 # scale. The scales are in the type of $x$, (rows, K / group); the codes are `torch.int8`, in the shape of $x$.
 #
 # <details><summary>Hint</summary>
 #
-# `x.unflatten(1, (-1, group))` is $x$ as (rows, groups, group). `torch.where(scale == 0, 1.0, scale)`. Round *before* `.to(torch.int8)`, which
-# cuts off.
+# `x.unflatten(1, (-1, group))` is $x$ as (rows, groups, group). `torch.where(scale == 0, 1.0, scale)`. Round *before*
+# `.to(torch.int8)`, which cuts off.
 #
 # </details>
 
@@ -118,14 +114,14 @@ with figure("Relative error of rounding over bits, for the weights of a layer an
     axes[0].legend()
 
 # %% [markdown]
-# Each bit more halves the error. Four bits leave about a tenth of every number's size, in every layer, which then meets the
-# errors of all the others.
+# Each bit more halves the error. With 4 bits and groups of 64 the weights as a whole are off by about a tenth, the inputs by
+# more: and that in every layer, each of which is given what the layers before it got wrong.
 #
 # ## 2 · Look first
 #
 # Large transformers have **outliers**: few channels that are tens of times as loud as the rest, in every token (Dettmers et al.
-# 2022). Does our small one? A second network helps to see what is at stake. `planted` makes a copy of the DiT in which four
-# channels before three of a block's layers are 30 times as loud, and the next layer's columns as many times smaller,
+# 2022). Does our small one? A second network helps to see what is at stake: a copy of the DiT in which, before three layers of
+# each block, four channels are made 30 times as loud, and the columns of the layer that reads them as many times smaller,
 #
 # $$\tfrac{1}{c}\,W\,(c\,x) = W x ,$$
 #
@@ -154,10 +150,10 @@ both = {"as trained": (x, w), "planted": (loud.seen[LAYER], loud.net.get_submodu
 # </details>
 
 # %%
-def channel_error(x, told, w):
-    """The share of each input channel in the squared error of x W^T, (K,); told: x as it comes back from its codes."""
+def channel_error(x, rounded_x, w):
+    """The share of each input channel in the squared error of x W^T, (K,); rounded_x: x as it comes back from its codes."""
     ### BEGIN SOLUTION
-    cost = (x - told).square().sum(0) * w.square().sum(0)
+    cost = (x - rounded_x).square().sum(0) * w.square().sum(0)
     return cost / cost.sum()
     ### END SOLUTION
 
@@ -175,19 +171,19 @@ with figure("For each input channel of a layer, as trained and planted: above ho
 
 # %% [markdown]
 # As trained, no channel stands out by more than a few times: this network has *no* outliers to speak of. Planted, look at the
-# **groups** of 64. All channels that share a scale are off by about as much, up to half a code, whether they are loud or not.
-# The loud channel itself has small weights now, so it does not count for much. What is lost is the *quiet* channels beside it:
-# most of them are rounded to 0.
+# **groups** of 64. All channels that share a scale are off by up to half a code, whether they are loud or not. The loud channel
+# itself has small weights now, so that its share is next to nothing. What is lost is the *quiet* channels beside it: most of
+# them are rounded to 0.
 #
 # ## 3 · Two codes a byte
 #
-# `int8` has eight bits, and a code only four. Storage becomes real when two of them share a byte. The package's layout takes 128
-# codes of a row at a time: byte $j$ of 64 holds code $j$ in its low half and code $64 + j$ in its high half, so that each half
-# of the bytes is a whole group, and a kernel never has to shuffle. Numbers below 0 are kept in two's complement: $-1$ is `1111`,
-# $-8$ is `1000`.
+# `int8` has eight bits, and a code only four. Storage becomes real when two of them share a byte. The package's layout takes
+# 128 codes of a row at a time: byte $j$ of 64 holds code $j$ in its low four bits and code $64 + j$ in its high four. So the
+# low halves of 64 bytes are one whole group and the high halves the next, and a kernel never has to shuffle. Numbers below 0
+# are kept in two's complement: $-1$ is `1111`, $-8$ is `1000`.
 #
-# **Exercise 3: pack and unpack** (about 7 lines in all). Codes are int8 from $-8$ to $7$, (rows, K), $K$ a multiple of 128;
-# bytes are `torch.uint8`, (rows, K / 2).
+# **Exercise 3: pack and unpack** (about 7 lines in all). Codes are int8, (rows, K), $K$ a multiple of 128; bytes are
+# `torch.uint8`, (rows, K / 2). Our grid ends at $-7$, but four bits have room for $-8$, and other grids use it: take it, too.
 #
 # <details><summary>Hint</summary>
 #
@@ -238,7 +234,7 @@ except NotImplementedError:
 # With $a = 1$ all of a channel's loudness goes to the weights, with $a = 0.5$ both are equally loud afterwards.
 #
 # **Exercise 4: smoothing** (about 4 lines). Maxima are taken a channel, over all rows. A dead channel, in which the inputs or
-# the weights are all 0, gets $s = 1$.
+# the weights are all 0, gets $s = 1$. (The package gives it the median of the others.) Do not forget that $|x|$ is meant.
 #
 # <details><summary>Hint</summary>
 #
@@ -271,21 +267,21 @@ with figure("Relative error of the layer's output over the exponent a of smoothi
     ax.legend(fontsize=8, ncols=2)
 
 # %% [markdown]
-# The two smoothed curves are *one*: put $c\,x$ and $W / c$ into the formula of $s$, and $s$ becomes $c\,s$, whatever $a$. An exact
-# rescaling is exactly undone. Planted outliers are the easy kind: whoever made the inputs loud made the weights quiet.
+# The two smoothed curves are *one*: put $c\,x$ and $W / c$ into the formula of $s$, and $s$ becomes $c\,s$, whatever $a$. An
+# exact rescaling is exactly undone. Planted outliers are the easy kind: whoever made the inputs loud made the weights quiet.
 #
 # ## 5 · Split
 #
-# The other kind is loud in the inputs while its weights are like all others. In large models there are such, and ours can only
-# be given them in a layer that is **made up**: random weights, random inputs, four channels 30 times as loud. Now smoothing has
-# to make four columns of the weights loud, and they have 4 bits, too.
+# The hard kind is loud in the inputs while its weights are like all others. Large models have such channels. We cannot put them
+# into our network without changing what it draws, so here is a layer that is **made up**: random weights, random inputs, four
+# channels 30 times as loud. Smoothing now has to make four columns of the weights loud, and weights have 4 bits, too.
 
 # %%
 bed_x, bed_w = torch.randn(1024, 256, generator=seeded(1)), torch.randn(1024, 256, generator=seeded(2)) / 16
 bed_x[:, [20, 100, 101, 200]] *= 30
 three = {**both, "made up": (bed_x, bed_w)}
-with figure("Largest weight of each column, before and after smoothing with a = 0.8, as trained, planted and made up: there four columns "
-            "become loud", width=11, height=2.6, cols=3) as axes:
+with figure("Largest weight of each column, before and after smoothing with a = 0.8, as trained, planted and made up", width=11,
+            height=2.6, cols=3) as axes:
     for ax, (name, (given, weight)) in zip(axes, three.items()):
         ax.plot((smooth(given, weight, 0.8)[1]).abs().amax(0), color=plots.look(1).color, label="W s")
         ax.plot(weight.abs().amax(0), color=plots.look(0).color, linestyle=":", label="W")
@@ -298,15 +294,16 @@ with figure("Largest weight of each column, before and after smoothing with a = 
 #
 # $$W s = \underbrace{\text{up}\;\text{down}}_{\text{16 bits, rank } r} + \underbrace{\text{rest}}_{\text{4 bits}} .$$
 #
-# By Eckart and Young (1936) no matrices of rank $r$ leave a smaller rest than the first $r$ terms of the SVD $U S V^T$. A
+# By Eckart and Young (1936) no matrix of rank $r$ leaves a smaller rest than the first $r$ terms of the SVD $U S V^T$. A
 # smaller rest has a smaller rounding error, and it is the *branch* that absorbs what was loud: the rest is what becomes easy.
 #
-# **Exercise 5: a branch and a rest** (about 4 lines).
+# **Exercise 5: a branch and a rest** (about 4 lines). Return `up`, `down` and `rest` of a matrix, the rank being 1 or more.
+# Nothing is rounded here: all three stay in the type of `w`.
 #
 # <details><summary>Hint</summary>
 #
-# `torch.linalg.svd` with `full_matrices=False` gives U, the singular values, largest first, and V^T. The values belong to one of
-# the factors (or their roots to both).
+# `torch.linalg.svd` with `full_matrices=False` gives U, the singular values, largest first, and V^T. The values belong to one
+# of the factors (or their roots to both).
 #
 # </details>
 
@@ -336,9 +333,9 @@ with figure("What is left of the smoothed weights after a branch, and its roundi
     axes[0].legend(fontsize=8)
 
 # %% [markdown]
-# Made up, four directions hold nearly all of the weights, and with rank 4 the branch has them. After that the rest falls slowly,
-# in both: what is left of a layer is far from low rank. At this width a branch of rank 32 is a lot, too: it has a sixth as many
-# numbers as this layer, in 16 bits each. Keep that in mind.
+# Made up, four directions hold more than half of the weights' size, and rank 4 is enough to take them out. After that the rest
+# falls slowly, in both: what is left of a layer is far from low rank. At this width a branch of rank 32 is a lot, too: it has a
+# sixth as many numbers as this layer, in 16 bits each. Keep that in mind.
 #
 # ## 6 · All parts in their places
 #
@@ -346,10 +343,11 @@ with figure("What is left of the smoothed weights after a branch, and its roundi
 #
 # $$y = Q(x / s)\; Q(\text{rest})^T + (x / s)\; \text{down}^T\, \text{up}^T + \text{bias} .$$
 #
-# The branch reads $x / s$ as it is, unrounded, and what it computes is never rounded either: a path in 16 bits for the part of
+# The branch reads $x / s$ as it is, unrounded, and what it computes is never rounded either: a path of its own for the part of
 # the product that matters most.
 #
-# **Exercise 6: the layer** (about 2 lines). `rounded` is handed in, so that it can be exchanged for one that does nothing.
+# **Exercise 6: the layer** (about 2 lines). `bias` is (N,). `rounded` is handed in, so that it can be exchanged for one that
+# does nothing. Compute in the type of `x`: a GPU would keep the branch in 16 bits, here we only count it so.
 #
 # <details><summary>Hint</summary>
 #
@@ -374,7 +372,7 @@ def best(x, w, rank, smoothing=True, bits=4, group=64):
     errors, nothing = [], torch.zeros(len(w))
     for a in powers if smoothing else [None]:
         moved, s = (w, torch.ones(w.shape[1])) if a is None else smooth(x, w, a)[1:]
-        up, down, rest = split(moved, rank)
+        up, down, rest = split(moved, rank) if rank else (moved[:, :0], moved[:0], moved)
         errors.append(off(layer(x, s, up, down, rest, nothing, lambda t: rounded(t, bits, group)), x @ w.T))
     return min(errors)
 
@@ -390,28 +388,28 @@ with figure("Relative error of one layer, as trained, planted and made up: round
         ax.set(title=name, ylabel="relative error", ylim=(0, 1.15 * max(errors)))
 
 # %% [markdown]
-# Made up is what the method is for: neither move is enough, and both together are. Planted, smoothing alone undoes the outliers,
-# and what the branch adds is what it adds as trained. But *there* it helps, too, and that should make you suspicious: what does
-# it help against, if there are no outliers? Section 7 asks.
+# Made up is what the method is for: neither move is enough, and both together are. Planted, smoothing alone undoes the
+# outliers, and what the branch adds is what it adds as trained. But *there* it helps, too, and that should make you suspicious:
+# what does it help against, if there are no outliers? Section 7 asks.
 #
 # Try it: bits, group, exponent and rank on the layer that was made up, with the error, and the bytes beside 16 bits.
 
 # %%
-def told(ax, bits, group, a, rank):
-    given, weight = three["made up"]
-    (n, k), group = weight.shape, {"64": 64, "16": 16, "a row": weight.shape[1]}[group]
+def bars(ax, bits, group, a, rank):
+    (given, weight), group = three["made up"], {"64": 64, "16": 16, "a row": 256}[group]
     moved, s = smooth(given, weight, a)[1:]
-    up, down, rest = split(moved, rank)
-    error = off(layer(given, s, up, down, rest, torch.zeros(n), lambda t: rounded(t, bits, group)), given @ weight.T)
-    size = n * k * bits / 8 + 2 * n * k / group + 2 * rank * (n + k) + 2 * k
-    ax.barh(["error", "bytes"], [error, size / (2 * n * k)], color=[plots.look(j).color for j in (0, 1)])
-    ax.set(xlim=(0, 1), title=f"off by {error:.3f}, {size / (2 * n * k):.0%} of 16 bits")
+    up, down, rest = split(moved, rank) if rank else (moved[:, :0], moved[:0], moved)
+    error = off(layer(given, s, up, down, rest, torch.zeros(len(weight)), lambda t: rounded(t, bits, group)), given @ weight.T)
+    kept = quant.bytes_of(quant.Stored(rest, bits, group)) + 2 * sum(t.numel() for t in (up, down, s))
+    ax.barh(["error", "bytes"], [error, kept / (2 * weight.numel())], color=[plots.look(j).color for j in (0, 1)])
+    ax.set(xlim=(0, 1), title=f"off by {error:.3f}, {kept / (2 * weight.numel()):.0%} of 16 bits")
 
 
-panel(told, {"bits": (3, 8, 4), "group": ["64", "16", "a row"], "a": (0.0, 1.0, 0.5), "rank": (0, 96, 32)}, height=1.6)
+panel(bars, {"bits": [4, 8], "group": ["64", "16", "a row"], "a": (0.0, 1.0, 0.5), "rank": (0, 96, 32)}, height=1.6)
 
 # %% [markdown]
-# **A place to pause.** Nothing of yours from above is needed below. The next cell defines again what is.
+# **A place to pause.** If you come back later, run the first code cell and the next one: they define all that is needed below.
+# (Your point at the very end takes your `quantize`.)
 
 # %%
 import torch
@@ -435,14 +433,15 @@ bed, loud = beds.bed("dit"), beds.bed("planted")
 # %% [markdown]
 # ## 7 · The whole network
 #
-# `quantized(net, seen, mode, rank)` converts all large layers of a network, with your steps: it searches the exponent for each
-# layer, with the branch in place. Some layers stay in 16 bits. Time, class and AdaLN see one row a picture: there is no work to
-# save, and every token hangs on what they say. The first and the last layer are small, and an error there is one of the picture
-# itself.
+# `quantized(net, seen, mode, rank)` converts all large layers of a network in these steps; it searches the exponent for each
+# layer, with the branch in place. Some layers stay in 16 bits. Those that tell a block time and class (AdaLN) see one row a
+# picture: there is little work to save, and every token hangs on what they say. (Their bytes count all the same: in this small
+# network they are more than half of what is stored.) The first and the last layer have few channels, and an error there is one
+# of the picture itself.
 #
 # We judge pictures by their **PSNR** to those of the network in 32 bits from the same noise, $10 \log_{10} (4 / \text{mean
-# squared difference})$, since a picture reaches from $-1$ to 1. In decibels: 20 is a tenth of the half range, 40 a hundredth, and 6 more
-# are half the error.
+# squared difference})$ decibels, since a picture reaches from $-1$ to 1: 20 dB are an error of a tenth of that range, 40 dB of
+# a hundredth, and 6 dB more are half the error.
 #
 # **Predict before you look.** The DiT *as trained* is rounded to W4A4, and then again with smoothing. By how many decibels will
 # smoothing alone raise the PSNR of its pictures? (A negative number if you think that it does harm.)
@@ -457,7 +456,7 @@ smoothing_guess = 1.0
 check("05-guess-smoothing", smoothing_guess, points=1)
 
 # %%
-coarse = {"exponents": [None, *((k / 5, 1 - k / 5) for k in range(1, 5))], "rounds": 4}  # fewer than `bench quant` tries
+coarse = {"exponents": [None, *((k / 5, 1 - k / 5) for k in range(1, 5))], "rounds": 4}  # a and 1 - a; `bench quant` tries more
 plain = {"rank": 0, "exponents": [None]}
 psnr = lambda got, want: 10 * torch.log10(4 / (got - want).square().mean()).item()
 ways = {"rounded": plain, "smoothed": {**coarse, "rank": 0}, "SVDQuant, rank 32": {**coarse, "rank": 32}}
@@ -484,22 +483,24 @@ print(f"as trained, smoothing alone: {gain:+.1f} dB;", said("smoothing_guess"))
 # Planted, rounding destroys them, smoothing brings them back, and the branch adds to both. So far so good for the branch:
 # several decibels, with outliers and without. But look at the megabytes.
 #
-# **The control.** The branch is not free: at this width rank 32 takes about half as many bytes again as the 4-bit layers
-# themselves. *Any* method gets better if it may spend so much more. So let the other side spend it, too: on 8 bits a weight, or on
-# groups so small that a layer takes as many bytes, smoothed as before. `bench quant` has done that, with more pictures and a
-# finer search; each row has three columns that are never mixed. There is no column of time: all of this is simulated.
+# **The control.** The branch is not free: at this width rank 32 takes six tenths as many bytes again as codes and scales
+# themselves. *Any* method gets better if it may spend so much more. So let the other side spend it, too, smoothed as before: on
+# 8 bits a weight or on smaller groups, in the layers that err most, until the network takes as many bytes. `bench quant` has
+# done that, with more pictures and a finer search. "PSNR" is of the mean squared difference over all of them, "wanted" the
+# share of pictures that show the wanted kind. There is no column of time: all of this is simulated.
 
 # %%
 recorded = {name: row for name, row in bench.recorded("quant").items() if "psnr" in row.quality}
 for name, row in recorded.items():
-    if not name.startswith("unet"):
-        print(f"{name:50} {part(row.quality['psnr_pooled']):22} dB  {row.bytes / 1e6:5.2f} MB  wanted kind {row.quality['wanted']['value']:.2f}")
+    if row.settings["net"] != "unet" and row.settings["way"] != "fp32":
+        told = row.quality
+        print(f"{name:50} PSNR {part(told['psnr_pooled']):22}  {row.bytes / 1e6:5.2f} MB  wanted {told['wanted']['value']:.2f}")
 if not recorded:
     print("Nothing is recorded in this copy of the course: `python -m effml_lab bench quant` does it.")
 
 # %% [markdown]
-# **Read a number.** On the DiT *as trained* (rows that begin with "dit"), how many decibels does SVDQuant with rank 32 in w4a4
-# lie above the **best** row of equal bytes? (A negative number if it lies below.)
+# **Read a number.** On the DiT *as trained* (rows that begin with "dit"), how many decibels of PSNR does SVDQuant with rank 32
+# in w4a4 lie above the **best** of the rows "dit, equal bytes, ..."? (A negative number if it lies below.)
 
 # %%
 worth_read = ...
@@ -512,13 +513,20 @@ worth_read = value("dit, SVDQuant, w4a4, rank 32") - max(others) if others else 
 # %%
 check("05-read-worth", worth_read, points=1)
 
+# %%
+for name, row in bench.recorded("quant").items():
+    if "over equal bytes" in name:
+        told = row.quality
+        print(f"{name:75} {part(told['decibels'])} dB, median picture {part(told['decibels_median'])}")
+
 # %% [markdown]
 # ## 8 · To the byte
 #
-# A branch of rank $r$ has $r\,(N + K)$ numbers, and the layer $N K$: the wider the layer, the cheaper the branch. How wide must it be?
+# A branch of rank $r$ has $r\,(N + K)$ numbers, and the layer $N K$: the wider the layer, the cheaper the branch. How wide must
+# it be?
 #
 # **Exercise 7: to the byte** (about 1 line). Count all that a layer $K \to N$ keeps: codes, two a byte; a scale of 16 bits for
-# each group of each row; `up`, `down` and $s$ in 16 bits. $K$ is a multiple of twice the group. No bias.
+# each group of each row; `up`, `down` and $s$ in 16 bits. $K$ is a multiple of twice the group, and nothing is padded. No bias.
 #
 # <details><summary>Hint</summary>
 #
@@ -547,10 +555,10 @@ with figure("How many times fewer bytes than with 16 bits a square layer takes, 
     ax.legend(fontsize=8)
 
 # %% [markdown]
-# The published 3.5 times belong to layers as wide as those of large models (3,072 and more). Ours are far at the left.
+# SVDQuant's authors report 3.5 times less memory, for a model with layers of 3,072 and more. Ours are far at the left.
 #
-# **Read a number.** What is the least width of a square layer, a multiple of 64, at which rank 32 with groups of 64 leaves a
-# ratio of *at least* 3?
+# **Work out a number.** What is the least width of a square layer, a multiple of 64, at which rank 32 with groups of 64 leaves
+# a ratio of *at least* 3? (The figure has every 128th; your function knows all.)
 
 # %%
 width_read = ...
@@ -562,14 +570,15 @@ width_read = next(n for n in range(64, 4096, 64) if 2 * n * n >= 3 * bytes_of(n,
 check("05-read-width", width_read, points=1)
 
 # %% [markdown]
-# ## 9 · A LoRA for nothing
+# ## 9 · A LoRA beside the branch
 #
-# A branch of low rank is also what a **LoRA** is (Hu et al. 2022): $W + a\,b$, with $a$ (N, r) and $b$ (r, K), learned for a
-# style or a subject while $W$ stays. On a quantized layer one might add $a\,b$ to the weights and quantize again, and lose part
-# of what was learned. SVDQuant has a better place for it: *beside the branch*. Two products of low rank are one of the sum of
-# their ranks.
+# A branch of low rank is also what a **LoRA** is (Hu et al. 2022): $W + a\,b$, learned for a style or a subject while $W$
+# stays, with $a$ (N, l) and $b$ (l, K) of a small rank $l$. On a quantized layer one might add $a\,b$ to the weights and
+# quantize again, and lose part of what was learned. SVDQuant has a better place for it: *beside the branch*. The sum of a
+# product of rank $r$ and one of rank $l$ is one product of rank $r + l$.
 #
-# **Exercise 8: beside the branch** (about 2 lines). The LoRA was trained on $x$, and this layer's branch reads $x / s$.
+# **Exercise 8: beside the branch** (about 2 lines). The LoRA was trained on $x$, and this layer's branch reads $x / s$. (A
+# factor $\alpha / l$, where somebody uses it, is in $a$ already.)
 #
 # <details><summary>Hint</summary>
 #
@@ -579,7 +588,7 @@ check("05-read-width", width_read, points=1)
 
 # %%
 def add_lora(up, down, s, a, b):
-    """(up, down) of a branch that reads x / s and adds a LoRA's x b^T a^T as well: (N, R + r) and (R + r, K)."""
+    """(up, down) of a branch that reads x / s and adds a LoRA's x b^T a^T as well: (N, r + l) and (r + l, K)."""
     ### BEGIN SOLUTION
     return torch.cat([up, a], 1), torch.cat([down, b * s], 0)
     ### END SOLUTION
@@ -603,7 +612,8 @@ with figure("Six noises drawn by the network in 4 bits, with a LoRA that has see
     for ax, (name, net) in zip(axes, sets.items()):
         drawn = beds.drawn(net, bed.grid, 6)
         plots.images(ax, drawn, name, cols=6)
-print(f"one call, on top or beside: {off(beside(same := torch.randn(4, 3, 32, 32, generator=seeded(1)), torch.full((4,), 500.0)), on_top(same, torch.full((4,), 500.0))):.0e} apart")
+given = torch.randn(4, 3, 32, 32, generator=seeded(1)), torch.full((4,), 500.0)
+print(f"one call, on top or beside: {off(beside(*given), on_top(*given)):.0e} apart")
 
 # %% [markdown]
 # ## 10 · Along the path
@@ -614,7 +624,8 @@ print(f"one call, on top or beside: {off(beside(same := torch.randn(4, 3, 32, 32
 # sampler's **own path** (Shang et al. 2023; Li et al. 2023).
 #
 # **Exercise 9: what a layer sees** (about 5 lines). Walk the DDIM path and return the largest |input| of the layer at each
-# level, one number for each call of the denoiser, the noisiest first. Leave the layer as you found it.
+# level at which the denoiser is asked, a tensor of as many numbers, the noisiest first. The denoiser calls the layer once.
+# Leave the layer as you found it.
 #
 # <details><summary>Hint</summary>
 #
@@ -645,7 +656,7 @@ grid = cosine.grid(25, "trailing")
 kinds = torch.arange(12) % 6
 x = samplers.start((12, 3, 32, 32), grid, seeded(4))
 walks = {"UNet": (course.net, ("up.1.block.enter.2", "up.3.block.enter.2", "down.0.block.enter.2")),
-         "DiT": (bed.net, ("blocks.0.attention.qkv", "blocks.2.mlp.2", "blocks.5.mlp.2"))}
+         "DiT": (bed.net, ("blocks.0.attention.qkv", "blocks.1.mlp.2", "blocks.2.mlp.2"))}
 with figure("Largest input of three layers of the UNet and of the DiT over t, from noise at the left to the picture at the right", width=10,
             height=3, cols=2) as axes:
     for ax, (name, (net, layers)) in zip(axes, walks.items()):
@@ -661,7 +672,8 @@ with figure("Largest input of three layers of the UNet and of the DiT over t, fr
 calibrated = bench.recorded("calibration")
 for choice, what in {"noise": "noise alone", "clean": "pictures alone", "uniform": "the whole path", "ndtc": "levels around 0.4 T"}.items():
     if f"w8a8, two scales, {choice}" in calibrated:
-        print(f"UNet in w8a8, static scales from {what:20}: squared error of x0 {part(calibrated[f'w8a8, two scales, {choice}'].quality['x0'], '.2e')}")
+        error = part(calibrated[f"w8a8, two scales, {choice}"].quality["x0"], ".2e")
+        print(f"UNet in w8a8, static scales from {what:20}: squared error of x0 {error}")
 
 # %% [markdown]
 # Scales from one end serve the other badly. Those from the whole path serve all of it, at no cost but a longer calibration.
@@ -697,7 +709,7 @@ point, saved = None, 0
 try:
     net = beds.bed("dit").net
     for name, each in net.named_modules():
-        if name.endswith(("qkv", "out", "mlp.0", "mlp.2")):
+        if name.startswith("blocks") and name.endswith(("qkv", "out", "mlp.0", "mlp.2")):
             q, scale = quantize(each.weight, 4, 64)
             saved += 2 * each.weight.numel() - (q.numel() // 2 + 2 * scale.numel())
             each.weight.data = (q.unflatten(1, (-1, 64)) * scale[..., None]).flatten(1)

@@ -31,6 +31,6 @@ def load(net: nn.Module, name: str, folder: Path | str | None = None) -> nn.Modu
         raise ValueError(f"{name!r} is not a quantized net: use models.load({name!r})")
     state = store.checked(name, folder or home() / "checkpoints")
     own, (convert, _) = net.state_dict(), MODES[card["mode"]]
-    branched = tuple(key.removesuffix("up") for key in state if key.rpartition(".")[2] == "up")      # keep their biases in 16 bits
+    branched = tuple(key.removesuffix("up") for key in state if key.rpartition(".")[2] == "up")  # keep a bias in 16 bits
     whole = {key: t.to(own[key].dtype) for key, t in state.items() if key in own and not key.startswith(branched)}
     return restored(net, state | whole, convert, **card["how"])

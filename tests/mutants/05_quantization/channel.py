@@ -42,7 +42,87 @@ def by_output(x, told, w):
     return off / off.sum()
 
 
-RIGHT = [right, right_means, right_loop, right_norms]
+# A newcomer's own, written before any check was run
+
+
+def newcomers_sum_then_square(x, told, w):
+    """square of the sum instead of the sum of squares"""
+    e = (x - told).sum(0).square() * w.sum(0).square()
+    return e / e.sum()
+
+
+def newcomers_w_norm(x, told, w):
+    """norm of w unsquared"""
+    e = (x - told).square().sum(0) * w.norm(dim=0)
+    return e / e.sum()
+
+
+def newcomers_keepdim(x, told, w):
+    """shape (1, K)"""
+    e = (x - told).square().sum(0, keepdim=True) * w.square().sum(0, keepdim=True)
+    return e / e.sum()
+
+
+def newcomers_relative(x, told, w):
+    """divides by the size of each channel (relative error of each channel)"""
+    e = (x - told).square().sum(0) / x.square().sum(0) * w.square().sum(0)
+    return e / e.sum()
+
+
+def newcomers_percent(x, told, w):
+    """in percent"""
+    e = (x - told).square().sum(0) * w.square().sum(0)
+    return 100 * e / e.sum()
+
+
+def newcomers_w_plus(x, told, w):
+    """plus instead of times"""
+    e = (x - told).square().sum(0) + w.square().sum(0)
+    return e / e.sum()
+
+
+def newcomers_max_row(x, told, w):
+    """largest error in place of the sum over rows"""
+    e = (x - told).square().amax(0) * w.square().sum(0)
+    return e / e.sum()
+
+
+def newcomers_einsum_right(x, told, w):
+    """einsum"""
+    d = x - told
+    e = torch.einsum('rk,rk,nk,nk->k', d, d, w, w)
+    return e / e.sum()
+
+
+def newcomers_loop_right(x, told, w):
+    """loop over channels with outer products"""
+    e = torch.stack([torch.outer(x[:, k] - told[:, k], w[:, k]).pow(2).sum() for k in range(x.shape[1])])
+    return e / e.sum()
+
+
+def newcomers_means_right(x, told, w):
+    """means instead of sums: same shares"""
+    return torch.nn.functional.normalize((x - told).pow(2).mean(0) * w.pow(2).mean(0), p=1, dim=0)
+
+
+def newcomers_gram_right(x, told, w):
+    """diagonals of gram matrices in double"""
+    d = (x - told).double()
+    e = (d.T @ d).diagonal() * (w.double().T @ w.double()).diagonal()
+    return (e / e.sum()).to(x.dtype)
+
+
+def newcomers_double_right(x, told, w):
+    """result left in float64"""
+    d = (x - told).double()
+    e = d.square().sum(0) * w.double().square().sum(0)
+    return e / e.sum()
+
+
+RIGHT = [
+    right, right_means, right_loop, right_norms, newcomers_gram_right, newcomers_einsum_right, newcomers_double_right,
+    newcomers_loop_right, newcomers_means_right,
+]
 WRONG = [
     (of(lambda e, x, told, w: share(e.square().sum(0))), ["the weights are missing"]),
     (of(lambda e, x, told, w: share(e.abs().sum(0) * w.square().sum(0))), ["what is rounded is not squared"]),
@@ -69,6 +149,12 @@ WRONG = [
     (of(lambda e, x, told, w: e.square().sum(0) * w.square()), ["nothing is summed over the outputs"]),
     (of(lambda e, x, told, w: share(w.square().sum(0))), []),
     (of(lambda e, x, told, w: share(e.square().sum(0) * w.square().sum(1))), []),
-    (of(lambda e, x, told, w: 100 * share(e.square().sum(0) * w.square().sum(0))), []),
+    (of(lambda e, x, told, w: 100 * share(e.square().sum(0) * w.square().sum(0))), ["in percent"]),
     (of(lambda e, x, told, w: share(e.square().sum(0) * w.square().sum(0)).sort(descending=True).values), []),
+    (newcomers_sum_then_square, ["errors and weights are summed before they are"]),
+    (newcomers_w_norm, ["the length of the weights, not its square"]),
+    (newcomers_w_plus, ["a sum: an error is multiplied by the weights"]),
+    (newcomers_percent, ["in percent: shares add up to 1"]), (newcomers_keepdim, ["an axis too many: (K,), without keepdim"]),
+    (newcomers_relative, ["the error over the channel's own size: the ou"]),
+    (newcomers_max_row, ["the largest error of the channel, where all r"]),
 ]

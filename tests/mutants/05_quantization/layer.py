@@ -27,7 +27,69 @@ def made(main=None, branch=None, bias=1.0):
     return answer
 
 
-RIGHT = [right, right_linear, right_scaled]
+# A newcomer's own, written before any check was run
+
+
+def newcomers_branch_rounded(x, s, up, down, rest, bias, rounded):
+    """up down merged and rounded with the rest"""
+    return rounded(x / s) @ rounded(rest + up @ down).T + bias
+
+
+def newcomers_branch_weights_rounded(x, s, up, down, rest, bias, rounded):
+    """the product of the branch is rounded as a matrix"""
+    return rounded(x / s) @ rounded(rest).T + x / s @ rounded(up @ down).T + bias
+
+
+def newcomers_rest_over_s(x, s, up, down, rest, bias, rounded):
+    """rest / s, to undo the smoothing"""
+    return rounded(x / s) @ rounded(rest / s).T + x / s @ down.T @ up.T + bias
+
+
+def newcomers_residual(x, s, up, down, rest, bias, rounded):
+    """the branch gets what rounding lost of x: x/s - Q(x/s)"""
+    t = rounded(x / s)
+    return t @ rounded(rest).T + (x / s - t) @ down.T @ up.T + bias
+
+
+def newcomers_half(x, s, up, down, rest, bias, rounded):
+    """the branch computed in float16, because the text says 16 bits"""
+    return rounded(x / s) @ rounded(rest).T + ((x / s).half() @ down.T.half() @ up.T.half()).to(x.dtype) + bias
+
+
+def newcomers_linear_right(x, s, up, down, rest, bias, rounded):
+    """F.linear"""
+    F = torch.nn.functional.linear
+    t = x / s
+    return F(rounded(t), rounded(rest), bias) + F(F(t, down), up)
+
+
+def newcomers_merged_right(x, s, up, down, rest, bias, rounded):
+    """branch as one matrix, s moved into it"""
+    return torch.addmm(bias, rounded(x / s), rounded(rest).T) + x @ (up @ down / s).T
+
+
+def newcomers_einsum_right(x, s, up, down, rest, bias, rounded):
+    """einsum"""
+    t = x * s.reciprocal()
+    return torch.einsum('rk,nk->rn', rounded(t), rounded(rest)) + torch.einsum('rk,qk,nq->rn', t, down, up) + bias
+
+
+def newcomers_rows_right(x, s, up, down, rest, bias, rounded):
+    """row by row"""
+    q = rounded(rest)
+    return torch.stack([q @ rounded(r[None] / s)[0] + up @ (down @ (r / s)) + bias for r in x])
+
+
+def newcomers_cat_right(x, s, up, down, rest, bias, rounded):
+    """one product of concatenated matrices"""
+    t = x / s
+    return torch.cat((rounded(t), t @ down.T), 1) @ torch.cat((rounded(rest), up), 1).T + bias
+
+
+RIGHT = [
+    right, right_linear, right_scaled, newcomers_rows_right, newcomers_merged_right, newcomers_einsum_right,
+    newcomers_cat_right, newcomers_linear_right,
+]
 WRONG = [
     (made(branch=lambda x, s, up, down, Q: x @ down.T @ up.T), ["the branch reads x:"]),
     (made(branch=lambda x, s, up, down, Q: Q(x / s) @ down.T @ up.T), ["reads the rounded x / s"]),
@@ -60,4 +122,7 @@ WRONG = [
      ["reads the rounded x / s"]),
     (lambda x, s, up, down, rest, bias, rounded: F.linear(x, (rest + up @ down) / s, bias), ["nothing is rounded"]),
     (lambda x, s, up, down, rest, bias, rounded: rounded(right(x, s, up, down, rest, bias, rounded)), []),
+    (newcomers_residual, ["the branch reads what rounding lost, x / s - "]), (newcomers_half, []),
+    (newcomers_rest_over_s, ["the rest is divided by s before it is rounded"]), (newcomers_branch_weights_rounded, []),
+    (newcomers_branch_rounded, ["branch and rest are rounded together: the bra"]),
 ]

@@ -103,7 +103,150 @@ def late(denoise, layer, x, grid):
     return hooked(walk=lambda denoise, x, grid: [denoise(*visit) for visit in zip(path, grid[:-1])])(denoise, layer, x, grid)
 
 
-RIGHT = [right, right_last, right_two]
+# A newcomer's own, written before any check was run
+
+
+def newcomers_run_helper(denoise, layer, x, grid, see, sampler=None):
+    seen = []
+    h = layer.register_forward_pre_hook(lambda m, g: seen.append(see(g)))
+    try:
+        for _ in samplers.ddim(denoise, x, grid):
+            pass
+    finally:
+        h.remove()
+    return seen
+
+
+def newcomers_list(denoise, layer, x, grid):
+    """returns a list of floats, no tensor"""
+    return newcomers_run_helper(denoise, layer, x, grid, lambda g: g[0].abs().max().item())
+
+
+def newcomers_state(denoise, layer, x, grid):
+    """largest |state| of the sampler instead of the layer's input"""
+    out = []
+    for st in samplers.ddim(denoise, x, grid):
+        t = st if torch.is_tensor(st) else getattr(st, 'x', None)
+        if t is None:
+            t = st[0]
+        out.append(t.abs().max())
+    return torch.stack(out)
+
+
+def newcomers_channels(denoise, layer, x, grid):
+    """largest for each channel (last dimension), not one number"""
+    return torch.stack(newcomers_run_helper(denoise, layer, x, grid, lambda g: g[0].abs().flatten(0, -2).amax(0)))
+
+
+def newcomers_normalised(denoise, layer, x, grid):
+    """divided by the first, as in the figure"""
+    t = torch.stack(newcomers_run_helper(denoise, layer, x, grid, lambda g: g[0].abs().max()))
+    return t / t[0]
+
+
+def newcomers_hook_in_loop_removed(denoise, layer, x, grid):
+    """hook is set inside the loop for one step and removed (first call missed)"""
+    seen = []
+    h = None
+    for _ in samplers.ddim(denoise, x, grid):
+        if h:
+            h.remove()
+        h = layer.register_forward_pre_hook(lambda m, g: seen.append(g[0].abs().max()))
+    h.remove()
+    return torch.stack(seen)
+
+
+def newcomers_break(denoise, layer, x, grid):
+    """takes only one state: next()"""
+    seen = []
+    h = layer.register_forward_pre_hook(lambda m, g: seen.append(g[0].abs().max()))
+    next(iter(samplers.ddim(denoise, x, grid)))
+    h.remove()
+    return torch.stack(seen) if seen else torch.zeros(0)
+
+
+def newcomers_clear_hooks(denoise, layer, x, grid):
+    """clears all hooks of the layer, others' too"""
+    seen = []
+    layer.register_forward_pre_hook(lambda m, g: seen.append(g[0].abs().max()))
+    for _ in samplers.ddim(denoise, x, grid):
+        pass
+    layer._forward_pre_hooks.clear()
+    return torch.stack(seen)
+
+
+def newcomers_hook_returns(denoise, layer, x, grid):
+    """the hook returns the maximum, which torch takes for the new input"""
+    seen = []
+
+    def hook(m, g):
+        seen.append(g[0].abs().max())
+        return seen[-1]
+    h = layer.register_forward_pre_hook(hook)
+    try:
+        for _ in samplers.ddim(denoise, x, grid):
+            pass
+    finally:
+        h.remove()
+    return torch.stack(seen)
+
+
+def newcomers_reference(denoise, layer, x, grid):
+    """eval-train: sets the layer to eval and leaves it there"""
+    layer.eval()
+    return torch.stack(newcomers_run_helper(denoise, layer, x, grid, lambda g: g[0].abs().max()))
+
+
+def newcomers_wrapped_forward_right(denoise, layer, x, grid):
+    """wraps forward and puts it back"""
+    seen = []
+    old = layer.forward
+
+    def fwd(inp, *r, **k):
+        seen.append(inp.detach().abs().max())
+        return old(inp, *r, **k)
+    layer.forward = fwd
+    try:
+        list(samplers.ddim(denoise, x, grid))
+    finally:
+        del layer.forward
+    return torch.stack(seen)
+
+
+def newcomers_list_right(denoise, layer, x, grid):
+    """list() and torch.tensor of floats"""
+    return torch.tensor(newcomers_run_helper(denoise, layer, x, grid, lambda g: g[0].abs().max().item()))
+
+
+def newcomers_forward_hook_right(denoise, layer, x, grid):
+    """a forward hook, its inputs"""
+    from collections import deque
+    seen = []
+    h = layer.register_forward_hook(lambda m, g, out: seen.append(torch.linalg.vector_norm(g[0].detach(), float('inf'))) or None)
+    deque(samplers.ddim(denoise, x, grid), maxlen=0)
+    h.remove()
+    return torch.stack(seen)
+
+
+def newcomers_prefilled_right(denoise, layer, x, grid):
+    """a prefilled tensor, max(max, -min), with-statement"""
+    out = torch.zeros(len(grid) - 1)
+    i = [0]
+
+    def hook(m, g):
+        t = g[0]
+        out[i[0]] = max(t.max().item(), -t.min().item())
+        i[0] += 1
+    with layer.register_forward_pre_hook(hook):
+        for _ in samplers.ddim(denoise, x, grid):
+            pass
+    return out
+
+
+RIGHT = [
+    right, right_last, right_two, newcomers_list_right, newcomers_wrapped_forward_right, newcomers_forward_hook_right,
+    newcomers_prefilled_right,
+]
 WRONG = [
     (hooked(remove=False), ["the hook is still there"]), (hooked(lambda t: t.max()), ["without abs()"]),
     (hooked(lambda t: t.abs().mean()), ["the mean of |input|"]), (hooked(lambda t: t.std()), ["standard deviation"]),
@@ -114,10 +257,15 @@ WRONG = [
     (hooked(out=lambda found: torch.stack(found).cummax(0).values), ["of several levels"]),
     (hooked(out=lambda found: torch.stack(found).flip(0)), ["from picture to noise"]),
     (hooked(out=lambda found: torch.stack(found).max().expand(len(found))), ["of several levels"]),
-    (hooked(lambda t: t.abs().amax(0)), []), (hooked(lambda t: t), []),
+    (hooked(lambda t: t.abs().amax(0)), ["one number for each of the layer"]), (hooked(lambda t: t), []),
     (hooked(out=lambda found: found[-1]), ["one number for the whole"]), (never_run, ["a sampler runs only when"]),
     (removed_first, ["nothing was collected"]), (states, ["the states of the path"]), (all_states, ["one number too many"]),
     (guesses, ["the guesses of x0", "walked twice"]), (at_the_start, ["x stays at the start"]),
     (guess_as_state, ["taken for states"]), (fed_directly, []), (twice, ["walked twice"]),
-    (late, ["one step late", "walked twice"]),
+    (late, ["one step late", "walked twice"]), (newcomers_list, ["this is a list: torch.stack or torch.tensor m"]),
+    (newcomers_clear_hooks, []), (newcomers_reference, []), (newcomers_state, []),
+    (newcomers_normalised, ["divided by the first: the numbers themselves "]), (newcomers_hook_returns, []),
+    (newcomers_break, ["fewer numbers than levels: was the sampler ru"]),
+    (newcomers_channels, ["one number for each of the layer's inputs: th"]),
+    (newcomers_hook_in_loop_removed, ["fewer numbers than levels: was the sampler ru"]),
 ]

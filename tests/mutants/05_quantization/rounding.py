@@ -102,7 +102,145 @@ def padded(x, bits, group):
     return right(x, bits, group)
 
 
-RIGHT = [right, right_reshape, right_loop]
+# A newcomer's own, written before any check was run
+
+
+def newcomers_g_helper(x, group):
+    return x.unflatten(1, (-1, group))
+
+
+def newcomers_eps(x, bits, group):
+    """clamps the scale to 1e-8 instead of taking 1 for groups of zeros"""
+    g = newcomers_g_helper(x, group)
+    s = (g.abs().amax(-1) / (2 ** (bits - 1) - 1)).clamp(min=1e-08)
+    return ((g / s[..., None]).round().flatten(1).to(torch.int8), s)
+
+
+def newcomers_group_count(x, bits, group):
+    """unflatten (group, -1): strided groups, reads the argument as a number of groups, maximum over axis 1"""
+    g = x.unflatten(1, (-1, group))
+    s = g.abs().amax(1) / (2 ** (bits - 1) - 1)
+    s = torch.where(s == 0, 1.0, s)
+    return ((g / s[:, None]).round().flatten(1).to(torch.int8), s)
+
+
+def newcomers_keepdim(x, bits, group):
+    """scale returned as (rows, groups, 1)"""
+    g = newcomers_g_helper(x, group)
+    s = g.abs().amax(-1, keepdim=True) / (2 ** (bits - 1) - 1)
+    s = torch.where(s == 0, 1.0, s)
+    return ((g / s).round().flatten(1).to(torch.int8), s)
+
+
+def newcomers_q_shape(x, bits, group):
+    """codes left in shape (rows, groups, group)"""
+    g = newcomers_g_helper(x, group)
+    s = g.abs().amax(-1) / (2 ** (bits - 1) - 1)
+    s = torch.where(s == 0, 1.0, s)
+    return ((g / s[..., None]).round().to(torch.int8), s)
+
+
+def newcomers_scale_half(x, bits, group):
+    """scales stored in 16 bits (float16), since the lab speaks of 16 bit scales"""
+    g = newcomers_g_helper(x, group)
+    s = g.abs().amax(-1) / (2 ** (bits - 1) - 1)
+    s = torch.where(s == 0, 1.0, s).half()
+    return ((g / s[..., None]).round().flatten(1).to(torch.int8), s)
+
+
+def newcomers_inverse(x, bits, group):
+    """returns the inverse scale (codes a unit, not units a code)"""
+    g = newcomers_g_helper(x, group)
+    m = g.abs().amax(-1)
+    m = torch.where(m == 0, 1.0, m)
+    s = (2 ** (bits - 1) - 1) / m
+    return ((g * s[..., None]).round().flatten(1).to(torch.int8), s)
+
+
+def newcomers_order(x, bits, group):
+    """returns (scale, q)"""
+    g = newcomers_g_helper(x, group)
+    s = g.abs().amax(-1) / (2 ** (bits - 1) - 1)
+    s = torch.where(s == 0, 1.0, s)
+    return (s, (g / s[..., None]).round().flatten(1).to(torch.int8))
+
+
+def newcomers_always4(x, bits, group):
+    """7 written in, bits not used"""
+    g = newcomers_g_helper(x, group)
+    s = g.abs().amax(-1) / 7
+    s = torch.where(s == 0, 1.0, s)
+    return ((g / s[..., None]).round().flatten(1).to(torch.int8), s)
+
+
+def newcomers_zero_code_max(x, bits, group):
+    """where the maximum is 0 takes 1 for the maximum, so the scale is 1/7"""
+    g = newcomers_g_helper(x, group)
+    m = g.abs().amax(-1)
+    m = torch.where(m == 0, 1.0, m)
+    s = m / (2 ** (bits - 1) - 1)
+    return ((g / s[..., None]).round().flatten(1).to(torch.int8), s)
+
+
+def newcomers_xor(x, bits, group):
+    """2 ^ (bits - 1) is xor in Python"""
+    g = newcomers_g_helper(x, group)
+    s = g.abs().amax(-1) / ((2 ^ bits - 1) - 1)
+    s = torch.where(s == 0, 1.0, s)
+    return ((g / s[..., None]).round().flatten(1).to(torch.int8), s)
+
+
+def newcomers_precedence(x, bits, group):
+    """2 ** bits - 1 - 1: parenthesis slip, 2**(bits-1-1)"""
+    g = newcomers_g_helper(x, group)
+    s = g.abs().amax(-1) / 2 ** (bits - 1 - 1)
+    s = torch.where(s == 0, 1.0, s)
+    return ((g / s[..., None]).round().flatten(1).to(torch.int8), s)
+
+
+def newcomers_loop_right(x, bits, group):
+    """loops over groups"""
+    top = 2 ** (bits - 1) - 1
+    qs, ss = ([], [])
+    for part in x.split(group, 1):
+        s = part.abs().max(1).values / top
+        s = s.masked_fill(s == 0, 1.0)
+        qs.append((part / s.unsqueeze(1)).round().to(torch.int8))
+        ss.append(s)
+    return (torch.cat(qs, 1), torch.stack(ss, 1))
+
+
+def newcomers_view_right(x, bits, group):
+    """reshape, norm inf, repeat_interleave"""
+    rows, K = x.shape
+    s = torch.linalg.vector_norm(x.reshape(rows, K // group, group), ord=float('inf'), dim=2) / ((1 << bits - 1) - 1)
+    s = s + (s == 0).to(x.dtype)
+    q = torch.round(x / s.repeat_interleave(group, 1)).clamp(-(2 ** (bits - 1) - 1), 2 ** (bits - 1) - 1)
+    return (q.to(torch.int8), s)
+
+
+def newcomers_multiply_right(x, bits, group):
+    """x * (7 / max): another order of arithmetic, same up to an ulp"""
+    top = 2 ** (bits - 1) - 1
+    g = x.unflatten(1, (-1, group))
+    m = g.abs().amax(2, keepdim=True)
+    s = torch.where(m == 0, torch.ones_like(m), m / top)
+    q = torch.round(g * (1 / s)).flatten(1)
+    return (q.to(torch.int8), s.squeeze(2))
+
+
+def newcomers_maxmin_right(x, bits, group):
+    """max(max, -min); Tensor.char()"""
+    g = x.reshape(len(x), -1, group)
+    s = torch.maximum(g.amax(-1), -g.amin(-1)) / (2 ** (bits - 1) - 1)
+    s[s == 0] = 1
+    return (torch.round(g / s.unsqueeze(-1)).reshape(x.shape).char(), s)
+
+
+RIGHT = [
+    right, right_reshape, right_loop, newcomers_loop_right, newcomers_multiply_right, newcomers_view_right,
+    newcomers_maxmin_right,
+]
 WRONG = [
     (made(lambda p, top, x, b, g: p.abs().amax(2) / (top + 1)), ["2^(bits - 1): the largest"]),
     (made(lambda p, top, x, b, g: p.abs().amax(2) / (2 * top + 1)), ["2^bits - 1, all steps"]),
@@ -129,8 +267,18 @@ WRONG = [
     (made(cast=torch.uint8), ["uint8 has no"]),
     (made(code=lambda r, p, s, top: r, cast=None), ["not codes yet", "floating-point numbers"]),
     (numbers, ["the numbers that the codes stand for", "floating-point numbers"]), (no_groups, []), (only_codes, []),
-    (exchanged, ["a scale for each number"]), (strided, ["every so many-th"]), (in_place, []),
+    (exchanged, ["the two are exchanged"]), (strided, ["every so many-th"]), (in_place, []),
     (four_bits, ["whatever `bits` is"]), (scales_in_rows, ["a scale for each number"]), (still_in_groups, ["still in groups"]),
     (padded, []), (lambda x, bits, group: right(x, bits, x.shape[1]), []), (lambda x, bits, group: right(x.T, bits, 1), []),
     (made(code=lambda r, p, s, top: r.round().clamp(-7, 7)), ["those of 4 bits"]),
+    (newcomers_keepdim, ["the scales keep an axis of 1: amax(2), withou"]),
+    (newcomers_q_shape, ["the codes are still in groups: flatten(1)"]), (newcomers_inverse, []),
+    (newcomers_always4, ["divided by 7, the largest code of 4 bits, wha"]),
+    (newcomers_scale_half, ["the scales are of another type than x"]),
+    (newcomers_xor, ["^ is the exclusive or of whole numbers in Pyt"]),
+    (newcomers_precedence, ["divided by 2 ** (bits - 2): the largest code "]),
+    (newcomers_group_count, ["`group` is the size of a group, not their num"]),
+    (newcomers_zero_code_max, ["a group of zeros gets 1 / top here: its scale"]),
+    (newcomers_order, ["the two are exchanged: (q, scale)"]),
+    (newcomers_eps, ["a group of zeros has next to no scale here: t"]),
 ]

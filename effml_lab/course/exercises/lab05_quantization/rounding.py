@@ -66,7 +66,8 @@ def verify(case, out):
         "the codes are still in groups: flatten(1)": shape(q) == (*scale.shape, group),
         "the scales keep an axis of 1: amax(2), without keepdim, or scale[..., 0]": shape(got) == (*scale.shape, 1),
         "`group` is the size of a group, not their number": shape(got) == (len(x), group) and group != scale.shape[1],
-        "a scale for each number: one for each group is asked for": shape(got) == tuple(x.shape) != tuple(scale.shape)})
+        "the two are exchanged: (q, scale)": shape(got) == tuple(x.shape) and shape(q) == tuple(scale.shape),
+        "a scale for each number: one for each group is asked for": shape(got) == tuple(x.shape) == shape(q)})
     if not form.readable:
         return [form]
     right = close(SCALE, got, scale, slips(x, bits, group), tol(x.dtype))

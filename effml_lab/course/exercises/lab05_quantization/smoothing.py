@@ -78,7 +78,7 @@ def dead(s: Tensor) -> Property:
     if not len(s) or bool((s == 1).all()):
         return Property(DEAD, True, "as expected")
     value = s[s != 1][0].item() if not s.isnan().any() else math.nan
-    cause = "they got what the formula gives, 0 or infinity or NaN" if not 0 < value < math.inf else (
+    cause = "0, infinity or NaN stands there: take 1" if not 0 < value < math.inf else (
         "their maxima are lifted a little, and the formula gives any number" if value < 0.05 or value > 20 else "")
     return Property(DEAD, False, "NaN" if math.isnan(value) else f"{value:.3g}", "1", (cause,) if cause else ())
 
