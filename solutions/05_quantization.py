@@ -655,7 +655,7 @@ course, cosine = models.denoiser("shapes")  # the UNet
 grid = cosine.grid(25, "trailing")
 kinds = torch.arange(12) % 6
 x = samplers.start((12, 3, 32, 32), grid, seeded(4))
-walks = {"UNet": (course.net, ("up.1.block.enter.2", "up.3.block.enter.2", "down.0.block.enter.2")),
+walks = {"UNet": (course.net, ("up.3.block.skip", "up.3.block.leave.3", "down.0.block.enter.2")),
          "DiT": (bed.net, ("blocks.0.attention.qkv", "blocks.1.mlp.2", "blocks.2.mlp.2"))}
 with figure("Largest input of three layers of the UNet and of the DiT over t, from noise at the left to the picture at the right", width=10,
             height=3, cols=2) as axes:
