@@ -1,8 +1,9 @@
 """The nets that lab 05 quantizes, each with what its layers see on the way from noise to picture.
 
   unet      the course model                 dit      a transformer on the same task
-  planted   the DiT after an exact rescaling that plants outliers: what large transformers have by themselves
+  rescaled, shifted   the DiT with outliers that were planted in one of two exact ways (efficiency/planted.py)
 """
+from functools import partial
 from typing import Callable, NamedTuple
 
 import torch
@@ -19,7 +20,8 @@ from ..models.samples import SPACING
 from ..recipes import shapes
 
 NETS: dict[str, tuple[str, Callable[[nn.Module], nn.Module]]] = {
-    "unet": ("shapes", lambda net: net), "dit": ("dit", lambda net: net), "planted": ("dit", planted)}
+    "unet": ("shapes", lambda net: net), "dit": ("dit", lambda net: net),
+    "rescaled": ("dit", partial(planted, kind="rescaled")), "shifted": ("dit", partial(planted, kind="shifted"))}
 STEPS, FITTED = 12, 48          # of 2M; pictures that calibrate
 
 

@@ -1,4 +1,4 @@
-"""`bench quant`: whole nets in few bits, end to end: the course's UNet, a DiT, and the DiT with planted outliers.
+"""`bench quant`: whole nets in few bits, end to end: the course's UNet, a DiT, and the DiT with outliers planted in two ways.
 
 Three columns that are never mixed.
   quality   PSNR to the pictures of the net in 32 bits from the same noises, of the pooled square (`psnr_pooled`) and of the
@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from .. import folders
 from ..diffusion import samplers
 from ..efficiency.quantized import quantized, stored
+from ..efficiency.swap import plainly, swap
 from ..measure import cost, quality
 from ..models import judges, reader, store
 from ..recipes import shapes
@@ -30,7 +31,7 @@ from .samplers import FLOOR, figures, recorder
 from .spent import LADDERS, spent
 
 N, RANK, RANKS = 240, 32, (8, 16, 64)
-LEARNING = ("dit", "planted")           # nets with 4-bit linear layers that a LoRA can stand beside
+LEARNING = ("dit",)           # nets with 4-bit linear layers that a LoRA can stand beside
 PLAIN = {"exponents": [None], "rank": 0}
 
 
@@ -38,7 +39,7 @@ class Way(NamedTuple):
     """make: of a bed, a net. size: bytes of a number that is no code. simulated: whether its arithmetic is not the real one.
 
     control: whether it spends what the branch costs elsewhere; beside: whether SVDQuant is compared with it; tuned: whether a
-    LoRA is trained on it.
+    LoRA is trained on it; dit: whether it is for DiTs alone.
     """
     make: Callable[[Bed], nn.Module]
     size: int = 2
@@ -46,6 +47,7 @@ class Way(NamedTuple):
     control: bool = False
     beside: bool = False
     tuned: bool = False
+    dit: bool = False
 
 
 def svd(given: Bed, mode: str = "w4a4", rank: int = RANK, **how) -> nn.Module:
@@ -54,6 +56,11 @@ def svd(given: Bed, mode: str = "w4a4", rank: int = RANK, **how) -> nn.Module:
 
 def plain(given: Bed, mode: str) -> nn.Module:
     return quantized(given.net, given.seen, mode).net
+
+
+def adaln_too(given: Bed) -> nn.Module:
+    """SVDQuant, and the weights of AdaLN rounded to 4 bits, as in its release."""
+    return swap(svd(given), given.seen, lambda name, layer: name.endswith("told"), plainly, bits=4, per="group")[0]
 
 
 def control(given: Bed, ladder: str, inputs_too: bool = False) -> nn.Module:
@@ -70,6 +77,7 @@ WAYS: dict[str, Way] = {
     "w4a4, rounded": Way(partial(svd, **PLAIN), beside=True), "w4a4, smoothing only": Way(partial(svd, rank=0), beside=True),
     "w4a4, branch only": Way(partial(svd, exponents=[None]), beside=True),
     **{f"SVDQuant, w4a4, rank {rank}": Way(partial(svd, rank=rank)) for rank in RANKS},
+    f"{BEST}, AdaLN w4a16": Way(adaln_too, dit=True),
     "w4a8, rounded": Way(partial(svd, mode="w4a8", **PLAIN)), f"SVDQuant, w4a8, rank {RANK}": Way(partial(svd, mode="w4a8")),
     **{f"equal bytes, {ladder}": Way(partial(control, ladder=ladder), control=True, beside=True) for ladder in LADDERS},
     "equal bytes, small groups, of inputs too": Way(
@@ -122,6 +130,8 @@ def compare(given: Bed, ways: dict[str, Way], n: int, held: Tensor, rounds: int,
     """The rows of one net. held: features of real pictures; append(row, found, settings, bytes=)."""
     exact, squares, kinds = drawn(given.net, given.grid, n), {}, torch.arange(n) % shapes.CLASSES
     for way, how in tqdm(ways.items(), desc=given.name, unit="way"):
+        if how.dit and given.name == "unet":
+            continue
         net = how.make(given)
         images = drawn(net, given.grid, n)
         squares[way] = (images - exact).double().square().flatten(1).mean(1)

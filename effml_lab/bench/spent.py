@@ -2,7 +2,8 @@
 
 Every layer begins with 4-bit codes in groups of 64. Then, again and again, the layer with the largest error goes one step up a
 ladder, to 8 bits or to groups half as large, until no step fits into the bytes that are left. So the whole net takes as many
-bytes as the one with branches, less than the smallest step.
+bytes as the one with branches, less than the smallest step. These are no kernels that one would run: the smallest groups pay a
+scale every few products.
 """
 import copy
 from typing import NamedTuple, Sequence
@@ -37,16 +38,17 @@ class Spent(nn.Module):
         self.bias, w = layer.bias, layer.weight.flatten(1)
         for key in MOVES if self.conv else ():
             setattr(self, key, getattr(layer, key))
-        rows = svdquant.spread(unfolded(layer, seen).flatten(0, 1), ROWS) if self.conv else seen
-        share, want = layer.weight[0, 0].numel(), rows @ w.T
+        rows, held = (svdquant.spread(unfolded(layer, x).flatten(0, 1), ROWS) if self.conv else x
+                      for x in (seen[::2], seen[1::2]))
+        share = layer.weight[0, 0].numel()
 
         def tried(pair) -> tuple[Tensor, quant.Stored]:
             s = torch.ones_like(w[0]) if pair is None else svdquant.smooth_scale(rows, w, *pair, share)
             return s, quant.Stored(w * s, rung.bits, rung.group)
 
-        wrong = lambda pair: svdquant.relative(self.multiplied(rows, *tried(pair)), want)
-        best = min(svdquant.EXPONENTS, key=wrong)
-        self.error, (s, self.codes) = wrong(best), tried(best)
+        wrong = lambda pair, x: svdquant.relative(self.multiplied(x, *tried(pair)), x @ w.T)
+        best = min(svdquant.EXPONENTS, key=lambda pair: wrong(pair, rows))
+        self.error, (s, self.codes) = wrong(best, held), tried(best)
         self.register_buffer("smooth", s.half())
 
     def multiplied(self, rows: Tensor, s: Tensor, codes: quant.Stored) -> Tensor:

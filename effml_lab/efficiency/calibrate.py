@@ -4,7 +4,8 @@ A denoiser's inputs change from noise to picture on the way, and the range of wh
 the examples come from the net's own denoising trajectory (Shang et al. 2023, PTQ4DM; Li et al. 2023, Q-Diffusion), and
 which times they come from is a choice:
   noise    the first level alone        uniform  all levels alike
-  clean    the last one alone           ndtc     levels around 0.4 T, normally distributed (PTQ4DM)
+  clean    the last one alone           ndtc     normal around 0.4 T with a spread of T / 2, clamped: all over the path,
+                                                 more near the picture (PTQ4DM)
 Left out: block reconstruction, learned step sizes.
 """
 from typing import Callable, Iterable

@@ -1,61 +1,88 @@
-"""Outliers that were planted: an exact rescaling of channels, after which a net computes what it did before.
+"""Outliers that were planted: loud channels in a net which computes what it did before.
 
-Large transformers grow a few channels that are tens of times as loud as the rest (Dettmers et al. 2022; Xiao et al. 2023); small
-ones, like the course's, hardly do. What such channels do to 4 bits can be shown all the same. Where a number is only multiplied
-and added on its way from one layer to the next, make it c times as large before and divide the next layer's column by c,
-  W x = (W / c) (c x).
-A block of a DiT has three such places:
-  norm to qkv, norm to mlp    c (norm (1 + scale) + shift): shift and 1 + scale come out of `told`, whose rows take the c
-  values to out               attention mixes tokens, not channels: the rows of the values take it
-Behind the GELU there is none: GELU(c x) is not c GELU(x). Whatever is shown on such a net says so: *planted*.
-
-It is the easy kind: the weights are as much quieter as the inputs are louder, so the s of SmoothQuant becomes c s, and in the
-layer behind smoothing undoes what was planted exactly. (In the layer before `out` the rows of the values stay loud, which a
-search for the least squared error serves first.) Loud inputs with weights like all others, the kind that SVDQuant's branch is
-for, cannot be put into a net without changing what it computes; `bench layers` has them in layers that are made up.
+Large transformers grow a few channels that are tens of times as loud as the rest (of language models Dettmers et al. 2022, Xiao
+et al. 2023); small ones, like the course's, hardly do. What they do to 4 bits can be shown all the same, in two exact ways. Where
+a number is only multiplied and added on its way from one layer to the next,
+  rescaled   W x = (W / c) (c x)                 c times as loud before, the next layer's column divided by c
+  shifted    W x + b = W (x + c) + (b - W c)     a constant is added before, and taken off in the next layer's bias
+The first is the easy kind: the weights become as much quieter as the inputs louder, so the s of SmoothQuant becomes c s, and in
+the layer behind smoothing undoes exactly what was planted. The second leaves the weights as they are, as loud channels of large
+models do (many of theirs are nearly constant, too): smoothing has to make columns of W s loud. To take off each channel's mean
+would undo it. A block of a DiT has three such places:
+  norm to qkv, norm to mlp    norm (1 + scale) + shift: shift and 1 + scale come out of `told`, whose rows or bias take the c
+  values to out               attention mixes tokens, with weights that add up to 1: the rows or the bias of the values take it
+Behind the GELU there is none. Whatever is shown on such a net says so: *planted*.
 """
 import copy
+from typing import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..nets.dit import Block, DiT
 
 
 @torch.no_grad()
-def planted(net: DiT, many: int = 4, loud: float = 30.0, seed: int = 0) -> DiT:
-    """A copy of a DiT that computes the same, with `many` channels `loud` times as loud at three places of each block."""
+def planted(net: DiT, kind: str = "rescaled", many: int = 4, loud: float = 30.0, seed: int = 0) -> DiT:
+    """A copy of a DiT that computes the same, with `many` loud channels at three places of each block.
+
+    kind: a key of KINDS. loud: how many times as loud, or how far the channel is shifted, up or down.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"outliers are planted {' or '.join(KINDS)}, not {kind!r}")
     if not 0 <= many <= net.width or loud <= 0:
         raise ValueError(f"from 0 to {net.width} channels can be planted, by a factor above 0, got {many} and {loud:g}")
     made, rng = copy.deepcopy(net), torch.Generator().manual_seed(seed)
     for block in made.blocks:
         for place in (to_qkv, to_mlp, to_out):
-            c = torch.ones(net.width)
-            c[torch.randperm(net.width, generator=rng)[:many]] = loud
-            place(block, c.to(block.told.weight))
+            chosen = torch.randperm(net.width, generator=rng)[:many]
+            up = torch.randint(0, 2, (many,), generator=rng) * 2.0 - 1
+            place(block, KINDS[kind], chosen.to(block.told.weight.device), loud, up.to(block.told.weight))
     return made
 
 
-def to_qkv(block: Block, c: torch.Tensor) -> None:
-    behind_norm(block, 0, block.attention.qkv, c)
+def to_qkv(block: Block, plant: Callable, *how) -> None:
+    shift, scale = parts(block.told, 2, 0)
+    plant(block.told, shift, scale, block.attention.qkv, *how)
 
 
-def to_mlp(block: Block, c: torch.Tensor) -> None:
-    behind_norm(block, 3, block.mlp[0], c)
+def to_mlp(block: Block, plant: Callable, *how) -> None:
+    shift, scale = parts(block.told, 2, 3)
+    plant(block.told, shift, scale, block.mlp[0], *how)
 
 
-def behind_norm(block: Block, part: int, linear: nn.Linear, c: torch.Tensor) -> None:
-    """c (D,) times what enters a linear layer; its shift and scale are parts `part` and `part` + 1 of six in what `told` says."""
-    shift, scale = (slice(k * len(c), (k + 1) * len(c)) for k in (part, part + 1))
-    for rows in (shift, scale):
-        block.told.weight[rows] *= c[:, None]
-    block.told.bias[shift] *= c
-    block.told.bias[scale] = c * (1 + block.told.bias[scale]) - 1
-    linear.weight /= c
+def to_out(block: Block, plant: Callable, *how) -> None:
+    values, = parts(block.attention.qkv, 1, 2)
+    plant(block.attention.qkv, values, None, block.attention.out, *how)
 
 
-def to_out(block: Block, c: torch.Tensor) -> None:
-    values = slice(2 * len(c), 3 * len(c))
-    block.attention.qkv.weight[values] *= c[:, None]
-    block.attention.qkv.bias[values] *= c
-    block.attention.out.weight /= c
+def parts(layer: nn.Linear, many: int, first: int) -> list[slice]:
+    """Some of the parts, one after another, that the outputs of a layer consist of; each is as wide as a token."""
+    width = layer.in_features
+    return [slice(k * width, (k + 1) * width) for k in range(first, first + many)]
+
+
+def rescaled(before: nn.Linear, rows: slice, scale: slice | None, behind: nn.Linear, chosen: Tensor, loud: float,
+             up: Tensor) -> None:
+    """Rows of the layer before become loud; scale: its rows that stand as 1 + scale before what they multiply, if any."""
+    c = torch.ones_like(behind.weight[0])
+    c[chosen] = loud
+    before.weight[rows] *= c[:, None]
+    before.bias[rows] *= c
+    if scale is not None:
+        before.weight[scale] *= c[:, None]
+        before.bias[scale] = c * (1 + before.bias[scale]) - 1
+    behind.weight /= c
+
+
+def shifted(before: nn.Linear, rows: slice, scale: slice | None, behind: nn.Linear, chosen: Tensor, loud: float,
+            up: Tensor) -> None:
+    """The bias of some rows of the layer before is moved, to a number that 16 bits can hold, and taken off in the one behind."""
+    old = before.bias[rows].clone()
+    new = old.clone()
+    new[chosen] = (old[chosen] + loud * up).half().to(old)
+    before.bias[rows] = new
+    behind.bias -= behind.weight @ (new - old)
+
+
+KINDS: dict[str, Callable] = {"rescaled": rescaled, "shifted": shifted}

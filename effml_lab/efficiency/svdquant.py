@@ -10,8 +10,9 @@ et al. 2023, has no branch and another optimum); the split is refined by turns, 
 
 Two modes, as the kernels read them; both have 4-bit weights in groups of 64.
   w4a4   codes -7..7, a 16-bit scale a group; inputs as well, dynamically: the paper's INT4
-  w4a8   codes -8..7 times a whole number 1..16 a group, a scale a channel (QServe, Lin et al. 2024): code times number
-         fits 8 bits, so the sum over K stays whole; inputs in 8 bits, dynamically, a scale a token
+  w4a8   codes -8..7 times a whole number 1..16 a group, a scale a channel (after QServe, Lin et al. 2024, which has zero
+         points): code times number fits 8 bits, so the sum over K stays whole; inputs in 8 bits, dynamically, a scale a
+         token. With a branch it is ours
 The rest is rounded to nearest, or by GPTQ. Left out: unsigned inputs after GELU, NVFP4.
 """
 from typing import NamedTuple, Sequence
@@ -144,6 +145,8 @@ def compensated(w: Tensor, x: Tensor, split: Split, mode: str) -> Split:
 def search(w: Tensor, x: Tensor, rank: int = 32, mode: str = "w4a4", exponents: Sequence = EXPONENTS,
            rounds: int = 20, share: int = 1, compensate: bool = False) -> Split:
     """The best split of weights (N, K) for inputs (rows, K): exponents tried with the branch in the loop, then refined.
+
+    The exponent with the least error of the output is taken; the turns of refining keep the least error of the weights.
 
     compensate: decide the codes of the rest by GPTQ at the end.
     """

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from effml_lab.efficiency.planted import planted
+from effml_lab.efficiency.planted import KINDS, planted
 from effml_lab.nets.dit import DiT
 
 
@@ -27,15 +27,28 @@ def seen(net: DiT) -> dict[str, torch.Tensor]:
     return found
 
 
-def test_it_computes_what_it_did(net):
+@pytest.mark.parametrize("kind_of", KINDS)
+def test_it_computes_what_it_did(net, kind_of):
     x, t, kind = torch.randn(4, 3, 8, 8).double(), torch.linspace(0, 999, 4), torch.arange(4)
-    other = planted(net, 5, 40.0)
+    other = planted(net, kind_of, 5, 40.0)
     assert (other(x, t, kind) - net(x, t, kind)).abs().max() < 1e-11
-    assert not torch.equal(other.blocks[0].attention.qkv.weight, net.blocks[0].attention.qkv.weight)
+    assert not torch.equal(other.blocks[0].attention.qkv.bias, net.blocks[0].attention.qkv.bias)
+
+
+def test_a_shift_leaves_the_weights_and_moves_as_many_channels(net):
+    other = planted(net, "shifted", 3, 40.0)
+    before, after = (seen(each) for each in (net, other))
+    for name, was in before.items():
+        assert ((after[name] - was).abs() > 30).sum() == (3 if name.endswith(("qkv", "out", "mlp.0")) else 0), name
+    for block, was in zip(other.blocks, net.blocks):
+        for path in ("attention.qkv", "mlp.0"):
+            assert torch.equal(block.get_submodule(path).weight, was.get_submodule(path).weight)
+        moved = block.told.bias != was.told.bias
+        assert moved.sum() == 6 and torch.equal(block.told.bias[moved], block.told.bias[moved].half().double())
 
 
 def test_three_layers_of_a_block_see_as_many_loud_channels_as_were_planted(net):
-    before, after = (seen(each) for each in (planted(net, 0), planted(net, 3, 40.0)))
+    before, after = (seen(each) for each in (planted(net, many=0), planted(net, "rescaled", 3, 40.0)))
     for name, was in before.items():
         louder = (after[name] / was.clamp(min=1e-9) - 40).abs() < 1e-6
         assert louder.sum() == (3 if name.endswith(("qkv", "out", "mlp.0")) else 0), name
@@ -46,3 +59,8 @@ def test_three_layers_of_a_block_see_as_many_loud_channels_as_were_planted(net):
 def test_bad_input_gets_one_sentence(net, how):
     with pytest.raises(ValueError, match="from 0 to 32 channels can be planted, by a factor above 0"):
         planted(net, **how)
+
+
+def test_another_kind_gets_one_sentence(net):
+    with pytest.raises(ValueError, match="planted rescaled or shifted, not 'loud'"):
+        planted(net, "loud")

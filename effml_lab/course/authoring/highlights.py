@@ -110,7 +110,7 @@ def four_bits(results: Path) -> Lines:
 def whole_net(results: Path) -> Lines:
     """A whole net in four bits, with outliers and without, beside the control that spends as many bytes."""
     recorded = latest(results, "quant")
-    for net, what in (("dit", "as trained"), ("planted", "with planted outliers")):
+    for net, what in (("dit", "as trained"), ("shifted", "with planted outliers")):
         rows = [row for row in recorded.values() if row.settings.get("net") == net and "psnr_pooled" in row.quality]
         found = {row.settings["way"]: row.quality["psnr_pooled"] for row in rows}
         told = [f"{way.rpartition(', ')[2] if way.startswith('w4a4') else 'SVDQuant'} {interval(found[way])}"

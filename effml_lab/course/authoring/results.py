@@ -190,7 +190,8 @@ def layers(results: Path) -> Lines:
             yield f"Bytes of 16-bit weights over those of a {mode} layer with its branch", ", ".join(told)
 
 
-NETS = {"unet": "UNet", "dit": "DiT", "planted": "DiT, outliers planted"}         # of lab 05, as `bench quant` calls them
+NETS = {"unet": "UNet", "dit": "DiT", "rescaled": "DiT, outliers planted by rescaling",     # of lab 05
+        "shifted": "DiT, outliers planted by a shift"}
 
 
 def ranges(results: Path) -> Lines:
