@@ -111,14 +111,14 @@ def whole_net(results: Path) -> Lines:
     """A whole net in four bits, with outliers and without, beside the control that spends as many bytes."""
     recorded = latest(results, "quant")
     for net, what in (("dit", "as trained"), ("shifted", "with planted outliers")):
-        rows = [row for row in recorded.values() if row.settings.get("net") == net and "psnr_pooled" in row.quality]
-        found = {row.settings["way"]: row.quality["psnr_pooled"] for row in rows}
+        rows = [row for row in recorded.values() if row.settings.get("net") == net and "psnr" in row.quality]
+        found = {row.settings["way"]: row.quality["psnr"] for row in rows}
         told = [f"{way.rpartition(', ')[2] if way.startswith('w4a4') else 'SVDQuant'} {interval(found[way])}"
                 for way in ("w4a4, rounded", "w4a4, smoothing only", "SVDQuant, w4a4, rank 32") if way in found]
-        controls = [row.quality["psnr_pooled"] for row in rows if row.settings["control"]]
+        controls = [row.quality["psnr"] for row in rows if row.settings["control"]]
         if told and controls:
             best = max(controls, key=lambda row: row["value"])
-            yield f"The DiT {what}, whole, in w4a4 (simulated): PSNR to 32 bits in dB", (
+            yield f"The DiT {what}, whole, in w4a4 (simulated): PSNR of the median picture to 32 bits, dB", (
                 f"{', '.join(told)}; as many bytes spent on codes instead of a branch {interval(best)}")
 
 
