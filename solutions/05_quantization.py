@@ -59,7 +59,8 @@ off = lambda got, want: ((got - want).norm() / want.norm()).item()  # relative e
 # %%
 bed = beds.bed("dit")
 LAYER = "blocks.1.mlp.0"
-x, w = bed.seen[LAYER], bed.net.get_submodule(LAYER).weight  # (rows, K) and (N, K)
+of = lambda bed: (bed.seen[LAYER], *bed.net.get_submodule(LAYER).parameters())  # inputs (rows, K), weights (N, K), bias (N,)
+x, w, bias = of(bed)
 print(f"inputs {tuple(x.shape)}, weights {tuple(w.shape)}; the network has {sum(p.numel() for p in bed.net.parameters()):,} weights")
 
 # %% [markdown]
@@ -132,7 +133,7 @@ with figure("Relative error of rounding over bits, for the weights of a layer an
 loud = beds.bed("rescaled")
 same = torch.randn(8, 3, 32, 32, generator=seeded(0)), torch.full((8,), 500.0)
 print(f"the two networks in 32 bits differ by {off(loud.net(*same), bed.net(*same)):.0e}")
-both = {"as trained": (x, w), "planted": (loud.seen[LAYER], loud.net.get_submodule(LAYER).weight)}
+both = {"as trained": of(bed), "planted": of(loud)}
 
 # %% [markdown]
 # What does the rounding of one input channel cost? The output's error is $(x - Q(x))\,W^T$. If the errors of different channels
@@ -164,7 +165,7 @@ check("05-channel", channel_error, points=3)
 # %%
 with figure("For each input channel of a layer, as trained and planted: above how loud it is, below its share of the squared error. "
             "Planted, all channels of a group with a loud one have a large share", width=10, height=4.4, rows=2, cols=2) as axes:
-    for column, (name, (given, weight)) in zip(axes.T, both.items()):
+    for column, (name, (given, weight, _)) in zip(axes.T, both.items()):
         column[0].bar(range(256), given.abs().amax(0), width=1.0, color=plots.look(0).color)
         column[0].set(title=f"{name}: largest |input|", yscale="log")
         column[1].bar(range(256), channel_error(given, rounded(given), weight), width=1.0, color=plots.look(1).color)
@@ -259,11 +260,11 @@ check("05-smooth", smooth, points=3)
 powers = [k / 10 for k in range(1, 10)]
 with figure("Relative error of the layer's output over the exponent a of smoothing, as trained and planted, with the error without "
             "smoothing dotted: the two smoothed curves are one", height=3) as ax:
-    for k, (name, (given, weight)) in enumerate(both.items()):
-        want = given @ weight.T
-        plots.curve(ax, powers, [off(rounded(a) @ rounded(b).T, want) for a, b, _ in (smooth(given, weight, p) for p in powers)],
-                    label=f"{name}, smoothed", k=k)
-        ax.axhline(off(rounded(given) @ rounded(weight).T, want), color=plots.look(k).color, linestyle=":", label=f"{name}, rounded")
+    for k, (name, (given, weight, bias)) in enumerate(both.items()):
+        want = given @ weight.T + bias
+        moved = [smooth(given, weight, a)[:2] for a in powers]
+        plots.curve(ax, powers, [off(rounded(a) @ rounded(b).T + bias, want) for a, b in moved], label=f"{name}, smoothed", k=k)
+        ax.axhline(off(rounded(given) @ rounded(weight).T + bias, want), color=plots.look(k).color, linestyle=":", label=f"{name}, rounded")
     ax.set(yscale="log", xlabel="a", ylabel="relative error of the output")
     ax.legend(fontsize=8, ncols=2)
 
@@ -280,10 +281,10 @@ with figure("Relative error of the layer's output over the exponent a of smoothi
 # %%
 hard = beds.bed("shifted")
 print(f"shifted and as trained, in 32 bits, differ by {off(hard.net(*same), bed.net(*same)):.0e}")
-three = {"as trained": (x, w), "rescaled": both["planted"], "shifted": (hard.seen[LAYER], hard.net.get_submodule(LAYER).weight)}
+three = {"as trained": of(bed), "rescaled": of(loud), "shifted": of(hard)}
 with figure("Largest weight of each column, before and after smoothing with a = 0.8, as trained, with outliers planted by rescaling and by "
             "a shift", width=11, height=2.6, cols=3) as axes:
-    for ax, (name, (given, weight)) in zip(axes, three.items()):
+    for ax, (name, (given, weight, _)) in zip(axes, three.items()):
         ax.plot((smooth(given, weight, 0.8)[1]).abs().amax(0), color=plots.look(1).color, label="W s")
         ax.plot(weight.abs().amax(0), color=plots.look(0).color, linestyle=":", label="W")
         ax.set(title=name, xlabel="channel", ylabel="largest |weight|", yscale="log")
@@ -326,7 +327,7 @@ ranks = (0, 4, 8, 16, 32, 64, 96)
 with figure("What is left of the smoothed weights after a branch, and its rounding error, over the rank, as trained and shifted", width=9,
             height=3, cols=2) as axes:
     for k, name in enumerate(("as trained", "shifted")):
-        weight = smooth(*three[name], 0.8)[1]
+        weight = smooth(*three[name][:2], 0.8)[1]
         rests = [split(weight, rank)[2] if rank else weight for rank in ranks]
         plots.curve(axes[0], ranks, [(rest.norm() / weight.norm()).item() for rest in rests], label=name, k=k)
         plots.curve(axes[1], ranks, [((rest - rounded(rest)).norm() / weight.norm()).item() for rest in rests], label=name, k=k)
@@ -335,7 +336,9 @@ with figure("What is left of the smoothed weights after a branch, and its roundi
     axes[0].legend(fontsize=8)
 
 # %% [markdown]
-# RANKTEXT
+# Shifted, a few directions hold more of the weights, and rank 4 takes them out. After that the rest falls slowly, in both: what
+# is left of a layer is far from low rank. At this width a branch of rank 32 is a lot, too: it has a sixth as many numbers as
+# this layer, in 16 bits each. Keep that in mind.
 #
 # ## 6 · All parts in their places
 #
@@ -367,37 +370,40 @@ def layer(x, s, up, down, rest, bias, rounded):
 check("05-layer", layer, points=4)
 
 # %%
-def best(x, w, rank, smoothing=True, bits=4, group=64):
+def best(x, w, bias, rank, smoothing=True, bits=4, group=64):
     """The least error of the layer over the exponents of smoothing, the branch in place."""
-    errors, nothing = [], torch.zeros(len(w))
+    errors = []
     for a in powers if smoothing else [None]:
         moved, s = (w, torch.ones(w.shape[1])) if a is None else smooth(x, w, a)[1:]
         up, down, rest = split(moved, rank) if rank else (moved[:, :0], moved[:0], moved)
-        errors.append(off(layer(x, s, up, down, rest, nothing, lambda t: rounded(t, bits, group)), x @ w.T))
+        errors.append(off(layer(x, s, up, down, rest, bias, lambda t: rounded(t, bits, group)), x @ w.T + bias))
     return min(errors)
 
 
 with figure("Relative error of one layer, as trained, rescaled and shifted: rounded, only smoothed, only with a branch of rank 32, and "
             "with both", width=11, height=3, cols=3) as axes:
     ways = {"rounded": (0, False), "smoothing": (0, True), "branch": (32, False), "both": (32, True)}
-    for ax, (name, (given, weight)) in zip(axes, three.items()):
-        errors = [best(given, weight, *how) for how in ways.values()]
+    for ax, (name, given) in zip(axes, three.items()):
+        errors = [best(*given, *how) for how in ways.values()]
         for k, (label, error) in enumerate(zip(ways, errors)):
             ax.bar(label, error, color=plots.look(k).color)
             ax.text(k, error, f"{error:.3f}", ha="center", va="bottom", fontsize=8)
         ax.set(title=name, ylabel="relative error", ylim=(0, 1.15 * max(errors)))
 
 # %% [markdown]
-# BARTEXT
+# Shifted is what the method is for: smoothing hands the outliers to the weights, the branch takes them from there, and only
+# both together are near what they reach without outliers. Rescaled, smoothing alone undoes the outliers, and the branch adds
+# what it adds as trained. But *there* it nearly halves the error, too, and that should make you suspicious: what does it help
+# against, if there are no outliers? Section 7 asks.
 #
 # Try it: bits, group, exponent and rank on the shifted layer, with the error, and the bytes beside 16 bits.
 
 # %%
 def bars(ax, bits, group, a, rank):
-    (given, weight), group = three["shifted"], {"64": 64, "16": 16, "a row": 256}[group]
+    (given, weight, bias), group = three["shifted"], {"64": 64, "16": 16, "a row": 256}[group]
     moved, s = smooth(given, weight, a)[1:]
     up, down, rest = split(moved, rank) if rank else (moved[:, :0], moved[:0], moved)
-    error = off(layer(given, s, up, down, rest, torch.zeros(len(weight)), lambda t: rounded(t, bits, group)), given @ weight.T)
+    error = off(layer(given, s, up, down, rest, bias, lambda t: rounded(t, bits, group)), given @ weight.T + bias)
     kept = quant.bytes_of(quant.Stored(rest, bits, group)) + 2 * sum(t.numel() for t in (up, down, s))
     ax.barh(["error", "bytes"], [error, kept / (2 * weight.numel())], color=[plots.look(j).color for j in (0, 1)])
     ax.set(xlim=(0, 1), title=f"off by {error:.3f}, {kept / (2 * weight.numel()):.0%} of 16 bits")
