@@ -326,6 +326,7 @@ for name, row in nets.items():
 # - Smoothing moves outliers, the branch absorbs them, the rest is rounded.
 # - Bytes are counted with scales and branch, at the width at hand. Equal **bytes** decide whether they were well spent, equal
 #   **time** whether 4-bit activations were worth it.
-# - Without outliers there is little to absorb. Look first.
+# - Look first whether there are outliers. Without them the branch helps as well: it is a path for the largest part of the product
+#   on which *nothing* is rounded, and what is stored more finely in the weights cannot help the inputs.
 #
 # **Next**: lab 05, and lecture 06, the kernels.

@@ -485,9 +485,9 @@ gain = psnr(drawn["as trained", "smoothed"], drawn["as trained", "32 bits"]) - p
 print(f"as trained, smoothing alone: {gain:+.1f} dB;", said("smoothing_guess"))
 
 # %% [markdown]
-# Even rounded, the network as trained still draws much the same pictures: it has no outliers, and 4 bits are nearly enough.
-# Planted, rounding destroys them, smoothing brings them back, and the branch adds to both. So far so good for the branch:
-# several decibels, with outliers and without. But look at the megabytes.
+# Even rounded, the network as trained draws much the same pictures. With planted outliers, rounding destroys them; smoothing
+# brings back what is large, and with the branch they are what they were. So far so good for the branch: many decibels, with
+# outliers *and without*. But look at the megabytes.
 #
 # **The control.** The branch is not free: at this width rank 32 takes six tenths as many bytes again as codes and scales
 # themselves. *Any* method gets better if it may spend so much more. So let the other side spend it, too, smoothed as before: on
@@ -526,6 +526,12 @@ for name, row in bench.recorded("quant").items():
         print(f"{name:75} median picture {part(told['decibels_median']):18} dB, pooled {part(told['decibels'])}")
 
 # %% [markdown]
+# Here the branch *was* worth its bytes, and that without outliers. Look at why. Bytes that go into the weights do nothing for
+# the **inputs**, and those have 4 bits, too. Of the three controls the one whose inputs have small groups as well comes
+# nearest: its scales of inputs are stored nowhere, but a GPU would have to find them and multiply by them every few products.
+# The branch reads its inputs unrounded. It is a path of its own for the part of the product that counts most, and shrinks what
+# *both* roundings can spoil. Outliers make the distance larger.
+#
 # ## 8 · To the byte
 #
 # A branch of rank $r$ has $r\,(N + K)$ numbers, and the layer $N K$: the wider the layer, the cheaper the branch. How wide must
@@ -688,16 +694,28 @@ for choice, what in {"noise": "noise alone", "clean": "pictures alone", "uniform
 # path as well.)
 #
 # **In your own words.** A colleague shows you a table: a small diffusion transformer, rounded to W4A4, and with SVDQuant's
-# branch of rank 32; the PSNR is 8 dB higher. "So", the table says, "the branch absorbs the outliers." Answer in five to eight
-# sentences, with two numbers from the tables above: what else could explain the 8 dB; which control decides, and what it says
-# here; how you would find out whether there *are* outliers; and for which networks you would expect the claim to hold.
+# branch of rank 32, whose PSNR is 13 dB higher. "So", the table says, "the branch absorbs the outliers." Answer in five to
+# eight sentences, with two numbers from the tables above: what else could explain the 13 dB; which control decides whether it
+# is the bytes, and what it says here; how you would find out whether there *are* outliers; and what the branch does for a
+# network that has none.
 
 # %% [markdown] written="05-why" points=4
-# The branch does two things: it takes what is loud out of the weights, and it stores a good part of them in 16 bits. A network
-# without any outliers gains from the second alone.
+# First, the branch costs bytes: at this width six tenths as many again as codes and scales. Whoever stores more can round less,
+# with or without outliers. The control spends the same bytes on the codes. Here that takes the DiT as trained from 25 dB to 29,
+# with 8 bits for the weights of some layers, and the branch to 38: so it is not the bytes alone. Second, it may be something
+# else than outliers. To see whether there are any, compare the loudest input channel of each layer with the median one: here it
+# is a few times as loud, and where outliers were planted some tens of times. So this network has next to none, and the
+# colleague's sentence is wrong for it. What the branch does without them: it reads its inputs unrounded and takes the
+# directions in which the weights are largest, so that both the rounding of weights and that of inputs act on a smaller rest;
+# the control with small groups of inputs, at 33 dB, shows that inputs are where the larger error is. With outliers planted by a
+# shift the branch is needed for what its authors say: smoothing alone reaches 21 dB there, the branch alone 18, and both 36.
 #
 # <!-- ### BEGIN MARK SCHEME -->
-# **Mark scheme.** One point each.
+# **Mark scheme.** One point each: (1) the branch takes bytes, and more bytes alone could explain a gain, with two numbers of
+# the table; (2) the control of equal bytes, and what it says here: bytes in the weights do not explain it, by some ten
+# decibels; (3) outliers are looked for in the inputs, the loudest channel beside the median one (or: what smoothing alone
+# gains), and there are next to none; (4) half a point: the branch is an unrounded path for the largest part of the product;
+# half a point: it helps the rounding of *inputs*, too, which bytes in the weights cannot.
 # <!-- ### END MARK SCHEME -->
 
 # %% [markdown]

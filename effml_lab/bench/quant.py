@@ -117,7 +117,7 @@ def measure(out: Path | str | None = None, device: str = "cpu", n: int = N, nets
         raise ValueError("what is quantized here is simulated: a GPU's times are those of `bench kernels --device cuda`")
     path, held = folders.results(out) / "quant.jsonl", judges.features("shapes", real.scenes(n)[0])
     append, shared = recorder(path, device), {"reference": f"{n} fresh renders"}
-    append(FLOOR, figures(real.scenes(n, 1)[0], torch.arange(n) % shapes.CLASSES, held)[0], shared)
+    append(f"{FLOOR}, n = {n}", figures(real.scenes(n, 1)[0], torch.arange(n) % shapes.CLASSES, held)[0], shared)
     for name in nets:
         given = bed(name)
         about = shared | {"net": name, "checkpoint": store.card(given.checkpoint)["sha256"][:12], "steps": STEPS}

@@ -3,7 +3,6 @@
   quant        uniform grids of 4 and 8 bits, their scales, packed storage
   svdquant     smoothing and the low-rank branch, for outliers
   svdlinear    layers with 4-bit weights and such a branch, and LoRA on them
-  gptq         codes that make up for one another
   calibrate    what the layers of a net see on the way from noise to picture
   swap         layers replaced by quantized ones, and a net so made read back from its file
   quantized    a whole net in one of several modes: what is converted, what stays, LoRA on top

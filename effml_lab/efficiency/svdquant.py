@@ -13,7 +13,7 @@ Two modes, as the kernels read them; both have 4-bit weights in groups of 64.
   w4a8   codes -8..7 times a whole number 1..16 a group, a scale a channel (after QServe, Lin et al. 2024, which has zero
          points): code times number fits 8 bits, so the sum over K stays whole; inputs in 8 bits, dynamically, a scale a
          token. With a branch it is ours
-The rest is rounded to nearest, or by GPTQ. Left out: unsigned inputs after GELU, NVFP4.
+Left out: unsigned inputs after GELU, NVFP4, and GPTQ on the rest, which gained nothing on the course's nets.
 """
 from typing import NamedTuple, Sequence
 
@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from . import quant
-from .gptq import gptq
 from .quant import GROUP, PAIR, padded
 
 TOP = 16                        # the largest multiplier of a group
@@ -134,21 +133,11 @@ def relative(got: Tensor, want: Tensor) -> float:
     return ((got - want).norm() / want.norm().clamp(min=1e-30)).item()
 
 
-def compensated(w: Tensor, x: Tensor, split: Split, mode: str) -> Split:
-    """The split with the codes of its rest decided again by GPTQ, for inputs (rows, K)."""
-    s, rest, k = split.smooth, split.rest, w.shape[1]
-    steps, codes = rest.steps().repeat_interleave(GROUP, 1)[:, :k], rest.codes.clone()
-    codes[:, :k] = gptq(w * s - split.up @ split.down, x / s, steps, -7 if mode == "w4a4" else -8, 7)
-    return split._replace(rest=rest._replace(codes=codes))
-
-
 def search(w: Tensor, x: Tensor, rank: int = 32, mode: str = "w4a4", exponents: Sequence = EXPONENTS,
-           rounds: int = 20, share: int = 1, compensate: bool = False) -> Split:
+           rounds: int = 20, share: int = 1) -> Split:
     """The best split of weights (N, K) for inputs (rows, K): exponents tried with the branch in the loop, then refined.
 
     The exponent with the least error of the output is taken; the turns of refining keep the least error of the weights.
-
-    compensate: decide the codes of the rest by GPTQ at the end.
     """
     if mode not in MODES:
         raise ValueError(f"there is no mode {mode!r}: choose one of {', '.join(MODES)}")
@@ -165,5 +154,4 @@ def search(w: Tensor, x: Tensor, rank: int = 32, mode: str = "w4a4", exponents: 
         return Split(s, *lowrank_residual(w * s, rank, mode, turns))
 
     best = min(exponents, key=lambda pair: relative(apply(x, tried(pair), mode), want))
-    found = tried(best, rounds)
-    return compensated(w, x, found, mode) if compensate else found
+    return tried(best, rounds)

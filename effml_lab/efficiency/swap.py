@@ -95,7 +95,7 @@ def places(net: nn.Module, layer: nn.Module) -> list[str]:
     return [name for name, part in net.named_modules(remove_duplicate=False) if part is layer]
 
 
-EMPTY = {fourbit: {"exponents": [None], "rounds": 1, "compensate": False}}           # converters that would search, told not to
+EMPTY = {fourbit: {"exponents": [None], "rounds": 1}}           # converters that would search, told not to
 
 
 @torch.no_grad()

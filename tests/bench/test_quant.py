@@ -30,7 +30,8 @@ def test_rows_of_a_whole_net(tmp_path, coarse, monkeypatch):
     ways = {name: quant.WAYS[name] for name in (quant.BEST, *names)}
     assert "quant.jsonl" in quant.measure(tmp_path, n=12, nets=("dit",), ways=ways, rounds=3)
     rows = records.latest(tmp_path / "quant.jsonl")
-    assert rows.keys() == {quant.FLOOR, *(f"dit, {name}" for name in (*names, quant.BEST)), f"dit, LoRA on {quant.BEST}",
+    assert rows.keys() == {f"{quant.FLOOR}, n = 12", f"dit, LoRA on {quant.BEST}",
+                           *(f"dit, {name}" for name in (*names, quant.BEST)),
                            *(f"dit, {quant.BEST} over {name}" for name in ("w4a4, rounded", eight))}
     value = lambda name, key: rows[f"dit, {name}"].quality[key]["value"]
     assert value("bf16", "psnr") > value(quant.BEST, "psnr") > value("w4a4, rounded", "psnr") > 10
