@@ -31,11 +31,9 @@
 # %% slideshow={"slide_type": "skip"}
 import torch
 
-from effml_lab import bench, models
+from effml_lab import bench
 from effml_lab.bench import beds
 from effml_lab.bench.layers import bed as made_up
-from effml_lab.diffusion import samplers
-from effml_lab.diffusion.guidance import guided
 from effml_lab.efficiency import quant
 from effml_lab.efficiency.quantized import quantized, stored
 from effml_lab.measure import plots
@@ -326,7 +324,6 @@ for name, row in nets.items():
 # - Smoothing moves outliers, the branch absorbs them, the rest is rounded.
 # - Bytes are counted with scales and branch, at the width at hand. Equal **bytes** decide whether they were well spent, equal
 #   **time** whether 4-bit activations were worth it.
-# - Look first whether there are outliers. Without them the branch helps as well: it is a path for the largest part of the product
-#   on which *nothing* is rounded, and what is stored more finely in the weights cannot help the inputs.
+# - Look first whether there are outliers. What the branch is worth without them, the lab asks.
 #
 # **Next**: lab 05, and lecture 06, the kernels.

@@ -15,6 +15,7 @@ from ..diffusion.guidance import guided
 from ..diffusion.levels import Level
 from ..efficiency import calibrate
 from ..efficiency.planted import planted
+from ..measure import quality, records
 from ..models import checkpoints, reader, store
 from ..models.samples import SPACING
 from ..recipes import shapes
@@ -61,3 +62,10 @@ def drawn(net: nn.Module, grid: list[Level], n: int, size: int = 60) -> Tensor:
         x = samplers.start((min(size, n - i), 3, reader.SIZE, reader.SIZE), grid, store.seeded(0, i // size))
         parts.append(samplers.last(samplers.dpmpp_2m(told(net, len(x), i), x, grid)))
     return torch.cat(parts)
+
+
+def measured(technique: str, net: nn.Module, size: int, n: int) -> records.Record:
+    """The point of a net that stands in for the DiT: how far its pictures are from the DiT's own; size: its bytes."""
+    grid = shapes.SCHEDULE().grid(STEPS, SPACING)
+    errors = quality.paired_errors(drawn(net, grid, n), drawn(checkpoints.load("dit"), grid, n))
+    return records.Record(technique, nfe=STEPS, bytes=size, quality={key: row._asdict() for key, row in errors.items()})

@@ -6,11 +6,8 @@ for all of them in turn. Noise that the sampler draws comes from the global gene
 """
 from typing import Callable
 
-from torch import nn
-
 from .. import folders
 from ..diffusion import samplers
-from ..efficiency.quantized import stored
 from ..measure import cost, quality, records
 from ..models import judges, samples, store, students
 from . import real
@@ -20,23 +17,21 @@ SPACINGS = {"digits": "leading", "shapes": samples.SPACING}
 
 def measure(technique: str, sampler: Callable, steps: int, n: int = 360, data: str = "digits",
             spacing: str | None = None, seed: int = 0, w: float = 1.0, guide: Callable | None = None,
-            student: str | None = None, model: str | None = None, net: nn.Module | None = None) -> records.Record:
+            student: str | None = None) -> records.Record:
     """The Record of a sampler, called as sampler(denoise, x, grid), on the course's model of a data set.
 
     data: "digits" or "shapes". spacing: of the grid, by default the one that the plot's other points have. w: the weight of
     guidance, for a model with classes; guide: (denoise, cond, null, w) -> a denoiser, by default the package's. student: the
-    name of one that stands in for the model, on so many of its own stops. model: another checkpoint that takes the same classes.
-    net: what stands in for its net, such as a quantized copy.
+    name of one that stands in for the model, on so many of its own stops.
     """
     if data not in SPACINGS:
         raise ValueError(f"there is no course model of {data!r}: choose one of {', '.join(SPACINGS)}")
     if student is not None and (data != "shapes" or spacing is not None):
         raise ValueError("students are of the model of shapes and have stops of their own: take data=\"shapes\" and no spacing")
-    plan = samples.Plan(student or model or data, technique, steps, spacing or SPACINGS[data], n, seed, w=w)
+    plan = samples.Plan(student or data, technique, steps, spacing or SPACINGS[data], n, seed, w=w)
     denoise, told, x, grid = samples.prepared(plan)
     grid = grid if student is None else students.student(student, steps=steps)[1]
-    size = store.card(plan.name)["bytes"] if net is None else stored(net)
-    denoise.net = cost.Counted(denoise.net if net is None else net)
+    denoise.net = cost.Counted(denoise.net)
     if guide is not None:
         told = guide(denoise, *samples.wanted(plan), w)
     with samples.global_seed(seed):
@@ -44,7 +39,7 @@ def measure(technique: str, sampler: Callable, steps: int, n: int = 360, data: s
     distance = quality.kid_interval(judges.features(data, images), judges.features(data, real.IMAGES[data]()))
     use = {"spacing": plan.spacing} if student is None else {"student": student, **store.card(student)["use"]}
     settings = {**use, "data": data, "steps": steps, "seed": seed, "w": w}
-    return records.Record(technique, nfe=denoise.net.nfe(n), bytes=size,
+    return records.Record(technique, nfe=denoise.net.nfe(n), bytes=store.card(plan.name)["bytes"],
                         quality={"kid": distance._asdict()}, settings=settings)
 
 

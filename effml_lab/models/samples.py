@@ -78,8 +78,7 @@ def by_caption(plan: Plan, index: int) -> tuple[Tensor, Tensor]:
     return captions.tokens(captions.sentences(asked(plan, index))), captions.nothing()
 
 
-WISHES: dict[str, Callable] = {     # kind of net -> what a batch asks of it
-    "unet": by_kind, "dit": by_kind, "captioned": by_caption}
+WISHES: dict[str, Callable] = {"unet": by_kind, "captioned": by_caption}       # kind of net -> what a batch asks of it
 
 
 def wanted(plan: Plan, index: int = 0) -> tuple[Tensor, Tensor] | None:

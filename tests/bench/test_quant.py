@@ -5,7 +5,7 @@ from torch import nn
 
 from effml_lab.bench import beds, lora, quant, ranges, spent
 from effml_lab.efficiency import calibrate, svdquant
-from effml_lab.efficiency.quantized import stored
+from effml_lab.efficiency.quantized import quantized, stored
 from effml_lab.measure import records
 from effml_lab.models import store
 from effml_lab.nets.dit import DiT
@@ -74,6 +74,11 @@ def test_the_control_takes_as_many_bytes_on_the_net_of_the_recipe(ladder, coarse
     given = beds.Bed("dit", "dit", net, [], calibrate.Seen(rows, places))
     budget = stored(quant.svd(given, exponents=[None], rounds=1))
     assert 0.96 * budget < stored(spent.spent(given, budget, spent.LADDERS[ladder])) <= budget
+
+
+def test_a_net_in_place_of_the_dit_is_a_point(coarse):
+    mine = beds.measured("mine", quantized(beds.bed("dit", 4).net, beds.bed("dit", 4).seen, "w8a8").net, 1234, 6)
+    assert mine.bytes == 1234 and mine.nfe == 3 and 0 < mine.quality["rmse_median"]["value"] < 0.1
 
 
 def test_ranges_of_layers_are_recorded(tmp_path, coarse):

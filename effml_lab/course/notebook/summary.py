@@ -33,14 +33,16 @@ class Plot(NamedTuple):
     file: str
     label: str                          # of the y axis
     draw: Callable                      # (ax, rows, own rows, y=, label=)
+    y: str = "kid"
     cost: str = "nfe"
     unit: str = "evaluations"
     shown: Callable[[records.Record], bool] = lambda row: True
 
 
-def course_plot(own: records.Record | None = None, y: str = "kid") -> None:
+def course_plot(own: records.Record | None = None) -> None:
     """Cost against quality as recorded on the model of this lab, and one's own point; nothing if there is neither."""
     plot = PLOTS[MODELS.get(LAB["name"], "shapes")]
+    y = plot.y
     recorded = [r for r in point.recorded(plot.file).values() if y in r.quality and plot.shown(r)]
     cost = lambda row: getattr(row, plot.cost)
     points = [*(r for r in recorded if cost(r)), *([own] if own else [])]
@@ -54,15 +56,20 @@ def course_plot(own: records.Record | None = None, y: str = "kid") -> None:
         plot.draw(ax, recorded, [own] if own else [], y=y, label=plot.label)
 
 
+def sized(ax, rows: list[records.Record], own: list[records.Record], **axis) -> None:
+    """Error over bytes."""
+    plots.pareto(ax, [*rows, *own], x="bytes", **axis)
+    ax.set_yscale("log")
+
+
 SIZED = tuple(f"dit, {name}" for name in (
-    "fp32", "w8a8, rounded", "w4a16, rounded", "w4a4, rounded", "w4a4, smoothing only", "SVDQuant, w4a4, rank 32",
+    "bf16", "w8a8, rounded", "w4a16, rounded", "w4a4, rounded", "w4a4, smoothing only", "SVDQuant, w4a4, rank 32",
     "SVDQuant, w4a8, rank 32", "equal bytes, small groups"))
 MODELS = {"01_ddpm": "digits", "05_quantization": "dit"}        # which model a lab measures on, where it is not the shapes'
 PLOTS = {
     "digits": Plot("digits", "KID to held-out digits",
                    lambda ax, rows, own, **axis: plots.pareto(ax, [r for r in [*rows, *own] if r.nfe], **axis)),
     "shapes": Plot("samplers", "KID to real shapes", lambda ax, rows, own, **axis: plots.tradeoff(ax, rows, own=own, **axis)),
-    "dit": Plot("quant", "KID to real shapes, 12 evaluations",
-                lambda ax, rows, own, **axis: plots.pareto(ax, [*rows, *own], x="bytes", **axis), "bytes", "bytes",
+    "dit": Plot("quant", "error of the median picture", sized, "rmse_median", "bytes", "bytes",
                 lambda row: row.technique in SIZED),
 }

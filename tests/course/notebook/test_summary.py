@@ -34,12 +34,11 @@ def test_a_lab_ends_with_the_records_of_its_model_and_ones_own_point(lab, file, 
 
 
 def test_a_lab_on_bits_has_bytes_on_its_axis(monkeypatch):
-    named = {"dit, fp32": 3.0, "dit, w4a4, rounded": 5.0, "unet, fp32": 1.0}
+    named = {"dit, bf16": 3.0, "dit, w4a4, rounded": 5.0, "unet, fp32": 1.0}
     shown, rows = [], [point(name, 12, value) for name, value in named.items()]
-    for row, size in zip(rows, (4e6, 1e6, 2e6)):
-        row.bytes = int(size)
     mine = point("mine", 12, 4.0)
-    mine.bytes = 2_000_000
+    for row, size in zip([*rows, mine], (4e6, 1e6, 2e6, 2e6)):
+        row.bytes, row.quality = int(size), {"rmse_median": row.quality["kid"]}
     monkeypatch.setitem(start.LAB, "name", "05_quantization")
     monkeypatch.setattr(own, "recorded", lambda name: {row.technique: row for row in rows} if name == "quant" else {})
     monkeypatch.setattr(figures, "display", lambda fig, metadata: shown.append((fig, metadata["image/png"]["alt"])))
