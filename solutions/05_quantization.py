@@ -485,7 +485,7 @@ gain = psnr(drawn["as trained", "smoothed"], drawn["as trained", "32 bits"]) - p
 print(f"as trained, smoothing alone: {gain:+.1f} dB;", said("smoothing_guess"))
 
 # %% [markdown]
-# Even rounded, the network as trained draws much the same pictures. With planted outliers, rounding destroys them; smoothing
+# Even rounded, the network as trained draws mostly the same pictures. With planted outliers, rounding destroys them; smoothing
 # brings back what is large, and with the branch they are what they were. So far so good for the branch: many decibels, with
 # outliers *and without*. But look at the megabytes.
 #
