@@ -210,7 +210,7 @@ def whole_nets(results: Path) -> Lines:
     for name, row in latest(results, "quant").items():
         told, about = row.quality, row.settings
         if "net" not in about:
-            yield f"Fréchet distance of as many {FLOOR}", interval(told["frechet"])
+            yield f"Fréchet distance of {told['frechet']['n']} real shapes, the floor", interval(told["frechet"])
             continue
         what = f"{NETS[about['net']]}, {name.partition(', ')[2]}"
         if "over" in about:
