@@ -51,10 +51,11 @@ off = lambda got, want: ((got - want).norm() / want.norm()).item()  # relative e
 # %% [markdown]
 # ## 1 · Codes
 #
-# The network of this lab is a **DiT** (Peebles and Xie 2023), a transformer on patches of 4 x 4 pixels that draws the course's
-# shapes. Nearly all of its *work* is in four linear layers a block, which see every token, and those are what is quantized.
-# `bed.net` is the network, and `bed.seen` holds some of what each of its layers was given while it drew 48 pictures. We look at
-# one layer first.
+# The network of this lab is a **DiT** (Peebles and Xie 2023), a transformer on patches of 4 x 4 pixels that was trained to draw
+# the course's shapes. It is small: in 32 bits, too, only a third of its pictures show the kind that was asked for. That will
+# do, since we compare it with itself. Nearly all of its *work* is in four linear layers a block, which see every token, and
+# those are what is quantized. `bed.net` is the network, and `bed.seen` holds some of what each of its layers was given while it
+# drew 48 pictures. We look at one layer first.
 
 # %%
 bed = beds.bed("dit")
@@ -172,10 +173,10 @@ with figure("For each input channel of a layer, as trained and planted: above ho
         column[1].set(title="share of the squared error", xlabel="channel (groups of 64)")
 
 # %% [markdown]
-# As trained, no channel stands out by more than a few times: this network has *no* outliers to speak of. Planted, look at the
-# **groups** of 64. All channels that share a scale are off by up to half a code. The loudest of a group *is* its scale: its
-# code is 7 or $-7$ and comes back nearly exactly (and here its weights are small besides). What is lost is the *quiet* channels
-# beside it: most of them are rounded to 0.
+# As trained, the loudest channel of this layer is about seven times as loud as the median one: no outlier as large models have
+# them. Planted, look at the **groups** of 64. All channels that share a scale are off by up to half a code. The loudest of a
+# group *is* its scale: its code is 7 or $-7$ and comes back nearly exactly (and here its weights are small besides). What is
+# lost is the *quiet* channels beside it: most of them are rounded to 0.
 #
 # ## 3 · Two codes a byte
 #
@@ -498,15 +499,16 @@ print(f"as trained, smoothing alone: {gain:+.1f} dB;", said("smoothing_guess"))
 # %%
 recorded = {name: row for name, row in bench.recorded("quant").items() if "psnr" in row.quality}
 for name, row in recorded.items():
-    if row.settings["net"] in ("dit", "shifted") and row.settings["way"] != "fp32":
-        told = row.quality
-        print(f"{name:50} PSNR {part(told['psnr']):22}  {row.bytes / 1e6:5.2f} MB  wanted {told['wanted']['value']:.2f}")
+    if row.settings["net"] in ("dit", "shifted"):
+        told, same = row.quality, row.settings["way"] == "fp32"
+        print(f"{name:50} PSNR {'-' if same else part(told['psnr']):22}  {row.bytes / 1e6:5.2f} MB  wanted {told['wanted']['value']:.2f}")
 if not recorded:
     print("Nothing is recorded in this copy of the course: `python -m effml_lab bench quant` does it.")
 
 # %% [markdown]
 # **Read a number.** On the DiT *as trained* (rows that begin with "dit"), how many decibels of PSNR does SVDQuant with rank 32
-# in w4a4 lie above the **best** of the rows "dit, equal bytes, ..."? (A negative number if it lies below.)
+# in w4a4 lie above the **best** of the rows "dit, equal bytes, ..."? (To a tenth; a negative number if it lies below. The
+# package fills ranks up to a multiple of 16, so rank 8 takes as much as 16.)
 
 # %%
 worth_read = ...
@@ -519,17 +521,24 @@ worth_read = value("dit, SVDQuant, w4a4, rank 32") - max(others) if others else 
 # %%
 check("05-read-worth", worth_read, points=1)
 
+# %% [markdown]
+# Two more things that were recorded: how loud the loudest channel is, in all layers; and what SVDQuant is ahead of each
+# control, picture by picture (the median of these differences is not quite the difference of two medians).
+
 # %%
+for name, row in bench.recorded("ranges").items():
+    most = max(row.settings["inputs"].values())
+    print(f"{name:20} loudest over median input channel: {part(row.quality['inputs'])} in the median layer, at most {most:.0f}")
 for name, row in bench.recorded("quant").items():
     if "over equal bytes" in name and not name.startswith("unet"):
         print(f"{name:85} {part(row.quality['decibels_median'])} dB")
 
 # %% [markdown]
-# Here the branch *was* worth its bytes, and that without outliers. Look at why. Bytes that go into the weights do nothing for
-# the **inputs**, and those have 4 bits, too. Of the three controls the one whose inputs have small groups as well comes
-# nearest: its scales of inputs are stored nowhere, but a GPU would have to find them and multiply by them every few products.
-# The branch reads its inputs unrounded. It is a path of its own for the part of the product that counts most, and shrinks what
-# *both* roundings can spoil. Outliers make the distance larger.
+# Here the branch *was* worth its bytes, and that with next to no outliers. Look at why. Bytes that go into the weights do
+# nothing for the **inputs**, and those have 4 bits, too. Of the three controls the one whose inputs have small groups as well
+# comes nearest: its scales of inputs are stored nowhere, but a GPU would have to find them and multiply by them every few
+# products. The branch reads its inputs unrounded. It is a path of its own for the part of the product that counts most, and
+# shrinks what *both* roundings can spoil. Outliers of the hard kind make the distance larger.
 #
 # ## 8 · To the byte
 #
@@ -609,8 +618,9 @@ check("05-lora", add_lora, points=3)
 
 # %% [markdown]
 # `tuned(net)` puts a fresh LoRA beside every 4-bit layer of a network and freezes the rest; `merged(net)` puts the trained ones
-# where your function does. Below, a short training on scenes in *red* alone, on top of the network in 4 bits. (The authors go
-# the other way round: they take LoRAs that somebody trained on the network in 16 bits.)
+# where yours does, by the package's own function. Below, a short training on scenes in *red* alone, on top of the network in 4
+# bits. (The authors go the other way round: they take LoRAs that somebody trained on the network in 16 bits. What one call on
+# top and one beside differ by is rounding: the branch keeps 16 bits, and a last bit may turn a code of a later layer.)
 
 # %%
 from effml_lab.bench import lora
@@ -699,22 +709,23 @@ for choice, what in {"noise": "noise alone", "clean": "pictures alone", "uniform
 # network that has none.
 
 # %% [markdown] written="05-why" points=4
-# First, the branch costs bytes: at this width six tenths as many again as codes and scales. Whoever stores more can round less,
-# with or without outliers. The control spends the same bytes on the codes. Here that takes the DiT as trained from 25 dB to 29,
-# with 8 bits for the weights of some layers, and the branch to 38: so it is not the bytes alone. Second, it may be something
-# else than outliers. To see whether there are any, compare the loudest input channel of each layer with the median one: here it
-# is a few times as loud, and where outliers were planted some tens of times. So this network has next to none, and the
-# colleague's sentence is wrong for it. What the branch does without them: it reads its inputs unrounded and takes the
-# directions in which the weights are largest, so that both the rounding of weights and that of inputs act on a smaller rest;
-# the control with small groups of inputs, at 33 dB, shows that inputs are where the larger error is. With outliers planted by a
-# shift the branch is needed for what its authors say: smoothing alone reaches 21 dB there, the branch alone 18, and both 36.
+# The branch takes bytes, at this width six tenths as many again as codes and scales, and whoever stores more loses less, with
+# or without outliers. The control spends as many bytes on the codes: where they go into the weights, the DiT as trained rises
+# from 25 dB to 29 at most, and to 33 where the inputs have small groups as well; the branch reaches 38. So 8 of the 13 dB can
+# be had without a branch, and 5 are its own. Whether outliers have to do with it is seen in the inputs: as trained the loudest
+# channel is six times as loud as the median one in the median layer and at most fourteen times, where outliers were planted 18
+# and 36 times, so there are next to none. The colleague's sentence is wrong for this network: what the branch does for it is to
+# read its inputs unrounded and to take the largest part of the product, so that the roundings of weights *and* inputs act on a
+# smaller rest. With outliers planted by a shift it does what its authors say: smoothing alone reaches 21 dB there, the branch
+# alone 18, and both 36.
 #
 # <!-- ### BEGIN MARK SCHEME -->
-# **Mark scheme.** One point each: (1) the branch takes bytes, and more bytes alone could explain a gain, with two numbers of
-# the table; (2) the control of equal bytes, and what it says here: bytes in the weights do not explain it, by some ten
-# decibels; (3) outliers are looked for in the inputs, the loudest channel beside the median one (or: what smoothing alone
-# gains), and there are next to none; (4) half a point: the branch is an unrounded path for the largest part of the product;
-# half a point: it helps the rounding of *inputs*, too, which bytes in the weights cannot.
+# **Mark scheme.** One point each: (1) the branch takes bytes, and more bytes alone could explain a gain; (2) the control of
+# equal bytes, and what it says here: SVDQuant stays ahead, by some ten decibels where the bytes go into the weights, by about
+# five beside the best control; (3) outliers are looked for in the inputs, the loudest channel beside the median one (or: in how
+# little smoothing alone gains), and there are next to none; (4) half a point: the branch is an unrounded path for the largest
+# part of the product; half a point: it helps the rounding of *inputs*, too, which bytes in the weights cannot. The two numbers
+# may stand anywhere; half a point off if there are fewer.
 # <!-- ### END MARK SCHEME -->
 
 # %% [markdown]

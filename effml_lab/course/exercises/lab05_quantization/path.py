@@ -15,7 +15,8 @@ WIDTH, STEPS = 6, (5, 1, 8)
 
 def cases(rng):
     quiet_first = torch.tensor([[0.1], [1.0], [1.0], [1.0]], dtype=torch.float64)       # the first row is never the largest
-    return [{"x": drawn(rng, 4, WIDTH) * quiet_first, "weight": drawn(rng, WIDTH, WIDTH) * 0.5, "inner": drawn(rng, WIDTH, WIDTH) * 0.6,
+    return [{"x": drawn(rng, 4, WIDTH) * quiet_first, "weight": drawn(rng, WIDTH, WIDTH) * 0.5,
+             "inner": drawn(rng, WIDTH, WIDTH) * 0.6,
              "grid": [list(level) for level in levels.cosine().grid(steps, "trailing")]} for steps in STEPS]
 
 

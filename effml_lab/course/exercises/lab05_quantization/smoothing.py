@@ -100,5 +100,5 @@ def moved(out: dict, x: Tensor, w: Tensor, s: Tensor, right: Tensor, alive: Tens
     return [row, Property(SAME, fits, f"off by {off:.2g} of the largest", "no more than rounding")]
 
 
-EXERCISES = (Exercise("05-smooth", "Smoothing", {FORM: 0, SCALE: 2, DEAD: 0.5, MOVED: 1, SAME: 1}, cases, run, verify,
+EXERCISES = (Exercise("05-smooth", "Smoothing", {FORM: 0, SCALE: 4, DEAD: 0.5, MOVED: 1, SAME: 1}, cases, run, verify,
                       own=(svdquant.smooth_scale,)),)

@@ -65,5 +65,5 @@ def verify(case, out):
     return [form, least, left, whole if not left.causes else whole._replace(causes=())]
 
 
-EXERCISES = (Exercise("05-split", "A branch and a rest", {FORM: 0, LEAST: 2, REST: 1, WHOLE: 0.5}, cases, run, verify,
+EXERCISES = (Exercise("05-split", "A branch and a rest", {FORM: 0, LEAST: 4, REST: 1, WHOLE: 0.5}, cases, run, verify,
                       own=(svdquant.lowrank, svdquant.lowrank_residual)),)

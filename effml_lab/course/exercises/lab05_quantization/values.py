@@ -63,8 +63,14 @@ def worth(net: str = "dit", pick=max, key: str = "psnr", mine: str = BRANCH, oth
     return found[mine] - pick(value for name, value in found.items() if name.startswith(others))
 
 
-def about(value: float) -> tuple[float, float]:
-    return value - 0.15, value + 0.15
+def paired(net: str = "dit") -> float:
+    """How far it lies above the best control in the median of the differences."""
+    rows = [row for row in point.recorded("quant").values() if row.settings.get("net") == net and "over" in row.settings]
+    return min(row.quality["decibels_median"]["value"] for row in rows if row.settings["control"])
+
+
+def about(value: float, by: float = 0.15) -> tuple[float, float]:
+    return value - by, value + by
 
 
 def worth_slips() -> dict[str, tuple[float, float]]:
@@ -74,6 +80,8 @@ def worth_slips() -> dict[str, tuple[float, float]]:
             others="w4a4, rounded"),
         "this is over smoothing alone, which takes fewer bytes: the rows of equal bytes are asked for": worth(
             others="w4a4, smoothing only"),
+        "this is the median of the differences, picture by picture: the difference of two rows is asked for": paired(),
+        "this is over 8 bits a weight, which is not the best of the rows": worth(others=f"{CONTROL}, 8 bits"),
         "this is over the worst of the rows of equal bytes: the best is asked for": worth(pick=min),
         "the other way round: SVDQuant less the control": -right,
         "these are the rows with outliers planted by a shift: the DiT as trained is asked for": worth("shifted"),
@@ -83,11 +91,9 @@ def worth_slips() -> dict[str, tuple[float, float]]:
         "this is the difference of the rows of all pictures together: that of the median picture is asked for": worth(
             key="psnr_pooled"),
         "this is SVDQuant's own PSNR: what it lies above the control is asked for": decibels()[BRANCH]}
-    taken: dict[str, float] = {}
-    for said, number in tries.items():
-        if abs(number - right) > 0.35 and all(abs(number - other) > 0.35 for other in taken.values()):
-            taken[said] = number
-    return {said: about(number) for said, number in taken.items()}
+    apart = lambda said: all(abs(tries[said] - other) > 0.4 for name, other in [*tries.items(), ("", right)] if name != said)
+    return {said: about(number, 0.2) for said, number in tries.items() if apart(said)}
+
 
 
 EXERCISES: tuple[Exercise, ...] = (
