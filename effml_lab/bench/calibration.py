@@ -22,6 +22,7 @@ from ..efficiency import calibrate, swap
 from ..efficiency.calibrate import Visit
 from ..measure import quality, records
 from ..models import checkpoints, samples, store
+from .ranges import largest
 
 NAME, STEPS, IMAGES, VISITS = "shapes", 25, 32, 16
 WEIGHTS = {"w8a8": {"bits": 8, "per": "channel"}, "w4a8": {"bits": 4, "per": "group"}}
@@ -60,9 +61,8 @@ def answers(denoise: Denoiser, visits: list[Visit]) -> Tensor:
 def ranges(denoise: Denoiser, visits: list[Visit]) -> dict[str, float]:
     """By layer the largest input of any time over that of the time where it is least."""
     call = asked(denoise, len(visits[0][0]))
-    most = [{name: x.abs().max().item() for name, x in calibrate.calibrate(call, denoise.net, [visit]).items()}
-            for visit in visits]
-    return {name: max(m[name] for m in most) / min(m[name] for m in most) for name in most[0]}
+    most = largest([calibrate.calibrate(call, denoise.net, [visit]) for visit in visits])
+    return {name: (row.max() / row.min()).item() for name, row in most.items()}
 
 
 def conversions(denoise: Denoiser, fitted: list[Visit], visits: int) -> dict[str, nn.Module]:

@@ -26,6 +26,11 @@ def loudest(x: Tensor) -> float:
     return (most.max() / most.median().clamp(min=1e-30)).item()
 
 
+def largest(by_level: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """By layer its largest input at each level, (levels,), of what it was given at each of them."""
+    return {key: torch.stack([seen[key].abs().max() for seen in by_level]) for key in by_level[0]}
+
+
 @torch.no_grad()
 def measure(out: Path | str | None = None, device: str = "cpu", images: int = 24) -> str:
     """Append a row a net to ranges.jsonl."""
@@ -37,7 +42,7 @@ def measure(out: Path | str | None = None, device: str = "cpu", images: int = 24
         call = told(given.net, images)
         by_level = [calibrate.calibrate(call, given.net, [visit], ALL) for visit in path(given.net, given.grid, images)]
         whole, layers = staying(given.net, given.seen), calibrate.layers(given.net)
-        most = {key: torch.tensor([seen[key].abs().max() for seen in by_level]) for key in layers if key not in whole}
+        most = {key: row for key, row in largest(by_level).items() if key not in whole}
         found = {"inputs": {key: loudest(torch.cat([seen[key] for seen in by_level[::3]])) for key in most},
                  "weights": {key: loudest(layers[key].weight) for key in most},
                  "over levels": {key: (row.max() / row.min()).item() for key, row in most.items()}}

@@ -40,15 +40,15 @@ class Spent(nn.Module):
             setattr(self, key, getattr(layer, key))
         rows, held = (svdquant.spread(unfolded(layer, x).flatten(0, 1), ROWS) if self.conv else x
                       for x in (seen[::2], seen[1::2]))
-        share = layer.weight[0, 0].numel()
+        share, want = layer.weight[0, 0].numel(), rows @ w.T
 
         def tried(pair) -> tuple[Tensor, quant.Stored]:
             s = torch.ones_like(w[0]) if pair is None else svdquant.smooth_scale(rows, w, *pair, share)
             return s, quant.Stored(w * s, rung.bits, rung.group)
 
-        wrong = lambda pair, x: svdquant.relative(self.multiplied(x, *tried(pair)), x @ w.T)
-        best = min(svdquant.EXPONENTS, key=lambda pair: wrong(pair, rows))
-        self.error, (s, self.codes) = wrong(best, held), tried(best)
+        wrong = lambda pair: svdquant.relative(self.multiplied(rows, *tried(pair)), want)
+        s, self.codes = tried(min(svdquant.EXPONENTS, key=wrong))
+        self.error = svdquant.relative(self.multiplied(held, s, self.codes), held @ w.T)
         self.register_buffer("smooth", s.half())
 
     def multiplied(self, rows: Tensor, s: Tensor, codes: quant.Stored) -> Tensor:

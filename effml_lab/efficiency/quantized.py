@@ -74,8 +74,10 @@ def stored(net: nn.Module) -> int:
 
 def kept(net: nn.Module) -> dict[str, Tensor]:
     """All tensors of a net's state, one name for each."""
-    first = {id(t): name for name, t in reversed(net.state_dict(keep_vars=True).items())}
-    return {name: t.detach() for name, t in net.state_dict(keep_vars=True).items() if first[id(t)] == name}
+    first: dict[int, tuple[str, Tensor]] = {}
+    for name, t in net.state_dict(keep_vars=True).items():
+        first.setdefault(id(t), (name, t.detach()))
+    return dict(first.values())
 
 
 def sixteen(t: Tensor) -> Tensor:
@@ -130,9 +132,10 @@ def quantized(net: nn.Module, seen: Seen, mode: str = "w4a4", rank: int = 32, wh
 def in_sixteen(net: nn.Module) -> nn.Module:
     """The net with all that is not kept as codes rounded to 16 bits, in the types it had."""
     for name, t in kept(net).items():
-        if sixteen(t).isinf().any() and not t.isinf().any():
+        short = sixteen(t)
+        if short.isinf().any() and not t.isinf().any():
             raise ValueError(f"{name} stays in 16 bits and is beyond float16: convert the net to bfloat16 first")
-        t.copy_(sixteen(t))
+        t.copy_(short)
     return net
 
 

@@ -33,13 +33,10 @@ class Weights(NamedTuple):
     scale: Tensor                   # w4a4 (N, K / 64), w4a8 (N, 1)
     multiplier: Tensor | None       # w4a8 (N, K / 64)
 
-    def steps(self) -> Tensor:
-        """What a code of each group counts, (N, K padded / 64), float32."""
-        return self.scale.float() if self.multiplier is None else self.scale.float() * self.multiplier
-
     def dense(self) -> Tensor:
         """The weights that the codes stand for, (N, K padded), float32."""
-        return (self.codes.unflatten(1, (-1, GROUP)) * self.steps()[..., None]).flatten(1)
+        each = self.scale.float() if self.multiplier is None else self.scale.float() * self.multiplier
+        return (self.codes.unflatten(1, (-1, GROUP)) * each[..., None]).flatten(1)
 
 
 def grouped(w: Tensor) -> Weights:

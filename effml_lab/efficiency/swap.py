@@ -19,8 +19,9 @@ from .quant import QuantConv2d, QuantLinear, bytes_of
 from .svdlinear import SVDQuantConv2d, SVDQuantLinear
 from .svdquant import relative
 
+
 class Row(NamedTuple):
-    """A layer that was replaced: its relative error on inputs not seen before, and its bytes before and now."""
+    """A layer that was replaced: its relative error on inputs that it was not fitted to, and its bytes before and now."""
     name: str
     error: float
     before: int

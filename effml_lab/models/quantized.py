@@ -26,10 +26,11 @@ def save(made: Quantized, name: str, folder: Path | str | None = None, **about) 
 
 def load(net: nn.Module, name: str, folder: Path | str | None = None) -> nn.Module:
     """The quantized net that was saved under a name, made of one like it was made of; what stays whole in that net's types."""
-    card = store.card(name, folder or home() / "checkpoints")
+    folder = folder or home() / "checkpoints"
+    card = store.card(name, folder)
     if card.get("mode") not in MODES:
         raise ValueError(f"{name!r} is not a quantized net: use models.load({name!r})")
-    state = store.checked(name, folder or home() / "checkpoints")
+    state = store.checked(name, folder)
     own, (convert, _) = net.state_dict(), MODES[card["mode"]]
     branched = tuple(key.removesuffix("up") for key in state if key.rpartition(".")[2] == "up")  # keep a bias in 16 bits
     whole = {key: t.to(own[key].dtype) for key, t in state.items() if key in own and not key.startswith(branched)}

@@ -21,10 +21,6 @@ def least_width(ratio: float = RATIO, codes: float = 0.5, scales: float = 2 / GR
     return 0.0
 
 
-def near(value: float) -> tuple[float, float]:
-    return value - 0.5, value + 0.5
-
-
 def width_slips() -> dict[str, tuple[float, float]]:
     tries = {
         "a multiple of 64: multiples of 128 are asked for, which need no padding": least_width(step=64),
@@ -40,7 +36,7 @@ def width_slips() -> dict[str, tuple[float, float]]:
     taken = {}
     for said, number in tries.items():
         taken.setdefault(number, said)
-    return {said: near(number) for number, said in taken.items() if number not in (0.0, least_width())}
+    return {said: about(number, 0.5) for number, said in taken.items() if number not in (0.0, least_width())}
 
 
 UNRECORDED = "Whole nets are not recorded yet: `python -m effml_lab bench quant --out data/results` does that."
@@ -95,10 +91,9 @@ def worth_slips() -> dict[str, tuple[float, float]]:
     return {said: about(number, 0.2) for said, number in tries.items() if apart(said)}
 
 
-
 EXERCISES: tuple[Exercise, ...] = (
     prediction("05-guess-smoothing", "Prediction: what smoothing is worth", "a number of decibels, -100 to 100",
                lambda value: -100 <= value <= 100),
     reading("05-read-worth", "What the branch is worth at equal bytes", lambda: about(worth()), worth_slips),
-    reading("05-read-width", "How wide it has to be", lambda: near(least_width()), width_slips),
+    reading("05-read-width", "How wide it has to be", lambda: about(least_width(), 0.5), width_slips),
 )
