@@ -7,6 +7,7 @@ EFFML_TRACE set, whoever works on the package itself sees the whole traceback.
 import os
 import sys
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import click
@@ -115,15 +116,20 @@ def place(name: str) -> str:
     return name
 
 
-def run(kind: str, wing: str, work: str, name: str, device: str, out: Path | None) -> None:
+def run(kind: str, wing: str, work: str, name: str, device: str, out: Path | None, minutes: float | None) -> None:
     """Call `work` of the module `name` in a wing, and say what it returns."""
     choose(kind, name, import_module(f".{wing}", __package__).NAMES)
     if out is not None and out.is_file():
         raise click.ClickException(f"{out} is a file: --out names a folder.")
-    click.echo(getattr(import_module(f".{wing}.{name}", __package__), work)(device=place(device), out=out))
+    call = getattr(import_module(f".{wing}.{name}", __package__), work)
+    if minutes is not None and "minutes" not in signature(call).parameters:
+        raise click.ClickException(f"{name} runs to its end: leave --minutes out.")
+    more = {} if minutes is None else {"minutes": minutes}
+    click.echo(call(device=place(device), out=out, **more) or f"stopped after {minutes:g} minutes: the same command goes on")
 
 
 DEVICE = click.option("--device", default="cpu", show_default=True, help="where to compute: cpu, cuda, mps")
+MINUTES = click.option("--minutes", type=click.FloatRange(0, min_open=True), help="stop after that long; the same command goes on")
 OUT = click.option("--out", type=click.Path(path_type=Path), help="the folder to write to, instead of $EFFML_HOME")
 
 
@@ -131,18 +137,20 @@ OUT = click.option("--out", type=click.Path(path_type=Path), help="the folder to
 @click.argument("name")
 @DEVICE
 @OUT
-def train(name: str, device: str, out: Path | None):
+@MINUTES
+def train(name: str, device: str, out: Path | None, minutes: float | None):
     """Train the model NAME and store it with its card; after a kill, the same command goes on."""
-    run("model to train", "recipes", "train", name, device, out)
+    run("model to train", "recipes", "train", name, device, out, minutes)
 
 
 @cli.command()
 @click.argument("name")
 @DEVICE
 @OUT
-def bench(name: str, device: str, out: Path | None):
+@MINUTES
+def bench(name: str, device: str, out: Path | None, minutes: float | None):
     """Measure NAME and append what was found to the recorded results."""
-    run("benchmark", "bench", "measure", name, device, out)
+    run("benchmark", "bench", "measure", name, device, out, minutes)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ Everything is timed twice in turns, A B C ... A B C ...: `ms` is the median of a
 launching, which dominates at M = 1024. `ratio` is the 16-bit layer's time over it, cold and in graphs, with that of each
 turn. The share is bound / time; the bound is the larger of bytes over the copying speed and operations over the measured
 product speeds. With TRITON_INTERPRET=1 and --device cpu all of it runs at toy size: a check of this script, whose times
-mean nothing.
+mean nothing. A size whose rows are in the file is left out: stopped, it goes on from the size it was at.
 """
 import statistics
 import subprocess
@@ -32,8 +32,8 @@ from ..efficiency import svdlinear, svdquant
 from ..measure import cost, records
 
 RANK, MODES = 32, ("w4a8", "w4a4")
-SHAPES = [(1152, 1152), (1152, 4608), (4608, 1152), (2240, 2240), (2240, 11200), (5600, 2240), (3072, 3072), (3072, 12288),
-          (12288, 3072)]                        # (K, N): PixArt and DiT-XL, SANA, FLUX
+SHAPES = [(3072, 12288), (3072, 3072), (12288, 3072), (1152, 1152), (1152, 4608), (4608, 1152), (2240, 2240), (2240, 11200),
+          (5600, 2240)]                         # (K, N): FLUX, PixArt and DiT-XL, SANA
 ROWS, SETS, CHECKED = (1024, 4096, 16384), 4, 200               # CHECKED: rows that a layer is compared on
 Layers = dict[str, tuple[svdlinear.SVDQuantLinear, svdlinear.SVDQuantLinear]]      # mode -> with a branch, without
 
@@ -49,13 +49,14 @@ class Size(NamedTuple):
 FULL, TOY = Size(SHAPES, ROWS, 8192, 2**30), Size([(224, 72)], (33,), 128, 2**16)
 
 
-def clock(fn: Callable, device: str, graph: bool = False) -> list[float]:
-    """Times of fn() in ms: each cold in the second-level cache, or from replays of a graph."""
+def clock(fn: Callable, device: str, graph: bool = False, rep: int = 40) -> list[float]:
+    """Times of fn() in ms, for about `rep` of them: each cold in the second-level cache, or from replays of a graph."""
     if device == "cpu":
         return [cost.timed(fn, warmup=0, repeats=1).median]
     from triton import testing
-    timed = testing.do_bench_cudagraph(fn, return_mode="all") if graph else testing.do_bench(fn, 25, 40, return_mode="all")
-    return list(map(float, timed))
+    if graph:
+        return list(map(float, testing.do_bench_cudagraph(fn, rep=rep // 5, return_mode="all")))
+    return list(map(float, testing.do_bench(fn, 25, rep, return_mode="all")))
 
 
 def summary(times: list[float]) -> dict[str, float]:
@@ -194,12 +195,15 @@ def measure(out: Path | str | None = None, device: str = "cpu", size: Size | Non
     append = lambda name, settings, **costs: records.append(path, records.Record(
         name, settings=shared | settings, device=named, **costs))
     draw = lambda m, k: torch.randn(m, k, device=device).to(dtype)
+    known = {row.technique for row in records.read(path)}
     for k, n in tqdm(size.shapes, desc="layers", unit="size"):
-        layers, right = checked(k, n, device, dtype)
+        if f"int8, {k} -> {n}, M = {size.rows[-1]}" in known:
+            continue
+        (layers, right), now = checked(k, n, device, dtype), state(device)
         for mode, found in right.items():
             append(f"correct, {mode}, {k} -> {n}", found)
         for m in size.rows:
-            inputs, now = [draw(m, k) for _ in range(SETS)], state(device)
+            inputs = [draw(m, k) for _ in range(SETS)]
             for name, found in measured(runnable(variants(m, k, n, device, dtype, layers), inputs[0]), inputs, device).items():
                 share = bound(name, m, k, n, top) / found["ms"]["median"]
                 append(f"{name}, {k} -> {n}, M = {m}", {"share": share, "K": k, "N": n, "M": m, "state": now,

@@ -11,8 +11,9 @@ import itertools
 import json
 import math
 import statistics
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -21,10 +22,11 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from .. import folders
+from ..efficiency.svdlinear import SVDQuantLinear
 from ..measure import records
 from . import kernels
 
-SHAPES = [(1152, 1152), (3072, 3072), (3072, 12288), (12288, 3072)]        # (K, N)
+SHAPES = [(1152, 1152), (3072, 12288), (12288, 3072)]           # (K, N)
 ROWS = (1024, 4096, 16384)                                                  # each stands for all up to it, the last for more
 TOY = ([(224, 72)], (33,))
 
@@ -32,9 +34,8 @@ TOY = ([(224, 72)], (33,))
 def candidates(kernel: str) -> list[dict]:
     """Settings worth trying."""
     if kernel.startswith("quantize"):
-        wide = [{}] if kernel == "quantize_w4a4" else [{"BK": 128}, {"BK": 256}]
-        return [{"BM": bm, **block, "STAGES": stages, "num_warps": warps}
-                for bm, block, stages, warps in itertools.product((16, 32), wide, (2, 3, 4), (4, 8))]
+        return [{"BM": bm, "SPLIT": split, "STAGES": 3, "num_warps": warps}
+                for (bm, warps), split in itertools.product(((16, 4), (32, 4), (64, 4), (64, 8)), (1, 4, 8))]
     tiles = {"gemm_w4a4": [(64, 64, 4), (64, 128, 4), (128, 64, 4), (64, 128, 8), (128, 64, 8)],
              "gemm_w4a8": [(64, 64, 4), (64, 128, 4), (128, 64, 4), (128, 128, 8), (256, 128, 8), (128, 256, 8)]}[kernel]
     return [{"BM": bm, "BN": bn, "GROUP_M": 8, "num_warps": warps, "num_stages": stages}
@@ -67,12 +68,19 @@ def launched_as(how: dict) -> Iterator[None]:
         launch.settings = before
 
 
+@cache
+def right(k: int, n: int, mode: str, device: str, dtype: torch.dtype) -> SVDQuantLinear:
+    """A layer that was found right at the table's own settings."""
+    layer = kernels.made(k, n, mode, kernels.RANK, device, dtype)
+    kernels.correct(torch.randn(kernels.CHECKED, k, device=device).to(dtype), layer)
+    return layer
+
+
 def work(kernel: str, m: int, k: int, n: int, device: str, dtype: torch.dtype) -> Callable:
-    """A launch of one kernel on inputs made for it by the other, of a layer that was found right at the table's own settings."""
+    """A launch of one kernel on inputs made for it by the other."""
     from ..efficiency.kernels import gemm_up, quantize_down
     part, mode = kernel.split("_")
-    layer, x = kernels.made(k, n, mode, kernels.RANK, device, dtype), torch.randn(m, k, device=device).to(dtype)
-    kernels.correct(x[:kernels.CHECKED], layer)
+    layer, x = right(k, n, mode, device, dtype), torch.randn(m, k, device=device).to(dtype)
     if part == "quantize":
         return partial(quantize_down.quantize_down, x, layer.smooth, layer.down, mode)
     made: tuple[Tensor, ...] = quantize_down.quantize_down(x, layer.smooth, layer.down, mode)
@@ -88,7 +96,9 @@ def measure(out: Path | str | None = None, device: str = "cpu", shapes: list | N
     dtype, named = (torch.float16, "interpreted, toy size") if toy else (torch.bfloat16, records.device_name(device))
     table = {kernel: dict(found) for kernel, found in launch.table().items()}
     for kernel in tqdm(list(table), desc="kernels", unit="kernel"):
-        usable, buckets = [how for how in candidates(kernel) if fits(kernel, how, toy)], []
+        tried, buckets = candidates(kernel), []
+        with ThreadPoolExecutor() as pool:
+            usable = [how for how, fit in zip(tried, pool.map(partial(fits, kernel, interpreted=toy), tried)) if fit]
         if not usable:
             raise RuntimeError(f"no candidate of {kernel} compiles for this GPU without spilling: its rows stay as they are")
         for m in rows:
@@ -100,7 +110,7 @@ def measure(out: Path | str | None = None, device: str = "cpu", shapes: list | N
             total = [sum(math.log(found[i]) for found in times) for i in range(len(usable))]
             buckets.append([None if m == rows[-1] else m, usable[total.index(min(total))]])
         table[kernel][str(launch.architecture(device))] = buckets
-    (folder / "configs.json").write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        (folder / "configs.json").write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     return f"recorded in {folder / 'tune.jsonl'}; the table is in {folder / 'configs.json'}"
 
 
@@ -109,5 +119,5 @@ def timings(run: Callable, usable: list[dict], device: str) -> list[float]:
     found = []
     for how in usable:
         with launched_as(how):
-            found.append(statistics.median(kernels.clock(run, device)))
+            found.append(statistics.median(kernels.clock(run, device, rep=15)))
     return found

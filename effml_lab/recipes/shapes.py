@@ -12,7 +12,7 @@ down at the end; three times this rate learns faster at first and diverges after
 `bench shape_search` found best for the same time: no level below 8 x 8, one width, attention at the middle alone.
 Left out: captions and several shapes (labs 03 and 07).
 """
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -54,12 +54,13 @@ def skewed(share: float, border: float = 0.95) -> Callable[[Tensor], Tensor]:
 
 @contextmanager
 def products_in(device: str) -> Iterator[None]:
-    """Products in the type that suits the device, attention as plain products.
+    """Products in the type that suits the device; on a CPU attention as plain products.
 
-    It is over 256 pixels at most, and the fused one is slow backwards in bfloat16 on a CPU.
+    It is over 256 pixels at most, and the fused one is slow backwards in bfloat16 there.
     """
-    dtype = products(device)
-    with torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32), sdpa_kernel(SDPBackend.MATH):
+    dtype, kind = products(device), torch.device(device).type
+    plain = sdpa_kernel(SDPBackend.MATH) if kind == "cpu" else nullcontext()
+    with torch.autocast(kind, dtype, enabled=dtype != torch.float32, cache_enabled=kind == "cpu"), plain:
         yield
 
 

@@ -6,12 +6,14 @@ seeds made of the number of the step, so the state is complete. What was done si
 processor or number of threads rounds differently and gives other bits.
 """
 import json
+import os
 import time
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from .. import folders
@@ -83,6 +85,23 @@ def make(name: str, run: Run, loss: Callable, recipe: dict, about: dict, examine
     store.update(name, store.card(name, path.parent) | examine(path.parent), path.parent)
     state_path(name).unlink()
     return path
+
+
+class Ahead(Dataset):
+    """make(step) for one step after the other; beside a GPU other processes work it out while the steps before are trained."""
+
+    def __init__(self, make: Callable[[int], Any], steps: int, device: str):
+        self.make, self.steps, self.drawn = make, steps, None
+        self.workers = 0 if torch.device(device).type == "cpu" else max(1, (os.cpu_count() or 1) - 2)
+
+    def __getitem__(self, step: int) -> Any:
+        return self.make(step)
+
+    def __call__(self, step: int) -> Any:
+        if self.drawn is None:
+            self.drawn = iter(DataLoader(self, batch_size=None, sampler=range(step, self.steps), num_workers=self.workers,
+                                         pin_memory=self.workers > 0))
+        return next(self.drawn)
 
 
 def seed_dropout(loss: Callable, seed: int) -> Callable:

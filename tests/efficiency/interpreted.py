@@ -19,7 +19,7 @@ SHAPES = [(1, 72, 224, 16), (33, 130, 320, 32), (70, 72, 320, 64), (70, 130, 224
 @pytest.fixture(autouse=True)
 def large_tiles(monkeypatch):
     """In the interpreter a program costs more than its work."""
-    parts = {"gemm": {"BN": 64, "GROUP_M": 2}, "quantize": {"STAGES": 2}, "quantize_w4a8": {"STAGES": 2, "BK": 256}}
+    parts = {"gemm": {"BN": 64, "GROUP_M": 2}, "quantize": {"STAGES": 2, "SPLIT": 2}}
     monkeypatch.setattr(launch, "settings", lambda kernel, cc, m: {"BM": 64, "num_warps": 4} | parts.get(
         kernel, parts[kernel.split("_")[0]]))
 

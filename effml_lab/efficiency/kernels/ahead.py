@@ -33,7 +33,7 @@ GEMM = {"a_scale": "*fp16", "w": "*u8", "w_scale": "*fp16", "multiplier": "*u8",
         "bias": "*bf16", "out": "*bf16"}
 KERNELS = {     # -> kernel, types of its pointers, constants
     "quantize_w4a4": (quantize_down.w4a4, QUANTIZE | {"codes": "*u8"}, {"UP32": False}),
-    "quantize_w4a8": (quantize_down.w4a8, QUANTIZE | {"codes": "*i8"}, {"UP32": False}),
+    "quantize_w4a8": (quantize_down.looked, QUANTIZE | {"most_ptr": "*fp32"}, {"UP32": False}),
     "gemm_w4a4": (gemm_up.w4a4, GEMM | {"a": "*u8"}, {"BIAS": True, "ASM": True}),
     "gemm_w4a8": (gemm_up.w4a8, GEMM | {"a": "*i8"}, {"BIAS": True, "ASM": True}),
     "dequantize": (dequantize.kernel, {"packed": "*u8", "scale": "*fp16", "multiplier": "*u8", "smooth": "*fp16",

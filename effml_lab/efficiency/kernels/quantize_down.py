@@ -3,9 +3,12 @@
 For a tile of rows, group by group of 64 columns:  la += x down^T on the raw x (1 / s is folded into `down` beforehand), and
 x / s -> scale -> codes. In w4a4 every group has a scale of its own, so one pass does it: two groups make 64 bytes
 ("group-pair planar", see quant.py). In w4a8 a token has one scale, known only at the row's end: a second pass makes the
-codes, and finds x in the cache. Little is computed on what is read, so the bytes on their way at a time set the speed:
-STAGES tiles are fetched ahead. A fused branch costs the bytes of `down` and `la`; a separate one reads x again.
-The fusion is Nunchaku's (Li et al. 2025, section 4.3). Left out: fusing with whatever came before.
+codes, and finds x in the cache. Little is computed on what is read, so the bytes on their way at a time set the speed, and a
+thin product is slow: one program that walks a whole row waits more than it works (measured: 83 microseconds where reading x
+takes 9). So SPLIT programs share the columns of a tile of rows, each with sums and maxima of its own, which are put together
+afterwards, always in the same order. A fused branch costs the bytes of `down` and `la`; a separate one reads x again.
+The fusion is Nunchaku's (Li et al. 2025, section 4.3), which adds its parts up by atomics. Left out: fusing with whatever came
+before.
 """
 import torch
 import triton
@@ -63,11 +66,12 @@ def kept(la_ptr, la, rows, M, R: tl.constexpr, RP: tl.constexpr):
 
 
 @triton.jit
-def w4a4(x, smooth, down, codes, scales, la_ptr, M, K, stride, pairs,
-         R: tl.constexpr, RP: tl.constexpr, BM: tl.constexpr, STAGES: tl.constexpr, UP32: tl.constexpr):
+def w4a4(x, smooth, down, codes, scales, la_ptr, M, K, stride, pairs, R: tl.constexpr, RP: tl.constexpr, BM: tl.constexpr,
+         SPLIT: tl.constexpr, STAGES: tl.constexpr, UP32: tl.constexpr):
     rows, half = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, HALF)
+    part, share = tl.program_id(1), tl.cdiv(pairs, SPLIT)
     la = tl.zeros((BM, RP), tl.float32)
-    for pair in tl.range(pairs, num_stages=STAGES):
+    for pair in tl.range(part * share, tl.minimum((part + 1) * share, pairs), num_stages=STAGES):
         low = tl.zeros((BM, HALF), tl.int32)
         for plane in tl.static_range(2):
             cols = (2 * pair + plane) * HALF + half
@@ -79,31 +83,37 @@ def w4a4(x, smooth, down, codes, scales, la_ptr, M, K, stride, pairs,
             low = q if plane == 0 else low | (q << 4)
         place = codes + rows[:, None].to(tl.int64) * (pairs * HALF) + pair * HALF + half[None, :]
         tl.store(place, low.to(tl.uint8), mask=rows[:, None] < M)
-    kept(la_ptr, la, rows, M, R, RP)
+    kept(la_ptr + part * M * R, la, rows, M, R, RP)
 
 
 @triton.jit
-def w4a8(x, smooth, down, codes, scales, la_ptr, M, K, stride, pairs,
-         R: tl.constexpr, RP: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr, STAGES: tl.constexpr, UP32: tl.constexpr):
-    rows, block, width = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, BK), pairs * (2 * HALF)
-    la = tl.zeros((BM, RP), tl.float32)
-    most = tl.zeros([BM], tl.float32)
-    for start in tl.range(0, width, BK, num_stages=STAGES):
-        raw, v = tile(x, smooth, rows, start + block, M, K, stride)
-        la = projected(raw, down, start + block, la, K, R, RP, UP32)
-        most = tl.maximum(most, tl.max(tl.abs(v), 1))
-    scale = stored(most / 127.0)
-    tl.store(scales + rows, scale, mask=rows < M)
-    for start in tl.range(0, width, BK, num_stages=STAGES):
-        cols = start + block
+def looked(x, smooth, down, most_ptr, la_ptr, M, K, stride, pairs, R: tl.constexpr, RP: tl.constexpr, BM: tl.constexpr,
+           SPLIT: tl.constexpr, STAGES: tl.constexpr, UP32: tl.constexpr):
+    """w4a8, first pass: of a part of the columns the largest |x / s| of each row, and x down^T."""
+    rows, pair = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, 2 * HALF)
+    part, share = tl.program_id(1), tl.cdiv(pairs, SPLIT)
+    la, most = tl.zeros((BM, RP), tl.float32), tl.zeros([BM], tl.float32)
+    for i in tl.range(part * share, tl.minimum((part + 1) * share, pairs), num_stages=STAGES):
+        cols = i * (2 * HALF) + pair
         raw, v = tile(x, smooth, rows, cols, M, K, stride)
-        q = tl.minimum(tl.maximum(rounded(v / scale.to(tl.float32)[:, None]), -127.0), 127.0).to(tl.int8)
-        place = codes + rows[:, None].to(tl.int64) * width + cols[None, :]
-        tl.store(place, q, mask=(rows[:, None] < M) & (cols[None, :] < width))
-    kept(la_ptr, la, rows, M, R, RP)
+        la = projected(raw, down, cols, la, K, R, RP, UP32)
+        most = tl.maximum(most, tl.max(tl.abs(v), 1))
+    tl.store(most_ptr + part * M + rows, most, mask=rows < M)
+    kept(la_ptr + part * M * R, la, rows, M, R, RP)
 
 
-KERNELS = {"w4a4": w4a4, "w4a8": w4a8}
+@triton.jit
+def coded(x, smooth, most_ptr, codes, scales, M, K, stride, pairs, BM: tl.constexpr, SPLIT: tl.constexpr):
+    """w4a8, second pass: the row's scale from the parts' maxima, and the codes of a tile."""
+    rows, cols = tl.program_id(0) * BM + tl.arange(0, BM), tl.program_id(1) * (2 * HALF) + tl.arange(0, 2 * HALF)
+    parts = tl.arange(0, SPLIT)
+    most = tl.load(most_ptr + parts[:, None] * M + rows[None, :], mask=rows[None, :] < M, other=0.0)
+    scale = stored(tl.max(most, 0) / 127.0)
+    if tl.program_id(1) == 0:
+        tl.store(scales + rows, scale, mask=rows < M)
+    raw, v = tile(x, smooth, rows, cols, M, K, stride)
+    q = tl.minimum(tl.maximum(rounded(v / scale.to(tl.float32)[:, None]), -127.0), 127.0).to(tl.int8)
+    tl.store(codes + rows[:, None].to(tl.int64) * (pairs * 2 * HALF) + cols[None, :], q, mask=rows[:, None] < M)
 
 
 def reference(x: Tensor, smooth: Tensor, down: Tensor, mode: str) -> tuple[Tensor, Tensor, Tensor]:
@@ -124,11 +134,18 @@ def quantize_down(x: Tensor, smooth: Tensor, down: Tensor, mode: str) -> tuple[T
     covered(x.dtype, x.device)
     x, smooth, down = x if x.stride(1) == 1 else x.contiguous(), *contiguous(smooth, down)
     (m, k), r, pairs = x.shape, len(down), triton.cdiv(x.shape[1], quant.PAIR)
+    how = config(x.device, f"quantize_{mode}", m)
     shapes = {"w4a4": ((m, pairs * 64), (2 * pairs, m)), "w4a8": ((m, pairs * 128), (m,))}[mode]
     codes = torch.empty(shapes[0], dtype=torch.uint8 if mode == "w4a4" else torch.int8, device=x.device)
-    scales, la = torch.empty(shapes[1], dtype=torch.float16, device=x.device), torch.empty(m, r, device=x.device)
+    scales = torch.empty(shapes[1], dtype=torch.float16, device=x.device)
+    la = torch.empty(how["SPLIT"], m, r, device=x.device)
     if m:
-        how = config(x.device, f"quantize_{mode}", m)
-        KERNELS[mode][(triton.cdiv(m, how["BM"]),)](x, smooth, down, codes, scales, la, m, k, x.stride(0), pairs, R=r,
-                                                    RP=power(r), UP32=INTERPRETED, **how)
-    return codes, scales, la
+        tiles, given = triton.cdiv(m, how["BM"]), {"R": r, "RP": power(r), "UP32": INTERPRETED}
+        if mode == "w4a4":
+            w4a4[tiles, how["SPLIT"]](x, smooth, down, codes, scales, la, m, k, x.stride(0), pairs, **given, **how)
+        else:
+            most = torch.empty(how["SPLIT"], m, device=x.device)
+            looked[tiles, how["SPLIT"]](x, smooth, down, most, la, m, k, x.stride(0), pairs, **given, **how)
+            coded[tiles, pairs](x, smooth, most, codes, scales, m, k, x.stride(0), pairs, BM=how["BM"], SPLIT=how["SPLIT"],
+                                num_warps=how["num_warps"])
+    return codes, scales, la[0] if how["SPLIT"] == 1 else la.sum(0)
