@@ -129,7 +129,7 @@ def run(kind: str, wing: str, work: str, name: str, device: str, out: Path | Non
 
 
 DEVICE = click.option("--device", default="cpu", show_default=True, help="where to compute: cpu, cuda, mps")
-MINUTES = click.option("--minutes", type=click.FloatRange(0, min_open=True), help="stop after that long; the same command goes on")
+MINUTES = click.option("--minutes", type=click.FloatRange(0, min_open=True), help="stop then; the same command goes on")
 OUT = click.option("--out", type=click.Path(path_type=Path), help="the folder to write to, instead of $EFFML_HOME")
 
 

@@ -43,7 +43,7 @@ def candidates(kernel: str) -> list[dict]:
 
 
 def fits(kernel: str, how: dict, interpreted: bool) -> bool:
-    """Whether a candidate compiles for this GPU without spilling and within its shared memory."""
+    """Whether a candidate compiles for this GPU without spilling, without a race and within its shared memory."""
     if interpreted:
         return True
     from ..efficiency.kernels import ahead, launch
@@ -53,7 +53,7 @@ def fits(kernel: str, how: dict, interpreted: bool) -> bool:
     except Exception as error:      # a compiler has many ways to give up
         tqdm.write(f"left out, {kernel} {how}: {type(error).__name__}")
         return False
-    return found["stack"] == 0 and found["shared"] <= most and (kernel != "gemm_w4a8" or found["along K"])
+    return found["stack"] == 0 and found["shared"] <= most and not found["raced"] and (kernel != "gemm_w4a8" or found["along K"])
 
 
 @contextmanager

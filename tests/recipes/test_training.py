@@ -74,3 +74,14 @@ def test_each_recipe_stops_goes_on_and_stores_what_it_trained(name, tmp_path, mo
         shipped = models.card(name)
         assert card["net"] == shipped["net"]
         assert card.keys() == shipped.keys() - {"continued"}        # said of a training whose state was lost on the way
+
+
+def doubled(step: int) -> torch.Tensor:
+    return store.seeded(0, step).initial_seed() * torch.ones(2)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_that_others_work_out_ahead_come_in_order_from_where_a_run_stands(workers):
+    drawn = training.Ahead(doubled, 9, "cpu")
+    drawn.workers = workers
+    assert [drawn(step).tolist() for step in range(4, 9)] == [doubled(step).tolist() for step in range(4, 9)]

@@ -10,6 +10,7 @@ from ...bench import findings
 from ...measure import cost, records
 from ...nets.unet import UNet
 from .results import FLOOR, Lines, graders, interval, latest, rows
+from .results_gpu import ROWS, SIZES, measured, rough, turns
 
 
 def ratio(record: records.Record) -> str:
@@ -122,8 +123,17 @@ def whole_net(results: Path) -> Lines:
                 f"{', '.join(told)}; as many bytes spent on codes instead of a branch {interval(best)}")
 
 
-def lines(results: Path) -> Lines:
-    for source in (graders, labs, speed, asked, trained_away, peers, four_bits, whole_net):
-        yield from source(results)
-    if all("interpreted" in row.device for row in latest(results, "kernels").values()):
+def on_a_gpu(results: Path) -> Lines:
+    """The fused 4-bit layer in the size of a large model, beside the library's own products."""
+    layer, found = f"{SIZES[0]}, M = {ROWS[-1]}", measured(results, "kernels")
+    if fused := found.get(f"w4a8, {layer}"):
+        yield (f"Speed of the fused w4a8 layer, {layer}, over the library's 16-bit layer, {fused.device}, two turns"
+               f"{rough(fused)}", f"{turns(fused.settings['ratio']['graph'])}; the library's FP8 product "
+                                  f"{turns(found[f'fp8, {layer}'].settings['ratio']['graph'])}")
+    else:
         yield "Speed of the fused 4-bit kernels", "not measured: no GPU has been at hand yet"
+
+
+def lines(results: Path) -> Lines:
+    for source in (graders, labs, speed, asked, trained_away, peers, four_bits, whole_net, on_a_gpu):
+        yield from source(results)

@@ -23,6 +23,7 @@ from .results import (
     tests,
     whole_nets,
 )
+from .results_gpu import forward, kernels
 
 SECTIONS: dict[str, tuple[Callable[[Path], Lines], ...]] = {        # what was run -> the lines of its table
     "`bench graders`": (graders,), "`bench tests`": (tests,), "`bench labs`": (labs,), "`bench digits`": (digits, judge),
@@ -32,6 +33,7 @@ SECTIONS: dict[str, tuple[Callable[[Path], Lines], ...]] = {        # what was r
     "`bench unet` and `bench race`": (beside("unet", "UNet"),), "`bench layers`": (layers,),
     "`bench ranges`": (ranges,), "`bench quant`": (whole_nets,),
     "`bench calibration`": (calibration,), "`bench instructions`": (instructions,),
+    "`bench kernels`": (kernels,), "`bench forward`": (forward,),
 }
 PAGE = """\
 # What was measured
@@ -56,12 +58,13 @@ With DDPM, which draws noise on the way, the same start leads to other shapes.
 
 {tables}
 
-## What waits for a GPU
+## The kernels and the GPU
 
-The fused 4-bit kernels are tested in Triton's interpreter and compiled ahead of time for three generations of cards; their
-speed is not measured. `python -m effml_lab bench kernels --device cuda` does that. What can be said without one is a bound,
-counted in machine code: how much of a card's 8-bit peak the main loop of a product leaves to the tensor cores. A 16-bit layer
-has half of that peak, so a product that is bound below a half cannot beat one there. [Notes on the kernels](kernels.md).
+The fused 4-bit kernels are tested in Triton's interpreter and compiled ahead of time for three generations of cards, whose
+main loops are counted: how much of a card's 8-bit peak a product leaves to the tensor cores. A 16-bit layer has half of that
+peak, so a product that is bound below a half cannot beat one there. What an H100 made of them, what was wrong at first and what
+is still to be measured again: [notes on the kernels](kernels.md). `python -m effml_lab bench gpu --device cuda --minutes 9`
+measures all that a GPU is needed for.
 """
 
 

@@ -58,12 +58,22 @@ def compiled(name: str, cc: int, how: dict) -> dict:
                 for flag in ("-res-usage", "-sass")}
     registers, stack = map(int, re.search(r"REG:(\d+) STACK:(\d+)", told["-res-usage"]).groups())
     found = {"kernel": name, "cc": cc, "how": how, "registers": registers, "stack": stack, "shared": made.metadata.shared,
-             "products": sorted(set(re.findall(r"(?:wgmma\.mma_async|mma)\.sync[\w.:]+", made.asm["ptx"])))}
+             "products": sorted(set(re.findall(r"(?:wgmma\.mma_async|mma)\.sync[\w.:]+", made.asm["ptx"]))),
+             "raced": raced(made.asm["ttgir"])}
     if name.startswith("gemm"):
         unpacked = [line for line in made.asm["ttgir"].splitlines() if "elementwise_inline_asm" in line]
         found["along K"] = all("kWidth = 4" in line for line in unpacked)
         found |= clocks(loop(told["-sass"]), cc, how) if cc in MACS else {}
     return found
+
+
+def raced(code: str) -> bool:
+    """Whether Triton's own code reads a shared tile both into registers and by a product that it leaves running.
+
+    Triton 3.6 and 3.7 then keep one copy of that tile too few, and the next one is written over it: sums are wrong now and then.
+    """
+    running = re.findall(r"warp_group_dot (%\w+), (%\w+),.*isAsync = true", code)
+    return any(re.search(rf"local_load {tile}\b", code) for tiles in running for tile in tiles)
 
 
 def source(kernel, pointers: dict, const: dict) -> ASTSource:

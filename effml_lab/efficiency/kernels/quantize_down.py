@@ -3,10 +3,11 @@
 For a tile of rows, group by group of 64 columns:  la += x down^T on the raw x (1 / s is folded into `down` beforehand), and
 x / s -> scale -> codes. In w4a4 every group has a scale of its own, so one pass does it: two groups make 64 bytes
 ("group-pair planar", see quant.py). In w4a8 a token has one scale, known only at the row's end: a second pass makes the
-codes, and finds x in the cache. Little is computed on what is read, so the bytes on their way at a time set the speed, and a
-thin product is slow: one program that walks a whole row waits more than it works (measured: 83 microseconds where reading x
-takes 9). So SPLIT programs share the columns of a tile of rows, each with sums and maxima of its own, which are put together
-afterwards, always in the same order. A fused branch costs the bytes of `down` and `la`; a separate one reads x again.
+codes, and finds x in the cache. Little is computed on what is read, so the bytes on their way at a time set the speed:
+STAGES tiles are fetched ahead; and where rows are few, SPLIT programs share the columns of a tile of them, each with sums and
+maxima of its own, which are put together afterwards, always in the same order. On Hopper a tile has fewer than 64 rows: from 64
+on Triton multiplies with wgmma, which it leaves running while the next tile of x is written over its operand (ahead.py, `raced`).
+A fused branch costs the bytes of `down` and `la`; a separate one reads x again.
 The fusion is Nunchaku's (Li et al. 2025, section 4.3), which adds its parts up by atomics. Left out: fusing with whatever came
 before.
 """
