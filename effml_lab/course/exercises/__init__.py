@@ -18,11 +18,11 @@ The bank in tests/mutants comes first: what people write who have not seen the s
 import difflib
 
 from ..contract.exercise import Exercise
-from . import lab01_ddpm, lab02_samplers, lab03_guidance, lab04_distillation, lab05_quantization
+from . import lab01_ddpm, lab02_samplers, lab03_guidance, lab04_distillation, lab05_quantization, lab06_triton_kernels
 
-EXERCISES: dict[str, Exercise] = {exercise.id: exercise
-                                  for lab in (lab01_ddpm, lab02_samplers, lab03_guidance, lab04_distillation, lab05_quantization)
-                                  for exercise in lab.EXERCISES}
+LABS = lab01_ddpm, lab02_samplers, lab03_guidance, lab04_distillation, lab05_quantization, lab06_triton_kernels
+
+EXERCISES: dict[str, Exercise] = {exercise.id: exercise for lab in LABS for exercise in lab.EXERCISES}
 
 
 def of_lab(lab: str) -> list[str]:

@@ -1,0 +1,110 @@
+"""Lab 06: exact attention without its matrix: the online softmax.
+
+Milakov and Gimelshein 2018; Dao et al. 2022, FlashAttention, algorithm 1.
+"""
+import torch
+
+from ...contract.exercise import Exercise, close
+from ..common import integer
+from .bed import STORED, drawn, never_written, ran, stored, tiles, traffic
+
+VALUES, LARGE, BYTES = "softmax(q k^T scale) v", "with large scores, too", "keys and values are read once a tile of queries"
+BM, BN, D = 16, 16, 16
+
+
+def cases(rng):
+    out = []
+    for i, n in enumerate((16, 37, 5, integer(rng, 33, 60))):
+        q, k, v = (drawn(rng, n, D) for _ in range(3))
+        if i == 3:                                              # scores of hundreds, and rows that have none above -100
+            q, k[:, 0] = 60 * q, 1 + k[:, 0].abs()
+            q[1::5] = torch.tensor([-600.0] + [0.0] * (D - 1))
+        out.append({"q": q, "k": k, "v": v, "scale": D**-0.5})
+    return out
+
+
+def run(impl, case):
+    n = len(case["q"])
+    return ran(impl, tiles((n,), (BM,)), {key: case[key] for key in "qkv"}, {"out": (torch.float32, n, D)}, n, case["scale"],
+               D=D, BM=BM, BN=BN)
+
+
+def parts(scores, v):
+    """(scores, values) of each tile of keys."""
+    return list(zip(scores.split(BN, 1), v.split(BN)))
+
+
+def walked(scores, v, keep=lambda old, new: (old - new).exp(), sums=True, shift=True):
+    """The online softmax in float64, with what may go wrong in it; scores (N, keys), v (keys, D)."""
+    most = torch.full((len(scores),), -torch.inf, dtype=torch.float64)
+    total, acc = torch.zeros_like(most), torch.zeros(len(scores), v.shape[1], dtype=torch.float64)
+    for s, values in parts(scores, v):
+        new = torch.maximum(most, s.amax(1)) if shift else torch.zeros_like(most)
+        old = keep(most, new) if shift else torch.ones_like(most)
+        p = (s - new[:, None]).exp()
+        total = total * (old if sums else 1) + p.sum(1)
+        acc, most = acc * old[:, None] + p @ values, new
+    return acc / total[:, None]
+
+
+def verify(case, out):
+    q, k, v, scale, got = (*(case[key].double() for key in "qkv"), case["scale"], out["out"])
+    gate = stored(got)
+    large = case["q"].abs().max() > 50
+    name = LARGE if large else VALUES
+    gate = gate._replace(passed=True, observed="as expected") if large else gate          # NaN here is told by the row
+    scores, n = q @ k.T * scale, len(q)
+    right, over = scores.softmax(1) @ v, -n % BN
+    padded = lambda fill: torch.cat([scores, torch.full((n, over), fill, dtype=torch.float64)], 1)
+    more = torch.cat([v, torch.zeros(over, D, dtype=torch.float64)])
+    raw = lambda s: s.float().exp()
+    first, last = scores[:, :BN], (n - 1) // BN * BN
+    summed = lambda: sum(raw(s) @ values.float() for s, values in parts(scores, v))
+    alone = lambda: summed() / sum(raw(s).sum(1, keepdim=True) for s, _ in parts(scores, v))
+    zero = lambda: scores.amax(1, keepdim=True).clamp(min=0)
+    from_zero = lambda: (raw(scores - zero()) @ v.float()) / raw(scores - zero()).sum(1, keepdim=True)
+    tiles_max = lambda: sum(((s - s.amax(1, keepdim=True)).exp() @ values) for s, values in parts(scores, v)) / sum(
+        (s - s.amax(1, keepdim=True)).exp().sum(1, keepdim=True) for s, _ in parts(scores, v))
+    row = close(name, got, right, {
+        "exp of the scores themselves runs over: take the largest so far off first": alone,
+        "keys beyond the edge count here, with a score of 0: make it -infinity": lambda: padded(0.0).softmax(1) @ more,
+        "the scale is missing": lambda: (scores / scale).softmax(1) @ v,
+        "divided by the scale: it multiplies": lambda: (scores / scale**2).softmax(1) @ v,
+        "the scale counts twice": lambda: (scores * scale).softmax(1) @ v,
+        "what was summed before is not scaled down when a larger score comes: exp(old - new)": lambda: walked(
+            scores, v, lambda old, new: torch.ones_like(old)),
+        "the sum is scaled down and the values are not: both by exp(old - new)": lambda: _values_kept(scores, v),
+        "the values are scaled down and the sum is not: both by exp(old - new)": lambda: walked(scores, v, sums=False),
+        "upside down, exp(new - old): the old maximum less the new one": lambda: walked(
+            scores, v, lambda old, new: (new - old).exp().nan_to_num(posinf=torch.inf)),
+        "not divided by the sum of the weights": lambda: walked(scores, v) * (
+            scores - scores.amax(1, keepdim=True)).exp().sum(1, keepdim=True),
+        "not divided by the sum of the weights, and no maximum taken off": summed,
+        "the largest so far begins at 0, so that rows of large negative scores vanish: begin at -infinity": from_zero,
+        "each tile's own maximum, and nothing is scaled to the next": tiles_max,
+        "the first tile of keys alone": lambda: first.softmax(1) @ v[:BN],
+        "the last tile of keys alone": lambda: scores[:, last:].softmax(1) @ v[last:],
+        "a softmax for each tile, added up: one sum for all keys": lambda: sum(
+            s.softmax(1) @ values for s, values in parts(scores, v)),
+        "no softmax: these are the scores times the values": lambda: scores @ v,
+        "rows of `out` were never written": lambda: right.where(got.isfinite(), torch.nan)
+        if never_written(got) and got.isfinite().any() and not large else right}, 2e-4)
+    count = -(-n // BM)
+    moved, least = out["moved"], 4 * n * D * (2 + 2 * count)
+    total = sum(moved["loaded"].values()) + sum(moved["stored"].values())
+    return [gate, row, traffic(BYTES, total, least, 1.0, {
+        "the keys are read twice, once for the maximum: the online softmax needs them once": least + 4 * n * D * count,
+        "the queries are read once a tile of keys: before the loop is enough": least + 4 * n * D * (-(-n // BN) - 1)})]
+
+
+def _values_kept(scores, v):
+    most = torch.full((len(scores),), -torch.inf, dtype=torch.float64)
+    total, acc = torch.zeros_like(most), torch.zeros(len(scores), v.shape[1], dtype=torch.float64)
+    for s, values in parts(scores, v):
+        new = torch.maximum(most, s.amax(1))
+        p = (s - new[:, None]).exp()
+        total, acc, most = total * (most - new).exp() + p.sum(1), acc + p @ values, new
+    return acc / total[:, None]
+
+
+EXERCISES = (Exercise("06-attention", "Attention in tiles", {STORED: 0, VALUES: 3, LARGE: 2, BYTES: 1}, cases, run, verify),)

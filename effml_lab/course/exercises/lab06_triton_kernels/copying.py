@@ -1,0 +1,50 @@
+"""Lab 06: the first kernel: a matrix whose rows lie apart, copied to one whose rows do not."""
+import torch
+
+from ...contract.exercise import Exercise, close
+from ..common import integer
+from .bed import STORED, drawn, never_written, ran, stored, tiles, traffic
+
+VALUES, BYTES = "y is x", "every number is read once and written once"
+BLOCK = {"BR": 4, "BC": 16}
+
+
+def cases(rng):
+    shapes = [(7, 37), (1, 16), (9, 5)] + [(integer(rng, 5, 12), integer(rng, 17, 40))]
+    return [{"rows": rows, "cols": cols, "memory": drawn(rng, rows, cols + extra)}
+            for (rows, cols), extra in zip(shapes, (3, 0, 11, 4))]
+
+
+def run(impl, case):
+    rows, cols, memory = case["rows"], case["cols"], case["memory"]
+    x = memory[:, :cols]
+    return ran(impl, tiles((rows, cols), tuple(BLOCK.values())), {"x": x}, {"y": (torch.float32, rows, cols)}, rows, cols,
+               memory.shape[1], **BLOCK)
+
+
+def verify(case, out):
+    rows, cols, memory, y = case["rows"], case["cols"], case["memory"], out["y"]
+    gate = stored(y)
+    if not gate.passed:
+        return [gate]
+    x, flat = memory[:, :cols], memory.flatten()
+
+    def strided(read: int, wrote: int):
+        """What rows read and written so far apart give, tile by tile; NaN where nothing lands."""
+        made = torch.full((rows * cols,), torch.nan)
+        for row in range(rows):
+            at = torch.arange(cols)
+            fits = (row * wrote + at < rows * cols) & (row * read + at < len(flat))
+            made[row * wrote + at[fits]] = flat[row * read + at[fits]]
+        return made.view(rows, cols)
+    left = x.masked_fill(y.isnan(), torch.nan)
+    right = close(VALUES, y, x, {
+        "rows of x lie `stride` numbers apart, not `cols`": lambda: strided(cols, cols),
+        "places of y were never written": lambda: left if never_written(y) else x,
+        "twice the value: a copy is asked for": lambda: 2 * x}, 0)
+    moved = out["moved"]
+    return [gate, right, traffic(BYTES, moved["loaded"]["x"] + moved["stored"]["y"] + moved["loaded"]["y"] + moved["stored"]["x"],
+                                 2 * x.numel() * 4, 1.0, {"y was read, too: there is nothing in it yet": 3 * x.numel() * 4})]
+
+
+EXERCISES = (Exercise("06-copy", "A copy in tiles", {STORED: 0, VALUES: 2, BYTES: 1}, cases, run, verify),)

@@ -1,0 +1,89 @@
+"""Lab 06: codes of the inputs and their projection to the branch, from one read of x (SVDQuant's first kernel)."""
+import torch
+
+from ...contract.exercise import Exercise, Property, close
+from ..common import integer
+from .bed import STORED, drawn, never_written, ran, stored, tiles, traffic
+
+SCALE, CODES, DOWN, BYTES = ("the scale of each group", "the codes, with your own scales", "la, the branch's x down^T",
+                             "x is read once")
+BM, RANK, GROUP = 16, 16, 64
+
+
+def cases(rng):
+    out = []
+    for m, groups in ((16, 1), (21, 2), (5, 3), (integer(rng, 17, 40), 2)):
+        x = drawn(rng, m, GROUP * groups) * torch.exp(drawn(rng, m, groups)).repeat_interleave(GROUP, 1)
+        x[0, GROUP - 1] = -3 * x[0, :GROUP].abs().max()
+        out.append({"x": x, "down": drawn(rng, RANK, GROUP * groups) / 8})
+    return out
+
+
+def run(impl, case):
+    m, k = case["x"].shape
+    return ran(impl, tiles((m,), (BM,)), dict(case), {
+        "codes": (torch.int8, m, k), "scales": (torch.float32, m, k // GROUP), "la": (torch.float32, m, RANK)}, m, k,
+        RANK=RANK, BM=BM)
+
+
+def verify(case, out):
+    x, down, q, scale, la = case["x"], case["down"], out["codes"], out["scales"], out["la"]
+    gate = stored(q, scale, la)
+    if not gate.passed:
+        return [gate]
+    part = x.unflatten(1, (-1, GROUP))
+    most = part.abs().amax(2)
+    right = close(SCALE, scale, most / 7, {
+        "the largest |x| of the group is not divided by 7 yet": lambda: most,
+        "upside down: a code counts max |x| / 7": lambda: 7 / most,
+        "divided by 8: the largest code is 7": lambda: most / 8,
+        "divided by 15, all steps: half of them lie below 0": lambda: most / 15,
+        "divided by 127, the largest code of 8 bits: these have 4": lambda: most / 127,
+        "the greatest number, not the greatest |x|: tl.abs first": lambda: part.amax(2) / 7,
+        "one scale a row: each group has its own": lambda: most.amax(1, keepdim=True).expand_as(most) / 7,
+        "the largest of the groups so far: each group has its own": lambda: most.cummax(1).values / 7,
+        "one scale for all rows of the tile: each row has its own": lambda: torch.cat(
+            [rows.amax(0, keepdim=True).expand_as(rows) for rows in most.split(BM)]) / 7,
+        "scales lie row by row, (M, K / 64): row m begins at m * (K // 64)": lambda: (
+            most / 7).T.flatten().view_as(most),
+        "scales of some groups were never written": lambda: (most / 7).where(scale.isfinite(), torch.nan)
+        if never_written(scale) else most / 7}, 1e-5)
+    exact = x.double() @ down.double().T
+    back = lambda each: (q.double().unflatten(1, (-1, GROUP)) * each.double()[..., None]).flatten(1) @ down.double().T
+    last = lambda t: t[:, -GROUP:].double()
+    projected = close(DOWN, la, exact, {
+        "of the codes: the branch reads x as it is": lambda: q.double() @ down.double().T,
+        "of the rounded x: the branch reads x as it is": lambda: back(scale),
+        "of x divided by its scales: the branch reads x as it is": lambda: (
+            part.double() / scale.double()[..., None]).flatten(1) @ down.double().T,
+        "of the last group alone: add up over all of them": lambda: last(x) @ last(down).T,
+        "of the first group alone: add up over all of them": lambda: x[:, :GROUP].double() @ down[:, :GROUP].double().T,
+        "down lies row by row, (R, K): row r begins at r * K": lambda: x.double() @ down.flatten().double().view(-1, RANK),
+        "la of some rows was never written": lambda: exact.where(la.isfinite(), torch.nan) if never_written(la) else exact}, 1e-4)
+    moved = out["moved"]["loaded"]["x"]
+    return [gate, right, coded(x, q, scale), projected, traffic(BYTES, moved, 4 * x.numel(), 1.0, {
+        "x is read twice: what a tile holds serves for scale, codes and product": 8 * x.numel(),
+        "x is read three times: what a tile holds serves for scale, codes and product": 12 * x.numel()})]
+
+
+def coded(x, q, scale):
+    """Codes that follow from somebody's own scales; a tie may go either way."""
+    ratio = (x.unflatten(1, (-1, GROUP)) / scale[..., None]).flatten(1).double()
+    if not ratio.isfinite().all():
+        return Property(CODES, False, "a scale is 0, infinite or was never written", "whole numbers")
+    got, exact = q.double(), ratio.clamp(-7, 7)
+    if bool(((got - exact).abs() <= 0.5 + 1e-3).all()) or bool(((got - ratio).abs() <= 0.5 + 1e-3).all()):
+        return Property(CODES, True, "as expected")
+    each = scale.double().repeat_interleave(GROUP, 1)
+    wrapped = lambda value: value.to(torch.int64).to(torch.int8).double()
+    return close(CODES, got, exact.round() + 0.0, {
+        "cut off: `.to(tl.int8)` drops what is behind the point; round first": lambda: wrapped(ratio.trunc()),
+        "rounded down: add a half before tl.floor": lambda: wrapped(ratio.floor()),
+        "a half too much below 0: tl.floor(v + 0.5) rounds there, too; `.to(tl.int8)` alone cuts towards 0": lambda: (
+            wrapped((ratio + 0.5).trunc())),
+        "x is multiplied by its scale: divide": lambda: wrapped(torch.floor(x.double() * each + 0.5)),
+        "codes of some places were never written": lambda: torch.where(q == 77, 77.0, exact.round())
+        if never_written(q) else exact}, 1e-6)
+
+
+EXERCISES = (Exercise("06-fused", "One read, two uses", {STORED: 0, SCALE: 1, CODES: 1, DOWN: 2, BYTES: 2}, cases, run, verify),)

@@ -1,0 +1,64 @@
+"""Lab 06: the bytes and operations of a layer, and the least time they take (the roofline of Williams et al. 2009)."""
+import torch
+
+from ...contract.exercise import Exercise, Property, close
+from ..common import integer, one_number, several
+
+BYTES, OPERATIONS, SECONDS = "bytes", "operations", "the least time in seconds, with your own bytes and operations"
+
+
+def cases(rng):
+    out = []
+    for k, (x_bits, w_bits) in enumerate(((16, 16), (8, 4), (4, 4), (16, 4))):
+        m, wide, n = (8 * integer(rng, 1, 500) for _ in range(3))
+        m = 8 if k == 3 else m                                         # few rows: bytes are the bound
+        out.append({"m": m, "k": wide, "n": n, "x_bits": x_bits, "w_bits": w_bits, "byte_rate": 1e12 * integer(rng, 1, 5),
+                    "op_rate": 1e14 * integer(rng, 1, 9)})
+    return out
+
+
+def run(impl, case):
+    return [one_number(value, name) for value, name in zip(
+        several(impl(*case.values()), "bytes, operations, seconds"), ("bytes", "operations", "seconds"))]
+
+
+def verify(case, out):
+    m, k, n, x_bits, w_bits, byte_rate, op_rate = case.values()
+    moved, ops, seconds = (torch.tensor(float(value), dtype=torch.float64) for value in out)
+    number = lambda value: lambda: torch.tensor(float(value), dtype=torch.float64)
+    x, w, y = m * k * x_bits / 8, n * k * w_bits / 8, 2.0 * m * n
+    right, work = x + w + y, 2.0 * m * n * k
+    a = close(BYTES, moved, number(right)(), {
+        "these are bits: eight to a byte": number(8 * right), "the outputs are missing, m n of 16 bits": number(x + w),
+        "the outputs have one byte here: 16 bits are two": number(x + w + y / 2),
+        "the outputs have four bytes here: 16 bits are two": number(x + w + 2 * y),
+        "the outputs have as many bits as the inputs here: they have 16": number(x + w + m * n * x_bits / 8),
+        "the weights are missing: each is read once": number(x + y), "the inputs are missing: each is read once": number(w + y),
+        "the weights have as many bits as the inputs here": number(x + n * k * x_bits / 8 + y),
+        "the inputs have as many bits as the weights here": number(m * k * w_bits / 8 + w + y),
+        "both have 16 bits here, whatever x_bits and w_bits are": number(2 * (m * k + n * k) + y),
+        "the weights are k times k here: (n, k)": number(x + k * k * w_bits / 8 + y),
+        "the weights are read anew for every row here: once is the least": number(x + m * w + y)}, 1e-9)
+    b = close(OPERATIONS, ops, number(work)(), {
+        "a product and a sum are two operations": number(work / 2),
+        "the operations of one row": number(work / m), "m k + k n: every output takes k products": number(m * k + k * n),
+        "a sum less for each output would do, but by custom it is 2 m n k": number(m * n * (2 * k - 1))}, 1e-9)
+    by_bytes, by_ops = moved / byte_rate, ops / op_rate
+    c = close(SECONDS, seconds, torch.maximum(by_bytes, by_ops), {
+        "the sum of the two: loading and computing go on at the same time": lambda: by_bytes + by_ops,
+        "the time of the bytes, where that of the operations is longer: the slower one decides": lambda: by_bytes,
+        "the time of the operations, where that of the bytes is longer: the slower one decides": lambda: by_ops,
+        "in milliseconds: seconds are asked for": lambda: 1e3 * torch.maximum(by_bytes, by_ops),
+        "upside down: an amount over a rate is a time": lambda: torch.maximum(byte_rate / moved, op_rate / ops),
+        "rates are multiplied: an amount over a rate is a time": lambda: torch.maximum(moved * byte_rate, ops * op_rate),
+        "the two rates are exchanged": lambda: torch.maximum(moved / op_rate, ops / byte_rate)}, 1e-9) if bool(
+            moved > 0 and ops > 0) else Property(SECONDS, False, f"{seconds.item():.4g}", "bytes and operations above 0")
+    relative = lambda row, got, want: row if row.passed else row._replace(observed=f"{got:.10g}", expected=f"{want:.10g}")
+    least = torch.maximum(by_bytes, by_ops)
+    fits = bool((seconds - least).abs() <= 1e-9 * least)                # a time is small: the tolerance is a share of it
+    c = Property(SECONDS, True, "as expected") if fits and moved > 0 else c._replace(passed=False) if c.passed else c
+    return [relative(a, out[0], right), relative(b, out[1], work), relative(c, out[2], least.item())]
+
+
+EXERCISES = (Exercise("06-roofline", "Bytes, operations, and the least time", {BYTES: 1, OPERATIONS: 1, SECONDS: 1}, cases, run,
+                      verify),)

@@ -1,0 +1,110 @@
+"""Answers to 06-checkpoint: right ones, and wrong ones with the causes that a report may name for them."""
+import torch
+
+EXERCISE = "06-checkpoint"
+
+
+def back(block, x, grad):
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        y = block(x)
+    torch.autograd.backward(y, grad)
+    return x.grad
+
+
+def by_method(block, x, grad):
+    copy = x.clone().detach()
+    copy.requires_grad = True
+    with torch.enable_grad():
+        block(copy).backward(grad)
+    return copy.grad
+
+
+def by_sum(block, x, grad):
+    with torch.set_grad_enabled(True):
+        x = x.detach().requires_grad_()
+        (block(x) * grad).sum().backward()
+    return x.grad
+
+
+def by_hand(block, x, grad):
+    weights = list(block.parameters())
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        found = torch.autograd.grad(block(x), (x, *weights), grad)
+    for weight, more in zip(weights, found[1:]):
+        weight.grad = more if weight.grad is None else weight.grad + more
+    return found[0]
+
+
+def input_alone(block, x, grad):
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(block(x), x, grad)[0]
+
+
+def of_the_sum(block, x, grad):
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        block(x).sum().backward()
+    return x.grad
+
+
+def not_detached(block, x, grad):
+    with torch.enable_grad():
+        x.requires_grad_()
+        block(x).backward(grad)
+    return x.grad
+
+
+def no_graph(block, x, grad):
+    x = x.detach().requires_grad_()
+    block(x).backward(grad)
+    return x.grad
+
+
+def twice(block, x, grad):
+    block(x)
+    return back(block, x, grad)
+
+
+def both_times(block, x, grad):
+    back(block, x, grad)
+    return back(block, x, grad)
+
+
+def overwritten(block, x, grad):
+    block.zero_grad()
+    return back(block, x, grad)
+
+
+def output(block, x, grad):
+    back(block, x, grad)
+    return block(x)
+
+
+def handed_on(block, x, grad):
+    return grad
+
+
+def nothing_returned(block, x, grad):
+    back(block, x, grad)
+
+
+def times_output(block, x, grad):
+    return grad * block(x)
+
+
+def clears(block, x, grad):
+    made = back(block, x, grad)
+    for weight in block.parameters():
+        weight.grad = None
+    return made
+
+
+RIGHT = [back, by_method, by_sum, by_hand]
+WRONG = [
+    (input_alone, ["no gradient"]), (of_the_sum, ["of the sum of the outputs"]), (not_detached, ["x.detach()"]),
+    (no_graph, []), (twice, ["twice is the work"]), (both_times, ["twice", "work of two"]), (overwritten, ["overwritten"]),
+    (output, ["block's output", "work of two"]), (handed_on, ["came in", "never called", "no gradient"]),
+    (nothing_returned, []), (times_output, ["times the output", "no gradient"]), (clears, [])]
