@@ -52,7 +52,7 @@ off = lambda got, want: ((got - want).norm() / want.norm()).item()  # relative e
 # ## 1 · Codes
 #
 # The network of this lab is a **DiT** (Peebles and Xie 2023), a transformer on patches of 4 x 4 pixels that was trained to draw
-# the course's shapes. It is small: in 32 bits, too, only a third of its pictures show the kind that was asked for. That will
+# the course's shapes. It is small: in 32 bits, too, only two thirds of its pictures show the kind that was asked for. That will
 # do, since we compare it with itself. Nearly all of its *work* is in four linear layers a block, which see every token, and
 # those are what is quantized. `bed.net` is the network, and `bed.seen` holds some of what each of its layers was given while it
 # drew 48 pictures. We look at one layer first.
@@ -173,7 +173,7 @@ with figure("For each input channel of a layer, as trained and planted: above ho
         column[1].set(title="share of the squared error", xlabel="channel (groups of 64)")
 
 # %% [markdown]
-# As trained, the loudest channel of this layer is about seven times as loud as the median one: no outlier as large models have
+# As trained, the loudest channel of this layer is about six times as loud as the median one: no outlier as large models have
 # them. Planted, look at the **groups** of 64. All channels that share a scale are off by up to half a code. The loudest of a
 # group *is* its scale: its code is 7 or $-7$ and comes back nearly exactly (and here its weights are small besides). What is
 # lost is the *quiet* channels beside it: most of them are rounded to 0.
@@ -486,9 +486,10 @@ gain = psnr(drawn["as trained", "smoothed"], drawn["as trained", "32 bits"]) - p
 print(f"as trained, smoothing alone: {gain:+.1f} dB;", said("smoothing_guess"))
 
 # %% [markdown]
-# Even rounded, the network as trained draws mostly the same pictures. With planted outliers, rounding destroys them; smoothing
-# brings back what is large, and with the branch they are what they were. So far so good for the branch: many decibels, with
-# outliers *and without*. But look at the megabytes.
+# Even rounded, the network as trained draws mostly the same pictures. Smoothing, which lowered the error of our layer by a fifth,
+# does nothing for them: what many layers get wrong together, no layer sees. With planted outliers, rounding destroys the
+# pictures; smoothing brings back some of what is large, and with the branch most are what they were. So far so good for the
+# branch: many decibels, with outliers *and without*. But look at the megabytes.
 #
 # **The control.** The branch is not free: at this width rank 32 takes six tenths as many bytes again as codes and scales
 # themselves. *Any* method gets better if it may spend so much more. So let the other side spend it, too, smoothed as before: on
@@ -534,11 +535,13 @@ for name, row in bench.recorded("quant").items():
         print(f"{name:85} {part(row.quality['decibels_median'])} dB")
 
 # %% [markdown]
-# Here the branch *was* worth its bytes, and that with next to no outliers. Look at why. Bytes that go into the weights do
-# nothing for the **inputs**, and those have 4 bits, too. Of the three controls the one whose inputs have small groups as well
-# comes nearest: its scales of inputs are stored nowhere, but a GPU would have to find them and multiply by them every few
-# products. The branch reads its inputs unrounded. It is a path of its own for the part of the product that counts most, and
-# shrinks what *both* roundings can spoil. Outliers of the hard kind make the distance larger.
+# Spent on the **weights**, as many bytes stay decibels behind the branch, and that with next to no outliers. Look at why: they do
+# nothing for the **inputs**, and those have 4 bits, too. The branch reads its inputs unrounded. It is a path of its own for the
+# part of the product that counts most, and shrinks what *both* roundings can spoil. The third control gives the inputs small
+# groups as well, and comes near: most of what the branch is worth here is what it does for the inputs. (Small groups of inputs
+# are not free either. Their scales are stored nowhere, but a GPU would have to find them, and to multiply by them every few
+# products: lab 06 counts what that costs.) Outliers of the hard kind make everything worse, the branch too; at this width they do
+# not make it the only way.
 #
 # ## 8 · To the byte
 #
@@ -703,26 +706,26 @@ for choice, what in {"noise": "noise alone", "clean": "pictures alone", "uniform
 # path as well.)
 #
 # **In your own words.** A colleague shows you a table: a small diffusion transformer, rounded to W4A4, and with SVDQuant's
-# branch of rank 32, whose PSNR is 13 dB higher. "So", the table says, "the branch absorbs the outliers." Answer in five to
-# eight sentences, with two numbers from the tables above: what else could explain the 13 dB; which control decides whether it
+# branch of rank 32, whose PSNR is nearly 7 dB higher. "So", the table says, "the branch absorbs the outliers." Answer in five to
+# eight sentences, with two numbers from the tables above: what else could explain them; which control decides whether it
 # is the bytes, and what it says here; how you would find out whether there *are* outliers; and what the branch does for a
 # network that has none.
 
 # %% [markdown] written="05-why" points=4
 # The branch takes bytes, at this width six tenths as many again as codes and scales, and whoever stores more loses less, with
 # or without outliers. The control spends as many bytes on the codes: where they go into the weights, the DiT as trained rises
-# from 25 dB to 29 at most, and to 33 where the inputs have small groups as well; the branch reaches 38. So 8 of the 13 dB can
-# be had without a branch, and 5 are its own. Whether outliers have to do with it is seen in the inputs: as trained the loudest
-# channel is six times as loud as the median one in the median layer and at most fourteen times, where outliers were planted 18
-# and 36 times, so there are next to none. The colleague's sentence is wrong for this network: what the branch does for it is to
-# read its inputs unrounded and to take the largest part of the product, so that the roundings of weights *and* inputs act on a
-# smaller rest. With outliers planted by a shift it does what its authors say: smoothing alone reaches 21 dB there, the branch
-# alone 18, and both 36.
+# from 23.5 dB to 26 at most, and to 29 where the inputs have small groups as well; the branch reaches 30. So nearly six of the
+# seven decibels can be had without a branch, and about one is its own. Whether outliers have to do with it is seen in the
+# inputs: as trained the loudest channel is five times as loud as the median one in the median layer and at most eight times,
+# where outliers were planted 15 and 37 times, so there are next to none; and smoothing, which is made for outliers, gains
+# nothing alone. The colleague's sentence is wrong for this network: what the branch does for it is to read its inputs unrounded
+# and to take the largest part of the product, so that the roundings of weights *and* inputs act on a smaller rest. With
+# outliers planted by a shift it does what its authors say: smoothing alone reaches 19 dB there, the branch alone 16, and both 23.
 #
 # <!-- ### BEGIN MARK SCHEME -->
 # **Mark scheme.** One point each: (1) the branch takes bytes, and more bytes alone could explain a gain; (2) the control of
-# equal bytes, and what it says here: SVDQuant stays ahead, by some ten decibels where the bytes go into the weights, by about
-# five beside the best control; (3) outliers are looked for in the inputs, the loudest channel beside the median one (or: in how
+# equal bytes, and what it says here: SVDQuant stays ahead, by four to five decibels where the bytes go into the weights, by about
+# one beside the best control; (3) outliers are looked for in the inputs, the loudest channel beside the median one (or: in how
 # little smoothing alone gains), and there are next to none; (4) half a point: the branch is an unrounded path for the largest
 # part of the product; half a point: it helps the rounding of *inputs*, too, which bytes in the weights cannot. The two numbers
 # may stand anywhere; half a point off if there are fewer.

@@ -223,15 +223,17 @@ class tl:
         pointer.memory()[at[mask]] = value.expand(at.shape)[mask]
 
     @staticmethod
-    def dot(a: Tile, b: Tile, acc: Tile | None = None, out_dtype: torch.dtype | None = None) -> Tile:
+    def dot(a: Tile, b: Tile, acc: Tile | None = None, out_dtype: torch.dtype = torch.float32) -> Tile:
         if len(a.shape) != 2 or len(b.shape) != 2 or a.shape[1] != b.shape[0] or min(*a.shape, *b.shape) < 16:
             raise TileError(f"tl.dot takes (M, K) and (K, N), each side at least 16, got {a.shape} and {b.shape}")
         if a.dtype != b.dtype:
             raise TileError(f"tl.dot takes two tiles of one type, got {a.dtype} and {b.dtype}")
         whole = not a.dtype.is_floating_point
+        if acc is not None and (acc.dtype != out_dtype or whole and out_dtype != torch.int32):
+            needed = "whole products take acc in int32 and out_dtype=tl.int32" if whole else "acc has float32"
+            raise TileError(f"tl.dot adds to an acc of its out_dtype, float32 unless told, and acc has {acc.dtype}: {needed}")
         made = (a.data.double() @ b.data.double()).to(torch.int32) if whole else a.data.float() @ b.data.float()
-        made = made if acc is None else (made + acc.data).to(acc.dtype)
-        return Tile(made if out_dtype is None else made.to(out_dtype))
+        return Tile(made.to(torch.int32 if whole else out_dtype) if acc is None else acc.data + made)
 
 
 @contextmanager

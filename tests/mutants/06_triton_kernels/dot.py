@@ -12,7 +12,7 @@ def product(a, b, out, M, N, K, BM: tl.constexpr, BN: tl.constexpr, BK: tl.const
         k = start + tl.arange(0, BK)
         x = tl.load(a + m[:, None] * K + k[None, :], mask=(m[:, None] < M) & (k[None, :] < K), other=0)
         w = tl.load(b + n[None, :] * K + k[:, None], mask=(n[None, :] < N) & (k[:, None] < K), other=0)
-        acc = tl.dot(x, w, acc)
+        acc = tl.dot(x, w, acc, out_dtype=tl.int32)
     tl.store(out + m[:, None] * N + n[None, :], acc, mask=(m[:, None] < M) & (n[None, :] < N))
 
 
@@ -41,7 +41,8 @@ def masks_alone(a, b, out, M, N, K, BM: tl.constexpr, BN: tl.constexpr, BK: tl.c
     tl.store(out + rows[:, None] * N + cols[None, :], total, mask=ok_m[:, None] & ok_n[None, :])
 
 
-def adding(dtype=tl.int32, step=lambda acc, x, w: tl.dot(x, w, acc), steps="all", rows_of_b=True, other=0, mask_k=True,
+def adding(dtype=tl.int32, step=lambda acc, x, w: tl.dot(x, w, acc, out_dtype=tl.int32), steps="all", rows_of_b=True, other=0,
+           mask_k=True,
            mask_m=True,
            mask_out=True, through_memory=False, cast=lambda t: t, apart_a="K", swap=False):
     def kernel(a, b, out, M, N, K, BM, BN, BK):
@@ -69,12 +70,16 @@ RIGHT = [product, turned, masks_alone, adding()]
 WRONG = [
     (adding(step=lambda acc, x, w: tl.dot(x, w)), ["last tile of K alone"]),
     (adding(steps="first"), ["first tile of K alone"]), (adding(steps="whole"), ["ragged tile of K"]),
-    (adding(step=lambda acc, x, w: acc + tl.dot(x, w, acc)), ["added twice"]),
-    (adding(rows_of_b=False), ["reads it as (K, N)"]), (adding(dtype=tl.int8), ["sums in 8 bits"]),
-    (adding(dtype=tl.int16), ["sums in 16 bits"]),
+    (adding(step=lambda acc, x, w: acc + tl.dot(x, w, acc, out_dtype=tl.int32)), ["added twice"]),
+    (adding(rows_of_b=False), ["reads it as (K, N)"]),
+    (adding(dtype=tl.int8, step=lambda acc, x, w: (acc + tl.dot(x, w)).to(tl.int8)), ["sums in 8 bits"]),
+    (adding(dtype=tl.int16, step=lambda acc, x, w: (acc + tl.dot(x, w)).to(tl.int16)), ["sums in 16 bits"]),
+    (adding(step=lambda acc, x, w: tl.dot(x, w, acc)), []),
+    (adding(dtype=tl.float32, step=lambda acc, x, w: tl.dot(x, w, acc)), []),
     (adding(dtype=tl.float16, step=lambda acc, x, w: acc + tl.dot(x, w).to(tl.float16)), ["float16"]),
     (adding(other=None), ["not 0"]), (adding(mask_k=False), []), (adding(mask_m=False), []), (adding(mask_out=False), []),
     (adding(through_memory=True), ["through memory"]), (adding(step=lambda acc, x, w: acc + x * w), []),
-    (adding(apart_a="M"), []), (adding(swap=True), ["never"]), (adding(step=lambda acc, x, w: tl.dot(w, x, acc)), []),
-    (adding(step=lambda acc, x, w: acc), []), (adding(step=lambda acc, x, w: tl.maximum(acc, tl.dot(x, w))), []),
-    (adding(other=1), []), (adding(step=lambda acc, x, w: acc - tl.dot(x, w)), [])]
+    (adding(apart_a="M"), []), (adding(swap=True), ["never"]),
+    (adding(step=lambda acc, x, w: tl.dot(w, x, acc, out_dtype=tl.int32)), []), (adding(step=lambda acc, x, w: acc), []),
+    (adding(step=lambda acc, x, w: tl.maximum(acc, tl.dot(x, w))), []), (adding(other=1), []),
+    (adding(step=lambda acc, x, w: acc - tl.dot(x, w)), [])]

@@ -12,7 +12,7 @@ def layer(a, s, b, t, la, up, out, M, N, K, RANK: tl.constexpr, BM: tl.constexpr
         k = start + tl.arange(0, BK)
         x = tl.load(a + m[:, None] * K + k[None, :], mask=(m[:, None] < M) & (k[None, :] < K), other=0)
         w = tl.load(b + n[None, :] * K + k[:, None], mask=(n[None, :] < N) & (k[:, None] < K), other=0)
-        acc = tl.dot(x, w, acc)
+        acc = tl.dot(x, w, acc, out_dtype=tl.int32)
     r = tl.arange(0, RANK)
     rows = tl.load(s + m, mask=m < M, other=0.0)
     cols = tl.load(t + n, mask=n < N, other=0.0)
@@ -51,7 +51,7 @@ def finished(end=lambda acc, s, t, branch: acc * s[:, None] * t[None, :] + branc
             x = tl.load(a + m[:, None] * K + k[None, :], mask=(m[:, None] < M) & (k[None, :] < K), other=0)
             w = tl.load(b + n[None, :] * K + k[:, None], mask=(n[None, :] < N) & (k[:, None] < K), other=0)
             if each is None:
-                acc = tl.dot(x, w, acc) if dtype == tl.int32 else acc + tl.dot(x, w).to(dtype)
+                acc = tl.dot(x, w, acc, out_dtype=tl.int32) if dtype == tl.int32 else acc + tl.dot(x, w).to(dtype)
             else:
                 rows, cols = scales()
                 acc = each(acc, tl.dot(x, w).to(tl.float32), rows, cols, factors if reads == "all" else None)
