@@ -9,5 +9,5 @@ from .point import measure, recorded
 
 __all__ = ["measure", "recorded"]
 NAMES = ("digits", "samplers", "loop", "unet", "race", "layers", "ranges", "quant", "calibration", "instructions", "kernels",
-         "tune", "forward", "gpu", "shape_search", "candidate", "guidance", "conditions", "plane", "distill", "labs",
-         "graders", "tests")
+         "tune", "forward", "gpu", "memory", "shape_search", "candidate", "guidance", "conditions", "plane", "distill",
+         "labs", "graders", "tests")

@@ -58,3 +58,16 @@ def test_whole_nets_at_toy_size(tmp_path, toys, n):
     near = [rows[f"dit, {mode}"].quality["psnr"]["value"] for mode in ("16 bits", "w4a8", "w4a4")]
     assert near[0] > 100 > near[1] > near[2] and rows["toy, w4a4"].bytes < rows["toy, 16 bits"].bytes
     assert json.loads((tmp_path / "forward.jsonl").read_text().splitlines()[0])["quality"]["psnr"]["n"] == n
+
+
+def test_what_is_kept_for_the_way_back(tmp_path):
+    from effml_lab.bench import memory
+    memory.measure(tmp_path, depths=(1, 2), lengths=(32, 128), rounds=3)
+    rows = records.latest(tmp_path / "memory.jsonl")
+    size = lambda name: rows[name].bytes
+    assert size("checkpoint, 2 blocks, inputs alone") < 0.2 * size("checkpoint, 2 blocks, everything kept")
+    assert size("checkpoint, 2 blocks, everything kept") > 1.8 * size("checkpoint, 1 blocks, everything kept")
+    assert size("sampling, 2 blocks") == 0                                  # nothing to save where there is no way back
+    grown = {kind: size(f"attention, 128 tokens, {kind}") / size(f"attention, 32 tokens, {kind}")
+             for kind in ("fused", "as products")}
+    assert grown["fused"] < 4.1 < 5 < grown["as products"]

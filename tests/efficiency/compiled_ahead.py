@@ -1,4 +1,4 @@
-"""The kernels of lab 06's solution compiled ahead of time; run by test_tiles.py in a process of its own, without the interpreter."""
+"""Kernels that were written in tiles, compiled ahead of time; run by test_tiles.py in a process of its own."""
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -16,7 +16,8 @@ KERNELS = {     # bank -> (kernel, types of its pointers, constants, whether it 
     "rows": ("quantize_rows", {"x": F, "codes": B, "scales": F}, {"BM": 16, "BK": 128}, False),
     "unpacking": ("unpack", {"packed": U, "scales": F, "out": F}, {"BN": 16}, False),
     "dot": ("product", {"a": B, "b": B, "out": W}, {"BM": 128, "BN": 128, "BK": 64}, True),
-    "layer": ("layer", {"a": B, "s": F, "b": B, "t": F, "la": F, "up": F, "out": F}, {"RANK": 32, "BM": 64, "BN": 128, "BK": 64}, True),
+    "layer": ("layer", {"a": B, "s": F, "b": B, "t": F, "la": F, "up": F, "out": F}, {"RANK": 32, "BM": 64, "BN": 128, "BK": 64},
+              True),
     "fused": ("quantize_down", {"x": F, "down": F, "codes": B, "scales": F, "la": F}, {"RANK": 32, "BM": 32}, True),
     "attention": ("attention", {"q": F, "k": F, "v": F, "out": F, "scale": "fp32"}, {"D": 64, "BM": 64, "BN": 64}, True)}
 made = 0

@@ -252,3 +252,18 @@ def instructions(results: Path) -> Lines:
         told = [f"{row['share']:.2f} on {cc / 10:.1f} (bound by {PARTS[max(PARTS, key=row.get)]})" for cc, row in last.items()]
         if told:
             yield f"Most of the 8-bit peak that the {mode} product can reach, by compute capability, counted", ", ".join(told)
+
+
+def memory(results: Path) -> Lines:
+    """What is kept for the way back, of blocks and of attention."""
+    recorded = latest(results, "memory")
+    for name, row in recorded.items():
+        if whole := recorded.get(name.replace("inputs alone", "everything kept")) if name.endswith("inputs alone") else None:
+            yield f"Kept for the way back, {row.settings['depth']} blocks of a DiT, inputs of blocks alone", (
+                f"{row.bytes / 1e6:.1f} MB instead of {whole.bytes / 1e6:.1f}; time of a step over that with everything kept "
+                f"{interval(row.quality['time'])}")
+    fused = [row for row in recorded.values() if row.settings.get("fused")]
+    if fused:
+        size = lambda row: recorded[f"attention, {row.settings['tokens']} tokens, as products"].bytes
+        yield "Kept by one head of attention, fused, and as products and a softmax", "; ".join(
+            f"{row.bytes / 1e6:.2f} and {size(row) / 1e6:.2f} MB at {row.settings['tokens']} tokens" for row in fused)

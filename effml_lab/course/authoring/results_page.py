@@ -16,6 +16,7 @@ from .results import (
     judge,
     labs,
     layers,
+    memory,
     plane,
     ranges,
     shapes_tried,
@@ -33,7 +34,7 @@ SECTIONS: dict[str, tuple[Callable[[Path], Lines], ...]] = {        # what was r
     "`bench unet` and `bench race`": (beside("unet", "UNet"),), "`bench layers`": (layers,),
     "`bench ranges`": (ranges,), "`bench quant`": (whole_nets,),
     "`bench calibration`": (calibration,), "`bench instructions`": (instructions,),
-    "`bench kernels`": (kernels,), "`bench forward`": (forward,),
+    "`bench kernels`": (kernels,), "`bench forward`": (forward,), "`bench memory`": (memory,),
 }
 PAGE = """\
 # What was measured
