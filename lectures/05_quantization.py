@@ -312,7 +312,7 @@ for name, row in nets.items():
 # | SVDQuant | 20.1 | .256 | 20.1 |
 # | SVDQuant with GPTQ | 21.0 | .223 | 19.9 |
 #
-# Model 3.6 times smaller, memory 3.5 times. Time on a 4090: 3.0 times as fast as NF4, whose weights are unpacked to multiply in
+# Model 3.6 times smaller, memory 3.5 times. Time on a laptop's 4090: 3.0 times as fast as NF4, whose weights are unpacked to multiply in
 # 16 bits; 8.7 to 10.1 times as fast as 16 bits on a laptop where those do not fit and are offloaded. In NVFP4 on a 5090, where
 # 16 bits fit: 3.1 times. (From SVDQuant's repository.) A speed means little without what it is compared with.
 

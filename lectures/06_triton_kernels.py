@@ -42,21 +42,16 @@ CARD = next((row.settings["ceilings"] for row in kernels.values() if "ceilings" 
 #
 # A layer reads $x$ and $W$ and writes $y$: at least $(M K\,b_x + N K\,b_W + 16\,M N) / 8$ bytes for numbers of $b_x$ and $b_W$ bits. It makes
 # $2 M N K$ operations. Memory and arithmetic work side by side, so the longer of both decides: the **roofline** (Williams et al.
-# 2009). Their ratio, operations a byte, is the layer's *intensity*. Below, on an H100 as measured, layers of 1,152 inputs and outputs
-# (DiT-XL's width) with 1 to 65,536 rows:
+# 2009). Below, what an H100, as measured, can do at best for layers of 1,152 inputs and outputs (DiT-XL's width):
 
 # %%
-many, width = [4**i for i in range(9)], 1152
-with figure("Tera-operations a second that are possible at best over the intensity of a layer, on an H100: rising with the bandwidth, then level at the rate "
-            "of products; layers of 1,152 with few rows lie on the slope, those with many on the level", height=3.4) as ax:
+many, width = [2**i for i in range(17)], 1152
+with figure("Tera-operations a second that are possible at best over the number of rows, for a layer of 1,152 on an H100: rising with the rows while bytes "
+            "decide, then level; weights of 4 bits rise earlier, and are level where 16 bits are", height=3.2) as ax:
     for k, (name, bits, top) in enumerate((("16 bits", (16, 16), CARD["float"]), ("w4a16", (16, 4), CARD["float"]), ("w4a8", (8, 4), CARD["whole"]))):
-        work = [2 * m * width * width for m in many]
         moved = [(m * width * bits[0] + width * width * bits[1] + 16 * m * width) / 8 for m in many]
-        ax.plot([w / b for w, b in zip(work, moved)], [min(top, CARD["bytes"] * w / b) / 1e12 for w, b in zip(work, moved)],
-                plots.look(k).marker, color=plots.look(k).color, label=name)
-    slope = [1, CARD["float"] / CARD["bytes"], 3000]
-    ax.plot(slope, [min(CARD["float"], CARD["bytes"] * s) / 1e12 for s in slope], color=plots.MUTED, linestyle=":")
-    ax.set(xscale="log", yscale="log", xlabel="operations a byte", ylabel="tera-operations a second")
+        plots.curve(ax, many, [min(top, CARD["bytes"] * 2 * m * width**2 / b) / 1e12 for m, b in zip(many, moved)], label=name, k=k)
+    ax.set(xscale="log", yscale="log", xlabel="rows", ylabel="tera-operations a second")
     ax.legend(fontsize=8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -116,12 +111,12 @@ with figure("A tile of y needs a row of tiles of x and a row of tiles of W, whic
 #
 # $$y = Q(x / s)\,Q(R)^T + (x\,L_1^T)\,L_2^T + \text{bias} .$$
 #
-# Run as four operations it reads $x$ twice and $y$ twice more. SVDQuant (Li et al. 2025, section 4.3) makes two kernels of it:
+# Run as four operations it reads $x$ twice, writes $y$, reads it and writes it again. SVDQuant (Li et al. 2025, section 4.3) makes two kernels of it:
 #
 # 1. **quantize and down**: a tile of $x$ is read once, for scales, codes *and* `la`;
 # 2. **product and up**: before the tile of $y$ leaves the registers, `la` $L_2^T$ is added as one more, thin product.
 #
-# What the branch moves by itself, beside the layer without it, at $M$ = 4,096 and rank 32:
+# What the branch moves at least, beside the layer without it, at $M$ = 4,096 and rank 32:
 
 # %%
 for k, n in ((1152, 1152), (1152, 4608), (3072, 12288)):
@@ -173,34 +168,37 @@ with figure("Kernel 1 reads a tile of x and a tile of down, and writes a tile of
 # ## What the compiler made of it
 #
 # Triton compiles for cards that are not there, and its disassembler shows the loop. One turn, 128 of $K$, counted: clocks of a
-# multiprocessor for products, for all instructions, and for conversions. They overlap, so the tallest bar of a group is the bound.
+# multiprocessor for products, for all instructions, and for conversions. They overlap, so the tallest decides; all bars are shares of
+# it. (That of w4a4 on 9.0 the lab works out.)
 
 # %%
 loops = {(row.settings["kernel"][5:], row.settings["cc"]): row.settings for row in counted.values() if "macs" in row.settings}
 if loops:
-    with figure("Clocks of one turn of the main loop for products, instructions and conversions, of w4a4 and w4a8 on capabilities 8.0, 8.9 and 9.0: "
-                "products are the tallest of w4a8 everywhere, of w4a4 on none but level on 8.9", width=10, height=3.2, cols=2) as axes:
-        for ax, mode in zip(axes, ("w4a4", "w4a8")):
+    with figure("Shares of the largest of products, instructions and conversions in one turn of the main loop: on 8.0 conversions of w4a4 are largest and products "
+                "half of them, on 8.9 products and instructions are level; of w4a8 products are largest everywhere", width=10, height=3.2, cols=2) as axes:
+        for ax, (mode, cards) in zip(axes, {"w4a4": {80: "8.0 (A100)", 89: "8.9 (L4, 4090)"},
+                                            "w4a8": {80: "8.0 (A100)", 89: "8.9 (L4, 4090)", 90: "9.0 (H100)"}}.items()):
             for k, (part, name) in enumerate((("tensor", "products"), ("issue", "instructions"), ("convert", "conversions"))):
-                ax.bar([i + 0.27 * (k - 1) for i in range(3)], [loops[mode, cc][part] for cc in (80, 89, 90)], 0.25, color=plots.look(k).color, label=name)
-            ax.set_xticks(range(3), ["8.0 (A100)", "8.9 (L4, 4090)", "9.0 (H100)"])
-            ax.set(title=mode, ylabel="clocks")
-        axes[0].legend(fontsize=8)
+                shares = [loops[mode, cc][part] / max(loops[mode, cc][each] for each in ("tensor", "issue", "convert")) for cc in cards]
+                ax.bar([i + 0.27 * (k - 1) for i in range(len(cards))], shares, 0.25, color=plots.look(k).color, label=name)
+            ax.set_xticks(range(len(cards)), cards.values())
+            ax.set(title=mode, ylabel="share of the largest", ylim=(0, 1.35))
+        axes[0].legend(fontsize=8, ncols=3)
 else:
     print(UNRECORDED)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Read it
 #
-# Hopper's tensor cores are four times as fast as Ada's, its ordinary cores about as fast. So on Ada promotion hides behind the products,
-# on Hopper the products wait for it: no kernel of this kind can be fast there. w4a8 has nothing to promote. This was known *before* a
-# GPU ran any of it.
+# A clock and multiprocessor of Hopper makes four times as many 8-bit products as one of Ada, and as many ordinary operations. So on Ada
+# promotion hides behind the products, on Hopper the products wait for it. w4a8 has nothing to promote. This was known *before* a GPU ran
+# any of it. A count is a bound: it does not see waiting.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What a GPU made of it
 #
-# Whole layers, both kernels, beside the library's 16-bit product of the same layer, replayed from CUDA graphs; each point is the mean of
-# two turns.
+# Whole layers, quantization and branch included, beside the library's 16-bit layer, replayed from CUDA graphs (warm in the cache where it
+# fits). Dots are two turns of one run. The library's 8-bit products are given quantized operands, and do nothing else.
 
 # %%
 sizes, rows = ("3072 -> 12288", "3072 -> 3072", "1152 -> 1152"), (1024, 4096, 16384)
@@ -213,6 +211,7 @@ if recorded:
             for k, (way, name) in enumerate(ways.items()):
                 pairs = [kernels[f"{way}, {size}, M = {m}"].settings["ratio"]["graph"] for m in rows]
                 plots.curve(ax, rows, [sum(pair) / 2 for pair in pairs], label=name, k=k)
+                ax.plot([m for m in rows for _ in range(2)], [turn for pair in pairs for turn in pair], ".", color=plots.look(k).color)
             ax.axhline(1, color=plots.MUTED, linestyle=":")
             ax.set(xscale="log", title=size, xlabel="rows", ylim=(0, 2))
             ax.set_xticks(rows, rows, fontsize=8)
@@ -249,25 +248,28 @@ else:
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Three things it taught
 #
-# - The *product* was right by the count: 800 tera-operations. **Kernel 1** was not: it read every byte once and took three times as long
-#   with its thin product as without. Bytes are a bound, not a forecast.
-# - With tiles of 64 rows it was fast, and wrong at one size in seven: the compiler left a product running while the next tile was copied
-#   over its operand. Every size was compared with plain PyTorch *before* it was timed.
-# - So the committed tiles have 32 rows; the rows above were taken with 64, each compared first ([notes](../data/results/kernels.md)).
+# - The *product* reached 800 tera-operations, as many as the library's int8. **Kernel 1** fetched $x$ about once and took three times as
+#   long with its thin product as without: `down` was read 256 times, by programs of 16 rows. Bytes are a bound, not a forecast.
+# - With 64 rows it was fast, and at one size in seven wrong: the compiler left a product running while a later tile was copied over its
+#   operand.
+# - So the committed tiles have 32 rows, a fiftieth to a tenth of a layer slower; the rows above were taken with 64
+#   ([notes](../data/results/kernels.md)).
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### In a whole network
 #
-# A call of a DiT in w4a8 over one in 16 bits. Launched from Python, a small network waits for its launches, and a 4-bit layer has more
-# of them; from a CUDA graph nothing waits.
+# A call of a DiT in 4 bits beside one in 16, 4,096 tokens in all. Launched from Python, a small network waits for its launches, and a 4-bit
+# layer has more of them. From a CUDA graph nothing waits, and still all of these are slower than in 16 bits: on this card 4 bits buy
+# memory.
 
 # %%
 if forward:
     for name, row in forward.items():
         if "16 bits" not in name:
             graph, eager = (sum(row.settings[kind]["ratio"]) / 2 for kind in ("graph", "eager"))
-            told = f"; PSNR of its pictures to 32 bits {row.quality['psnr']['value']:.1f} dB" if row.quality else ""
-            print(f"{name:10} {row.settings['tokens']:>6} tokens: {graph:.2f} times as fast from a graph, {eager:.2f} from Python{told}")
+            told = "; PSNR to 32 bits {:.1f} dB in the median picture, {:.1f} in all".format(
+                *(row.quality[key]["value"] for key in ("psnr", "psnr_pooled"))) if row.quality else ""
+            print(f"{name:10} {graph:.2f} times as fast from a graph, {eager:.2f} from Python{told}")
 else:
     print(UNRECORDED)
 
@@ -294,8 +296,8 @@ else:
 # ## Gradient checkpointing
 #
 # Training keeps what each block computed until the gradients come back. **Checkpointing** (Chen et al. 2016) keeps a block's *inputs* and
-# computes the rest once more: a third more work in theory. Sampling keeps nothing, so there it does nothing. Blocks of the DiT, 16
-# pictures:
+# computes the rest once more, a block at a time: a third more work in theory. Sampling keeps nothing, so there it does nothing. Blocks of
+# the DiT, 16 pictures, what the way forth leaves:
 
 # %%
 for name, row in memory.items():
@@ -308,7 +310,7 @@ for name, row in memory.items():
 # ## Published
 #
 # - **Nunchaku** (Li et al. 2025): W4A4 on INT4 tensor cores, groups of 64, rank 32, both kernels fused; 3.0 times as fast as W4A16 in NF4
-#   on a 4090. A branch that is not fused costs 57% more latency. Its installer refuses Hopper.
+#   on a laptop's 4090. A branch that is not fused costs 57% more latency. Its installer refuses Hopper.
 # - **QServe** (Lin et al. 2024): two levels of scales; 20 to 90% of the time of W4A4 and W4A16 loops is spent on dequantizing.
 # - **Marlin**: W4A16, 3.2 times as fast as 16 bits at 16 rows and 0.6 to 0.74 from 256 rows on, as one user measured.
 # - **FlashAttention** (Dao et al. 2022): the attention of GPT-2 7.6 times as fast as PyTorch's of its day.
@@ -317,7 +319,7 @@ for name, row in memory.items():
 # ## Summary
 #
 # - Bytes or operations: find out which bounds you before you save the other.
-# - A kernel reads everything once, and keeps its sums where they are made.
+# - A kernel reads as seldom as its tiles allow, and keeps its sums where they are made.
 # - Scales outside the sum, the branch in the accumulator, quantization where the inputs are read anyway.
 # - Counting refutes early; only a clock confirms, and only after a comparison.
 # - On Hopper 4 bits buy memory. On cards that multiply 4 bits they buy time.

@@ -1,6 +1,6 @@
 # ---
 # jupyter:
-#   effml_lab: {title: "Kernels: what a layer costs, and where the branch goes", minutes: {reading: 70, coding: 150}}
+#   effml_lab: {title: "Kernels: what a layer costs, and where the branch goes", minutes: {reading: 70, coding: 200}}
 # ---
 
 # %% [markdown]
@@ -62,7 +62,8 @@ said = lambda name: f"you predicted {globals()[name]!s:.6}" if globals().get(nam
 # This is the **roofline** (Williams et al. 2009). It is a bound, not a promise: kernels are measured against it.
 #
 # **Exercise 1: bytes, operations, the least time** (about 3 lines). Inputs $(m, k)$ have `x_bits` bits a number, weights $(n, k)$
-# `w_bits`, outputs $(m, n)$ always 16. A product and a sum count as two operations. Scales, bias and branch are left out.
+# `w_bits`, outputs $(m, n)$ always 16. A product and a sum count as two operations. Scales, bias and branch are left out. A card
+# moves `byte_rate` bytes and makes `op_rate` operations a second.
 #
 # <details><summary>Hint</summary>
 #
@@ -91,18 +92,20 @@ CARD = next((row.settings["ceilings"] for row in bench.recorded("kernels").value
 print(f"{CARD['bytes'] / 1e12:.1f} TB a second; {CARD['float'] / 1e12:.0f} tera-operations a second in 16 bits, {CARD['whole'] / 1e12:.0f} in 8")
 
 # %% [markdown]
-# A large diffusion transformer has layers of 3,072 inputs and 12,288 outputs, and its 4,096 tokens are 4,096 rows.
+# A large diffusion transformer has layers of 3,072 inputs and 12,288 outputs, and its 4,096 tokens are 4,096 rows. A language
+# model that writes a word has one row.
 #
-# **Predict before you look.** In 16 bits, what decides on such a card: the bytes (1), or the operations (2)?
+# **Predict before you look.** With one row such a layer in 16 bits waits for its bytes. From about how many rows on does it wait for
+# its operations?
 
 # %%
-side_guess = ...
+rows_guess = ...
 ### BEGIN SOLUTION
-side_guess = 2
+rows_guess = 250
 ### END SOLUTION
 
 # %%
-check("06-guess-side", side_guess, points=1)
+check("06-guess-rows", rows_guess, points=1)
 
 # %%
 many = [4**i for i in range(9)]
@@ -114,14 +117,15 @@ with figure("The least time of a layer with 3,072 inputs and 12,288 outputs over
     ax.axvline(4096, color=plots.MUTED, linestyle=":")
     ax.set(xscale="log", yscale="log", xlabel="rows", ylabel="microseconds at least")
     ax.legend(fontsize=8)
-moved, operations, _ = roofline(4096, 3072, 12288, 16, 16, CARD["bytes"], CARD["float"])
-print(f"4,096 rows: bytes alone {1e6 * moved / CARD['bytes']:.0f} us, operations alone {1e6 * operations / CARD['float']:.0f} us;", said("side_guess"))
+alone = lambda m: [1e6 * a / b for a, b in zip(roofline(m, 3072, 12288, 16, 16, CARD["bytes"], CARD["float"]), (CARD["bytes"], CARD["float"]))]
+print(f"16 bits: operations decide from {next(m for m in range(1, 4096) if alone(m)[1] >= alone(m)[0])} rows on;", said("rows_guess"))
+print("4,096 rows: bytes alone {:.0f} us, operations alone {:.0f} us".format(*alone(4096)))
 
 # %% [markdown]
 # With few rows a layer waits for its weights: 4 bits instead of 16 make it faster whatever it multiplies with. That is how
 # language models write, one token at a time. A diffusion transformer has thousands of rows: it waits for products, and smaller
-# *weights* alone win nothing. It has to multiply shorter numbers: so the inputs are quantized, too. (This card's 8-bit products,
-# as its library makes them, are hardly faster than those of 16 bits, where its data sheet promises twice the rate. One measures.)
+# *weights* alone win nothing. It has to multiply shorter numbers: so the inputs are quantized, too. (8-bit *whole-number*
+# products of this card's library are hardly faster than those of 16 bits, where the data sheet promises twice the rate. One measures.)
 #
 # ## 2 · A kernel in tiles
 #
@@ -141,14 +145,20 @@ print(torch.equal(y, 2 * x), traffic)
 
 # %% [markdown]
 # The last of four programs has 232 numbers left and a tile of 256. The **mask** says which places are there. What it leaves out
-# of a load is whatever happened to be in a register, unless `other=0.0` says what it is. A GPU does not check: a read beyond the
-# edge gives somebody else's numbers, a write destroys them. Here it is told. Try it: take `mask=i < n` out of the load.
+# of a load is whatever happened to be in a register (here NaN, or 77 in whole numbers), unless `other=0.0` says what it is. A GPU does
+# not check: a read beyond the edge gives somebody else's numbers, a write destroys them. Here it is told. Try it: take the first of
+# the two `mask=i < n` out.
+#
+# The words of this lab: `tl.program_id, load, store, arange, zeros, full, maximum, minimum, max(t, axis), sum(t, axis), abs, floor,
+# exp, where, dot, trans, cdiv`, operators, and `.to(dtype)`. No slices, no `and`, nothing of torch: a kernel is not Python on a GPU.
+# (All of it is in `effml_lab/efficiency/tiles`.)
 #
 # Matrices lie in memory row by row. Element $(r, c)$ is at $r\,\cdot$ `stride` $+\,c$, where `stride` is how far rows lie
 # apart: the width of the matrix, or more, where it is a part of a wider one.
 #
-# **Exercise 2: a copy** (about 5 lines). Program $(i, j)$ copies the tile of `BR` rows and `BC` columns with that number. Rows of
-# `x` lie `stride` numbers apart, those of `y` `cols`. Any `rows` and `cols` have to do.
+# **Exercise 2: a copy** (about 5 lines). Program $(i, j)$ copies the tile of `BR` rows and `BC` columns with that number. Its
+# number is `tl.program_id(0)`, `tl.program_id(1)`. Rows of `x` lie `stride` numbers apart, and those of `y` lie `cols` numbers apart.
+# Any `rows` and `cols` have to do.
 #
 # <details><summary>Hint</summary>
 #
@@ -189,13 +199,13 @@ with figure("A picture whose columns 8 to 52 were copied by the kernel, beside i
 
 n = 8192
 print(written.timed(copy, (n // 32, n // 128), lambda device: (torch.randn(n, n, device=device), torch.empty(n, n, device=device), n, n, n),
-                    {"BR": 32, "BC": 128}, lambda x, *rest: x.clone(), moved=8 * n * n))
+                    {"BR": 32, "BC": 128}, lambda x, *rest: x.clone(), moved=8 * n * n, tolerance=0))
 
 # %% [markdown]
 # ## 3 · Rows to codes
 #
 # The layer of lab 05 is given numbers and needs codes. In w4a8 each **row** of the inputs, a token, has one scale, found in the
-# row itself: $\text{scale} = \max |x| / 127$, and codes from $-127$ to 127. A row does not fit into a tile, so a program goes
+# row itself: $\text{scale} = \max |x| / 127$, and codes from $-127$ to 127. A row is too long for a tile, so a program goes
 # through it tile by tile, and keeps what it has to know: the largest $|x|$ *so far*, one for each of its rows. Only then are
 # codes possible, in a second pass.
 #
@@ -234,7 +244,7 @@ check("06-rows", quantize_rows, points=4)
 
 # %%
 x = randn(40, 70) * torch.logspace(-2, 1, 40)[:, None]  # rows from quiet to loud
-codes, scales = torch.zeros(40, 70, dtype=torch.int8), torch.zeros(40)
+codes, scales = torch.zeros(40, 70, dtype=torch.int8), torch.full((40,), torch.nan)
 try:
     launch(quantize_rows, (5,), x, codes, scales, 40, 70, BM=8, BK=32)
 except NotImplementedError:
@@ -242,8 +252,8 @@ except NotImplementedError:
 with figure("Relative error of each of 40 rows, from quiet to loud, in codes of 8 bits: with a scale a row by the kernel, and with one scale for "
             "all rows, where quiet rows are lost", height=3) as ax:
     whole = x.abs().max() / 127
-    for k, (name, back) in enumerate({"a scale a row, your kernel": codes * scales[:, None], "one scale for all": (x / whole).round() * whole}.items()):
-        plots.curve(ax, range(40), (back - x).norm(dim=1) / x.norm(dim=1), label=name, k=k)
+    for k, (name, again) in enumerate({"a scale a row, your kernel": codes * scales[:, None], "one scale for all": (x / whole).round() * whole}.items()):
+        plots.curve(ax, range(40), (again - x).norm(dim=1) / x.norm(dim=1), label=name, k=k)
     ax.set(yscale="log", xlabel="row", ylabel="relative error")
     ax.legend(fontsize=8)
 
@@ -255,7 +265,7 @@ with figure("Relative error of each of 40 rows, from quiet to loud, in codes of 
 # program loads 64 bytes in one go and has two whole groups, with no code out of place.
 #
 # **Exercise 4: unpack** (about 9 lines). `packed` (N, K / 2) uint8, `scales` (N, K / 64), `out` (N, K). Program $(i, j)$ has BN rows
-# and the $j$-th 128 codes of each. Nibbles are in two's complement: 8 to 15 stand for $-8$ to $-1$. Read a byte once.
+# and the $j$-th 128 codes of each, groups $2j$ and $2j + 1$. (In code `K // 2`: `/` makes floats.) Nibbles are in two's complement: 8 to 15 stand for $-8$ to $-1$. Read a byte once.
 #
 # <details><summary>Hint</summary>
 #
@@ -286,13 +296,13 @@ from effml_lab import models
 
 weight = models.load("dit").blocks[1].mlp[0].weight.detach()[:96]  # (96, 256)
 stored = quant.quantize(weight, 4, "group")
-back = torch.full((96, 256), torch.nan)
+again = torch.full((96, 256), torch.nan)
 try:
-    launch(unpack, (6, 2), quant.pack(stored.q.flatten(1)), stored.scale[..., 0].float(), back, 96, 256, BN=16)
+    launch(unpack, (6, 2), quant.pack(stored.q.flatten(1)), stored.scale[..., 0].float(), again, 96, 256, BN=16)
 except NotImplementedError:
     pass
 with figure("Weights of the DiT of lab 05, and what your kernel makes of their codes: alike but for the rounding", width=9, height=2.2, cols=2) as axes:
-    for ax, (title, image) in zip(axes, {"weights": weight, "from 4 bits, your kernel": back}.items()):
+    for ax, (title, image) in zip(axes, {"weights": weight, "from 4 bits, your kernel": again}.items()):
         ax.imshow(image, cmap="viridis", vmin=-0.3, vmax=0.3, aspect="auto")
         ax.set(title=title, xlabel="input channel")
         ax.grid(False)
@@ -306,7 +316,8 @@ with figure("Weights of the DiT of lab 05, and what your kernel makes of their c
 # Program $(i, j)$ makes a tile (BM, BN) of the output. It needs BM rows of the inputs and BN rows of the weights, all of $K$; again
 # it goes tile by tile, and adds up in an *accumulator* that never leaves it. `tl.dot(a, b, acc)` adds to `acc` the product of
 # tiles (BM, BK) and (BK, BN): that is what tensor cores do. Codes of 8 bits have products of up to 15 bits, and thousands of them
-# are added: the sums are whole numbers of **32 bits**, exact (`tl.dot` wants to be told: `out_dtype=tl.int32`).
+# are added: the sums are whole numbers of **32 bits**, exact. (With an `acc` of whole numbers `tl.dot` wants `out_dtype=tl.int32`; its
+# sides are 16 at least.)
 #
 # **Exercise 5: a product in tiles** (about 9 lines). `a` (M, K) int8, `b` (N, K) int8, `out` (M, N) int32 $=$ `a` `b`$^T$. Row $n$ of `b`
 # begins at $n K$: load its tile as (BK, BN), so that no transpose is needed.
@@ -356,7 +367,7 @@ with figure("Kilobytes that your product of 128 x 128 codes loads and stores, ov
 n = 4096
 print(written.timed(product, (n // 128, n // 128), lambda device: (
     *(torch.randint(-127, 128, (n, n), device=device, dtype=torch.int8) for _ in range(2)), torch.empty(n, n, device=device, dtype=torch.int32), n, n, n),
-    {"BM": 128, "BN": 128, "BK": 64, "num_warps": 8}, lambda a, b, *rest: torch._int_mm(a, b.T), moved=6 * n * n, operations=2 * n**3, dot=True))
+    {"BM": 128, "BN": 128, "BK": 64, "num_warps": 8}, lambda a, b, *rest: torch._int_mm(a, b.T), moved=6 * n * n, operations=2 * n**3, dot=True, tolerance=0))
 
 # %% [markdown]
 # A row of `a` is loaded once for every tile of the output that needs it: twice the side, half the reads. What stops tiles from
@@ -380,7 +391,7 @@ print(written.timed(product, (n // 128, n // 128), lambda device: (
 #
 # <details><summary>Hint</summary>
 #
-# Which of the two has scales, the codes or the branch? `acc.to(tl.float32)`; then `tl.dot(left, right, y)` adds to `y`.
+# Which of the two has scales, the codes or the branch? `acc.to(tl.float32)`; `tl.dot(left, right, y)` returns `y` plus the product.
 #
 # </details>
 
@@ -416,7 +427,7 @@ off = {}
 for name, (rest, factor) in bits.items():
     s, t = x.abs().amax(1) / 127, rest.abs().amax(1) / 7
     a, b = (x / s[:, None]).round().to(torch.int8), (rest / t[:, None]).round().to(torch.int8)
-    out = torch.zeros(48, 96)
+    out = torch.full((48, 96), torch.nan)
     try:
         launch(layer, (3, 3), a, s, b, t, x @ down.T, factor, out, 48, 96, 256, RANK=16, BM=16, BN=32, BK=64)
     except NotImplementedError:
@@ -427,7 +438,7 @@ with figure("Relative error of a layer of the DiT in your kernel, inputs in 8 bi
     for k, (name, error) in enumerate(off.items()):
         ax.bar(name, error, color=plots.look(k).color)
         ax.text(k, error, f"{error:.3f}", ha="center", va="bottom")
-    ax.set(ylabel="relative error", ylim=(0, 1.2 * max(off.values())))
+    ax.set(ylabel="relative error", ylim=(0, 0.25))
 
 # %% [markdown]
 # ## 7 · Why not 4 bits on both sides?
@@ -438,7 +449,8 @@ with figure("Relative error of a layer of the DiT in your kernel, inputs in 8 bi
 # and added, by the ordinary cores. That is called **promotion**. On a fast card they cannot keep up.
 #
 # Compiled ahead of time for three generations, the main loops were counted in machine code: how many clocks of a multiprocessor
-# one turn needs for each of its units. They work side by side, so the largest decides.
+# one turn needs for each of its units. They work side by side, so the largest of a *row* decides. (Turns of different rows are not
+# equally long: their tiles differ.)
 
 # %%
 counted = {(row.settings["kernel"], row.settings["cc"]): row.settings for row in bench.recorded("instructions").values() if "macs" in row.settings}
@@ -450,7 +462,7 @@ if not counted:
 
 # %% [markdown]
 # **Work out a number.** 8.0 is Ampere (A100), 8.9 Ada, 9.0 Hopper. What share of the tensor cores' 8-bit peak can w4a4's loop
-# (`gemm_w4a4`) reach *at best* on Hopper, in percent? (The clocks of the products, over the largest of the three.)
+# (`gemm_w4a4`) reach *at best* on Hopper, in percent? (The clocks of the products, over the largest of the three in that row.)
 
 # %%
 promotion_read = ...
@@ -483,14 +495,15 @@ else:
 
 # %% [markdown]
 # So the package has a second mode for such cards, *w4a8*: in it a group's scale is a small whole number, code times number fits 8
-# bits again, and the sum stays whole to the end (after QServe, Lin et al. 2024). What was counted is what was measured: w4a4 stays
-# at about half the speed of 16 bits, w4a8 draws level, and passes it a little where rows are many. Four bits buy *memory* on this
-# card. The library's FP8 product, which stores twice as much, is the fastest.
+# bits again, and the sum stays whole to the end (after QServe, Lin et al. 2024; yours is simpler still, without groups). A count is a
+# bound. That of w4a4 would allow about the speed of 16 bits; measured, it has half of it, since a count knows of no waiting. w4a8,
+# which the count lets free, draws level, and passes 16 bits a little where rows are many. Four bits buy *memory* on this card. The
+# library's FP8 product, on operands quantized beforehand and stored in twice the bytes, is the fastest.
 #
 # ## 8 · One read, two uses
 #
 # The branch needs `la` $= x\,$`down`$^T$, and the codes need $x$, too. Two kernels would read the inputs twice. SVDQuant's first
-# kernel reads a tile **once** and uses it three times: for the scales, the codes, and the product with `down`.
+# kernel reads a tile **once**, for the codes with their scales and for the product with `down`.
 #
 # **Exercise 7: codes and la from one read** (about 11 lines). `x` (M, K), $K$ a multiple of 64, `down` (RANK, K). Here each *group*
 # of 64 has a scale, $\max |x| / 7$, and codes from $-7$ to 7 (w4a4), so one pass is enough: `codes` (M, K) int8, `scales` (M, K / 64),
@@ -498,7 +511,7 @@ else:
 #
 # <details><summary>Hint</summary>
 #
-# A loop over groups: the tile of one is (BM, 64), that of `down` (64, RANK), and its rows are the channels.
+# A loop over groups: the tile of one is (BM, 64). Load that of `down` as (64, RANK), channels along its first side.
 #
 # </details>
 
@@ -523,7 +536,7 @@ def quantize_down(x, down, codes, scales, la, M, K, RANK: tl.constexpr, BM: tl.c
 check("06-fused", quantize_down, points=5)
 
 # %% [markdown]
-# **Work out a number.** How many megabytes ($10^6$ bytes) does this save at 4,096 rows of 3,072 inputs in 16 bits, beside two
+# **Work out a number.** How many megabytes ($10^6$ bytes) does this save at 4,096 rows of 3,072 inputs in 16 bits, compared with two
 # kernels that each read $x$?
 
 # %%
@@ -536,11 +549,10 @@ saved_read = 4096 * 3072 * 2 / 1e6
 check("06-read-saved", saved_read, points=1)
 
 # %% [markdown]
-# Bytes are not everything. The package's first version of this kernel read $x$ once, as it should, and took 83 microseconds on an
-# H100, where codes alone took 26 and the library's `x @ down.T` alone 7: a product with 16 rows and 32 columns keeps tensor cores
-# waiting, and so does a program that walks a whole row on its own. Larger tiles of rows brought it to about 40. (And one size
-# larger still gave wrong sums, now and then: the compiler let one product run while the next tile was fetched over its operand.
-# The story is in `data/results/kernels.md`.) Fused, the branch adds 3 to 6% to a layer of 3,072 and 12,288 from 4,096 rows on, apart 45%.
+# Bytes are not everything. The package's first version of this kernel fetched $x$ from memory about once, as it should, and took 83
+# microseconds on an H100, where codes alone took 26 and the library's `x @ down.T` alone 7. Its tiles had 16 rows: a product with 16
+# rows and 32 columns keeps tensor cores waiting, and `down` was read again by each of 256 programs. Larger tiles halved the time.
+# Fused, the branch now adds 3 to 6% to a layer of 3,072 and 12,288 from 4,096 rows on, apart 45%.
 #
 # ## 9 · Attention without its matrix
 #
@@ -548,15 +560,16 @@ check("06-read-saved", saved_read, points=1)
 # $\text{softmax}(q k^T \cdot \text{scale})\, v$, and $q k^T$ has $N^2$ numbers: at 4,096 tokens, 32 bits each, 67 MB a head, written and
 # read again. **FlashAttention** (Dao et al. 2022) never stores it. A program has BM queries and walks over tiles of keys and
 # values. It keeps, for each query, the largest score so far $\mu$, the sum of weights so far $\ell$, and the sum of weighted values
-# so far. A new tile of scores $S$ may bring a larger one. Then all that was summed before was measured from the wrong zero, and is
-# scaled down:
+# so far. A new tile of scores $S$ may bring a larger one. Then all that was summed before was computed with the old one, and is scaled down;
+# the new weights take the new one:
 #
 # $$\mu' = \max(\mu, \max S), \quad c = e^{\mu - \mu'}, \quad P = e^{S - \mu'}, \qquad \ell' = c\,\ell + \textstyle\sum P, \quad
 # \text{acc}' = c\;\text{acc} + P\, v .$$
 #
 # At the end $\text{acc} / \ell$ is the softmax, exactly: this is no approximation (Milakov and Gimelshein 2018).
 #
-# **Exercise 8: attention in tiles** (about 15 lines). One head, `q`, `k`, `v`, `out` (N, D), D a power of two; `scale` is a number.
+# **Exercise 8: attention in tiles** (about 15 lines). One head, `q`, `k`, `v`, `out` (N, D), D a power of two; `scale` is a number, and
+# need not be $1 / \sqrt{D}$.
 # Every query sees every key. Keys beyond the edge must get no weight. Scores may be in the hundreds.
 #
 # <details><summary>Hint</summary>
@@ -619,8 +632,9 @@ print(written.timed(attention, (n // 64,), lambda device: (*(torch.randn(n, 64, 
 # computes the rest again when it is needed: about a third more work, for a fraction of the memory.
 #
 # **Exercise 9: made again on the way back** (about 5 lines). This function is called on the way back, when gradients are switched
-# off. Run the block once more on `x`, with gradients, and send `grad` through it: the weights' `.grad` add up as ever, and the
-# gradient of `x` is returned. Leave `x` itself as it is.
+# off, with the `x` that was kept, which asks for gradients itself and was made of something. Run the block once more, with gradients,
+# and send `grad` through it, *and no further*: the weights' `.grad` add up as ever, and the gradient of `x` is returned. Leave `x`
+# itself as it is.
 #
 # <details><summary>Hint</summary>
 #
@@ -678,7 +692,7 @@ for depth in depths:
         first, exact = kept(lambda x: through(x, lambda block, x: block(x)), randn(512, 64))
         second, same = kept(lambda x: through(x, lambda block, x: Recomputed.apply(x, block)), randn(512, 64))
     except NotImplementedError:
-        first, second, exact, same = *([float("nan")] * 2), *([torch.zeros(1)] * 2)
+        first, second, exact, same = *([float("nan")] * 2), *([torch.full((1,), torch.nan)] * 2)
     plain.append(first), again.append(second)
 with figure("Megabytes kept for the way back over the number of blocks, as usual and with your function: both grow, one several times as fast", height=3) as ax:
     plots.curve(ax, depths, plain, label="everything kept")
@@ -686,30 +700,30 @@ with figure("Megabytes kept for the way back over the number of blocks, as usual
     ax.set(xlabel="blocks", ylabel="megabytes kept (weights included)")
     ax.legend(fontsize=8)
 with torch.no_grad():
-    print(f"gradients differ by {(exact - same).abs().max():.0e}; without gradients nothing is kept, either way: {through(randn(512, 64), lambda block, x: block(x)).grad_fn}")
+    print(f"gradients differ by {(exact - same).abs().max():.0e} (nan: not written yet); without gradients nothing is kept, either way: {through(randn(512, 64), lambda block, x: block(x)).grad_fn}")
 
 # %% [markdown]
 # When sampling, nothing is kept: there is no way back, and checkpointing does nothing for it but cost calls.
 #
 # **In your own words.** Somebody reports: "On our H100, our W4A4 model is slower than 16 bits, so 4 bits are useless." Answer in five
-# to eight sentences, with two numbers from this notebook: what decides the time of such a layer at thousands of rows; why W4A4 in
-# groups cannot be fast on this card, whatever its kernel; what would be different with W4A8, with few rows, and on another card; and
+# to eight sentences, with two numbers from this notebook: what decides the time of such a layer at thousands of rows; what holds
+# W4A4 in groups back on this card; what would be different with W4A8, with few rows, and on another card; and
 # what 4 bits buy in any case.
 
 # %% [markdown] written="06-why" points=4
 # At thousands of rows a layer of 3,072 inputs is bound by its operations: in 16 bits at 4,096 rows they take about 390
 # microseconds, its bytes about 70. So only shorter *products* help, and Hopper has no 4-bit ones: W4A4 runs in the 8-bit tensor
 # cores at best. It does not get that far. With a scale for each group of 64 on both sides the whole sums of a tile have to be
-# turned into floats and scaled after every 64 products, and counted in machine code that leaves the tensor cores at most 39% of
-# their 8-bit peak; measured, the layer has about half the speed of 16 bits. W4A8 with whole group multipliers keeps its sums whole
-# to the end and is as fast as 16 bits or a little faster. With few rows the bytes of the weights decide, and there a quarter of
-# them is a gain whatever multiplies. On Ada, whose ordinary cores keep up with its tensor cores, the same W4A4 loop reaches nearly
-# the whole peak, and it has 4-bit products besides. And everywhere the weights take about a quarter of the memory, so a model fits
-# where it did not.
+# turned into floats and scaled after every 64 products, and counted in machine code that leaves the tensor cores of our loop at most
+# 39% of their 8-bit peak; measured, the layer has about half the speed of 16 bits. W4A8 with whole group multipliers keeps its sums
+# whole to the end and is as fast as 16 bits or a little faster. With few rows the bytes of the weights decide, and there a quarter
+# of them is a gain whatever multiplies. On Ada, whose ordinary cores keep up with its tensor cores, the same W4A4 loop can reach
+# nearly the whole peak, and it has 4-bit products besides. And everywhere the weights take about a quarter of the memory, so a model
+# fits where it did not.
 #
 # <!-- ### BEGIN MARK SCHEME -->
 # **Mark scheme.** One point each: (1) at thousands of rows operations decide, not bytes, with a number; (2) Hopper has no 4-bit
-# products, and group scales force sums to be promoted in the loop, which bounds W4A4 at 39% of the 8-bit peak (or: half the speed
+# products, and group scales force sums to be promoted in the loop, which bounds ours at 39% of the 8-bit peak (or: half the speed
 # of 16 bits, measured); (3) half a point: W4A8 keeps whole sums and draws level; half a point: with few rows, or on Ada, W4A4 or
 # small weights do win; (4) memory is a quarter in any case. Half a point off where there are fewer than two numbers.
 # <!-- ### END MARK SCHEME -->

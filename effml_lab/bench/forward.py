@@ -23,8 +23,10 @@ from ..diffusion import samplers
 from ..diffusion.denoise import Denoiser
 from ..diffusion.guidance import guided
 from ..diffusion.levels import Level
+from ..efficiency import svdlinear
 from ..efficiency.calibrate import Seen, calibrate
 from ..efficiency.quantized import quantized, stored
+from ..efficiency.svdquant import relative
 from ..measure import records
 from ..models import reader, store
 from ..nets.dit import DiT
@@ -62,6 +64,7 @@ def random(size: Size, device: str, dtype: torch.dtype) -> tuple[nn.Module, Seen
 def replayed(net: Callable, *given: Tensor) -> Callable:
     """net(*given) as a CUDA graph; calling it runs it again on what these tensors hold by then."""
     side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):
             net(*given)
@@ -87,6 +90,21 @@ def timed(nets: dict[str, nn.Module], x: Tensor, device: str) -> dict[str, dict]
         for name, run in runs.items()}
 
 
+@torch.no_grad()
+def differ(net: nn.Module, x: Tensor) -> float:
+    """How far a call is from the same in plain PyTorch, each layer on its plain route; refused where the kernels are wrong."""
+    t = torch.full((len(x),), 500.0, device=x.device)
+    got, fused = net(x, t), svdlinear.ROUTES["fused"]
+    svdlinear.ROUTES["fused"] = svdlinear.plain
+    try:
+        apart = relative(got.float(), net(x, t).float())
+    finally:
+        svdlinear.ROUTES["fused"] = fused
+    if not apart <= 5e-2:           # a last bit may turn a code of a later layer
+        raise RuntimeError(f"the kernels are wrong in this net, which was not timed: off by {apart:.1g}")
+    return apart
+
+
 def pictures(net: nn.Module, grid: list[Level], n: int, device: str) -> Tensor:
     """n pictures of the kinds in turn, drawn on a device from noises of the CPU."""
     kinds = torch.arange(n, device=device) % shapes.CLASSES
@@ -104,6 +122,8 @@ def measure(out: Path | str | None = None, device: str = "cpu", n: int | None = 
         name, settings={"dtype": str(dtype), **settings}, device=named, **costs))
 
     def rows(label: str, nets: dict[str, nn.Module], x: Tensor, found: dict[str, dict], settings: dict) -> None:
+        apart = {name: differ(net, x) for name, net in nets.items() if name in MODES}
+        settings = {**settings, "fused to plain": apart}
         for name, times in timed(nets, x, device).items():
             append(f"{label}, {name}", {**settings, **times, "tokens": x[:, 0].numel() // 16}, ms=times["eager"],
                    bytes=stored(nets[name]), quality=found.get(name, {}))

@@ -3,8 +3,9 @@
   python -m effml_lab bench gpu --device cuda --minutes 9 --out FOLDER
 
 Each job is a command of its own, in a process of its own, and is stopped when the time is up. What it appended by then stays;
-called again with the same folder, those that ended are left out and the first that did not goes on where it was. Nothing is
-needed but what an image with PyTorch, Triton and this package's few requirements has. A job that fails is told and passed by.
+called again with the same folder, those that ended are left out; of the others `kernels` and the training go on where they were,
+and the rest begin again. What they keep meanwhile lies in the folder, too. Nothing is needed but what an image with PyTorch,
+Triton and this package's few requirements has. A job that fails is told and passed by.
 """
 import os
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import torch
 from tqdm.auto import tqdm
 
 from .. import folders
@@ -31,7 +33,8 @@ def run(command: tuple[str, ...], device: str, folder: Path, seconds: float) -> 
     """One job in a process of its own: "done", "stopped" when the time was up, or the last line of what went wrong."""
     try:
         subprocess.run([sys.executable, "-m", "effml_lab", *command, "--device", device, "--out", str(folder)], check=True,
-                       timeout=seconds, stderr=subprocess.PIPE, text=True, env=os.environ | {"TQDM_DISABLE": "1"})
+                       timeout=seconds, stderr=subprocess.PIPE, text=True,
+                       env={"EFFML_HOME": str(folder / "home"), **os.environ, "TQDM_DISABLE": "1"})
     except subprocess.TimeoutExpired:
         return "stopped"
     except subprocess.CalledProcessError as error:
@@ -41,6 +44,8 @@ def run(command: tuple[str, ...], device: str, folder: Path, seconds: float) -> 
 
 def measure(out: Path | str | None = None, device: str = "cpu", minutes: float = 9.0, jobs: dict = JOBS) -> str:
     """Run the jobs that did not end before, while there is time; what became of each is a row of gpu.jsonl."""
+    if torch.device(device).type == "cpu" and jobs is JOBS:
+        raise ValueError("these jobs wait for a GPU: --device cuda")
     folder = folders.results(out)
     path, end = folder / "gpu.jsonl", time.monotonic() + 60 * minutes
     before, told = records.latest(path), {}

@@ -1,8 +1,9 @@
 """`bench kernels`: the 4-bit layer on a GPU, in one call: is it right, and what share of the machine does it reach?
 
 First the ceilings of this machine on this day, measured (bytes copied, 16-bit and 8-bit products). Then layers in the sizes
-of real diffusion transformers are made by `from_linear`, as a user makes them; each is compared with plain PyTorch on inputs
-that it has not seen, or nothing is timed. Then the time of the whole layer, kernel 1 and 2, beside
+of real diffusion transformers are made by `from_linear`, as a user makes them; each is compared with plain PyTorch on all of the
+inputs that it is timed on, since tiles change with their number, or nothing is timed. Then the time of the whole layer, kernel 1
+and 2, beside
   linear        the library's 16-bit layer: the one to beat
   no branch     the same kernels at rank 0: what the branch costs fused
   unfused       the same at rank 0 and the branch as two library products: what fusing saves
@@ -13,7 +14,7 @@ Everything is timed twice in turns, A B C ... A B C ...: `ms` is the median of a
 launching, which dominates at M = 1024. `ratio` is the 16-bit layer's time over it, cold and in graphs, with that of each
 turn. The share is bound / time; the bound is the larger of bytes over the copying speed and operations over the measured
 product speeds. With TRITON_INTERPRET=1 and --device cpu all of it runs at toy size: a check of this script, whose times
-mean nothing. A size whose rows are in the file is left out: stopped, it goes on from the size it was at.
+mean nothing. A size that is whole in the file, by this device, is left out: stopped, it goes on from the size it was at.
 """
 import statistics
 import subprocess
@@ -34,8 +35,8 @@ from ..measure import cost, records
 RANK, MODES = 32, ("w4a8", "w4a4")
 SHAPES = [(3072, 12288), (3072, 3072), (12288, 3072), (1152, 1152), (1152, 4608), (4608, 1152), (2240, 2240), (2240, 11200),
           (5600, 2240)]                         # (K, N): FLUX, PixArt and DiT-XL, SANA
-ROWS, SETS, CHECKED = (1024, 4096, 16384), 4, 200               # CHECKED: rows that a layer is compared on
-Layers = dict[str, tuple[svdlinear.SVDQuantLinear, svdlinear.SVDQuantLinear]]      # mode -> with a branch, without
+ROWS, SETS = (1024, 4096, 16384), 4
+Layers = dict[str, tuple[svdlinear.SVDQuantLinear, ...]]        # mode -> with a branch, without
 
 
 class Size(NamedTuple):
@@ -50,7 +51,7 @@ FULL, TOY = Size(SHAPES, ROWS, 8192, 2**30), Size([(224, 72)], (33,), 128, 2**16
 
 
 def clock(fn: Callable, device: str, graph: bool = False, rep: int = 40) -> list[float]:
-    """Times of fn() in ms, for about `rep` of them: each cold in the second-level cache, or from replays of a graph."""
+    """Times of fn() in ms, measured for about `rep` ms: each cold in the second-level cache, or from replays of a graph."""
     if device == "cpu":
         return [cost.timed(fn, warmup=0, repeats=1).median]
     from triton import testing
@@ -108,14 +109,14 @@ def correct(x: Tensor, layer: svdlinear.SVDQuantLinear) -> dict[str, float]:
     return found
 
 
-def checked(k: int, n: int, device: str, dtype: torch.dtype) -> tuple[Layers, dict[str, dict]]:
-    """The layers of a size by mode, with a branch and without, each found right; and by mode how right the first is."""
-    layers, found = {}, {}
-    for mode in MODES:
-        layers[mode] = tuple(made(k, n, mode, rank, device, dtype) for rank in (RANK, 0))
-        x = torch.randn(CHECKED, k, device=device).to(dtype)
-        found[mode], _ = (correct(x, layer) for layer in layers[mode])
-    return layers, found
+def pairs(k: int, n: int, device: str, dtype: torch.dtype) -> Layers:
+    """The layers of a size by mode, with a branch and without."""
+    return {mode: tuple(made(k, n, mode, rank, device, dtype) for rank in (RANK, 0)) for mode in MODES}
+
+
+def compared(layers: Layers, x: Tensor) -> dict[str, dict]:
+    """How right the layers with a branch are on inputs, by mode; those without are compared, too."""
+    return {mode: [correct(x, layer) for layer in pair][0] for mode, pair in layers.items()}
 
 
 def variants(m: int, k: int, n: int, device: str, dtype: torch.dtype, layers: Layers) -> dict[str, Callable]:
@@ -195,17 +196,18 @@ def measure(out: Path | str | None = None, device: str = "cpu", size: Size | Non
     append = lambda name, settings, **costs: records.append(path, records.Record(
         name, settings=shared | settings, device=named, **costs))
     draw = lambda m, k: torch.randn(m, k, device=device).to(dtype)
-    known = {row.technique for row in records.read(path)}
+    known = {row.technique for row in records.read(path) if row.device == named and "note" not in row.settings}
     for k, n in tqdm(size.shapes, desc="layers", unit="size"):
-        if f"int8, {k} -> {n}, M = {size.rows[-1]}" in known:
+        if f"whole, {k} -> {n}" in known:
             continue
-        (layers, right), now = checked(k, n, device, dtype), state(device)
-        for mode, found in right.items():
-            append(f"correct, {mode}, {k} -> {n}", found)
+        layers, now = pairs(k, n, device, dtype), state(device)
         for m in size.rows:
             inputs = [draw(m, k) for _ in range(SETS)]
+            for mode, found in compared(layers, inputs[0]).items():
+                append(f"correct, {mode}, {k} -> {n}, M = {m}", found)
             for name, found in measured(runnable(variants(m, k, n, device, dtype, layers), inputs[0]), inputs, device).items():
                 share = bound(name, m, k, n, top) / found["ms"]["median"]
                 append(f"{name}, {k} -> {n}, M = {m}", {"share": share, "K": k, "N": n, "M": m, "state": now,
                                                         "graph": found["graph"], "ratio": found["ratio"]}, ms=found["ms"])
+        append(f"whole, {k} -> {n}", {"rows": size.rows})
     return f"recorded in {path}"

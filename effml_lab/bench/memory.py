@@ -2,7 +2,8 @@
 
 Counted are the bytes of all tensors that autograd keeps, each storage once, weights left out: a count, not an allocator's peak.
   checkpoint   each block of a DiT as wide as lab 05's, everything kept or its inputs alone (Chen et al. 2016; torch's own
-               function); `time` is that of a step, forth and back, over that with everything kept
+               function), after the way forth; on the way back a block's own come and go once more, one block at a time. `time` is
+               that of a step, forth and back, over that with everything kept
   attention    one head of 64, as products and a softmax, or by the fused function, which keeps no matrix (Dao et al. 2022)
   sampling     the same DiT without gradients: nothing is kept, so there is nothing to save
 """
@@ -64,11 +65,10 @@ def measure(out: Path | str | None = None, device: str = "cpu", depths: tuple = 
         x, emb = draw(BATCH, TOKENS, WIDTH), draw(BATCH, WIDTH)
         step = lambda again: through(blocks, x, emb, again).square().mean().backward()
         for again, name in ((False, "everything kept"), (True, "inputs alone")):
-            # what is made again on the way back is kept for a moment, a block at a time: of it the loss knows nothing
             size = kept(lambda: through(blocks, x, emb, again), list(blocks.parameters()))
-            time = cost.ratio(partial(step, again), partial(step, False), rounds, warmup=1)[0] if again else (1.0, 1.0, 1.0)
+            time = cost.ratio(partial(step, True), partial(step, False), rounds, warmup=1)[0] if again else None
             append(f"checkpoint, {depth} blocks, {name}", size, {"depth": depth, "again": again},
-                   {"time": quality.Estimate(*time, rounds)._asdict()})
+                   {"time": quality.Estimate(*time, rounds)._asdict()} if time else {})
         with torch.no_grad():
             append(f"sampling, {depth} blocks", kept(lambda: through(blocks, x, emb, False)), {"depth": depth})
     for n in lengths:

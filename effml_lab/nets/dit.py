@@ -11,8 +11,6 @@ layers a block, which is what 4-bit kernels want. The layout is diffusers' DiTTr
 embedding serves all blocks, as in the paper's code.
 Left out: learned variances, latents (lab 07).
 """
-from functools import lru_cache
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,13 +20,13 @@ from .blocks import TimeEmbedding, zero
 FREQUENCIES = 256           # of the time, sines and cosines together
 
 
-@lru_cache(maxsize=16)
-def positions(rows: int, cols: int, width: int, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Tensor:
+def positions(rows: int, cols: int, width: int, device: torch.device | str = "cpu") -> Tensor:
     """Of each patch, row by row, sines and cosines of its column in the first half and of its row in the second; (N, width)."""
-    freqs = 1e4 ** -torch.linspace(0, 1, width // 4 + 1, dtype=torch.float64)[:-1]
+    wide = torch.float32 if torch.device(device).type == "mps" else torch.float64
+    freqs = 1e4 ** -torch.linspace(0, 1, width // 4 + 1, dtype=wide, device=device)[:-1]
     waves = lambda place: torch.cat([(angle := place[:, None] * freqs).sin(), angle.cos()], 1)
-    row, col = torch.meshgrid(torch.arange(rows), torch.arange(cols), indexing="ij")
-    return torch.cat([waves(col.flatten().double()), waves(row.flatten().double())], 1).to(device, dtype)
+    row, col = torch.meshgrid(torch.arange(rows, device=device), torch.arange(cols, device=device), indexing="ij")
+    return torch.cat([waves(col.flatten().to(wide)), waves(row.flatten().to(wide))], 1).float()
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -92,7 +90,8 @@ class DiT(nn.Module):
         emb = self.time(t, dtype)
         if self.label is not None:
             cond = torch.full_like(t, self.classes, dtype=torch.long) if cond is None else cond
-            if len(cond) and not cond.is_cuda and not 0 <= cond.min() <= cond.max() <= self.classes:    # a GPU would have to wait
+            if len(cond) and not cond.is_cuda and not 0 <= cond.min() <= cond.max() <= self.classes:
+                # on a GPU looking would make it wait, and the embedding itself stops what is out of range
                 raise ValueError(f"classes are numbered from 0 to {self.classes - 1}, and {self.classes} is \"no class\", got "
                                  f"{cond.min().item()} to {cond.max().item()}")
             emb = emb + self.label(cond)
@@ -103,7 +102,7 @@ class DiT(nn.Module):
             raise ValueError(f"this net takes (B, C, H, W) with H and W multiples of {self.patch}, got {tuple(x.shape)}")
         rows, cols = x.shape[2] // self.patch, x.shape[3] // self.patch
         emb = self.embed(t, cond, x.dtype)
-        h = self.enter(x).flatten(2).transpose(1, 2) + positions(rows, cols, self.width, x.device, x.dtype)      # (B, N, D)
+        h = self.enter(x).flatten(2).transpose(1, 2) + positions(rows, cols, self.width, x.device).to(x.dtype)       # (B, N, D)
         for block in self.blocks:
             h = block(h, emb)
         shift, scale = self.told(emb)[:, None].chunk(2, 2)

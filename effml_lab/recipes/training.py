@@ -91,16 +91,21 @@ class Ahead(Dataset):
     """make(step) for one step after the other; beside a GPU other processes work it out while the steps before are trained."""
 
     def __init__(self, make: Callable[[int], Any], steps: int, device: str):
-        self.make, self.steps, self.drawn = make, steps, None
-        self.workers = 0 if torch.device(device).type == "cpu" else max(1, (os.cpu_count() or 1) - 2)
+        self.make, self.steps, self.drawn, self.next = make, steps, None, None
+        self.workers = 0 if torch.device(device).type == "cpu" else min(14, max(1, (os.cpu_count() or 1) - 2))
 
     def __getitem__(self, step: int) -> Any:
         return self.make(step)
 
     def __call__(self, step: int) -> Any:
         if self.drawn is None:
-            self.drawn = iter(DataLoader(self, batch_size=None, sampler=range(step, self.steps), num_workers=self.workers,
-                                         pin_memory=self.workers > 0))
+            self.drawn = iter(DataLoader(                           # its own generator: none is drawn from the global one
+                self, batch_size=None, sampler=range(step, self.steps), num_workers=self.workers,
+                pin_memory=self.workers > 0, generator=torch.Generator()))
+            self.next = step
+        if step != self.next:
+            raise ValueError(f"batches come in order: that of step {self.next} is next, and {step} was asked for")
+        self.next += 1
         return next(self.drawn)
 
 

@@ -114,14 +114,25 @@ def test_operands_may_lie_in_memory_as_they_like(mode):
 
 
 def test_the_benchmark_times_layers_of_a_user_and_none_that_is_wrong(monkeypatch):
-    monkeypatch.setattr(kernels, "CHECKED", 33)
-    layers, found = kernels.checked(224, 72, "cpu", torch.float16)
+    layers, x = kernels.pairs(224, 72, "cpu", torch.float16), torch.randn(33, 224).half()
+    found = kernels.compared(layers, x)
     assert all(right["layer"] < 2e-3 for right in found.values()) and [len(layer.down) for layer in layers["w4a8"]] == [32, 0]
     assert all(layer.smooth.unique().numel() > 1 for pair in layers.values() for layer in pair)
     right = svdlinear.fused
     monkeypatch.setattr(svdlinear, "fused", lambda x, *given: 1.05 * right(x, *given))
     with pytest.raises(RuntimeError, match="nothing was timed"):
-        kernels.checked(224, 72, "cpu", torch.float16)
+        kernels.compared(layers, x)
+
+
+def test_a_size_that_is_whole_is_not_measured_again_unless_it_was_withdrawn(tmp_path):
+    size, path = kernels.Size([(128, 32)], (16,), 64, 2**12), tmp_path / "kernels.jsonl"
+    kernels.measure(tmp_path, size=size)
+    once = path.read_text().splitlines()
+    kernels.measure(tmp_path, size=size)
+    assert path.read_text().splitlines() == once and '"whole, 128 -> 32"' in once[-1]
+    path.write_text("\n".join(line.replace('"settings": {', '"settings": {"note": "withdrawn", ') for line in once) + "\n")
+    kernels.measure(tmp_path, size=size)
+    assert len(path.read_text().splitlines()) == 2 * len(once)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -1,11 +1,11 @@
 """What a GPU measured, in words: lines of tables like those of results.py. Of a ratio both turns are told, as a/b."""
 from pathlib import Path
 
+from ...bench.kernels import RANK, ROWS, SHAPES
 from ...measure.records import Record
 from .results import Lines, latest
 
-SIZES = ("3072 -> 12288", "3072 -> 3072", "12288 -> 3072", "1152 -> 1152", "1152 -> 4608", "4608 -> 1152")
-ROWS = (1024, 4096, 16384)
+SIZES = tuple(f"{k} -> {n}" for k, n in SHAPES)
 MODES = ("w4a8", "w4a4", "int8", "fp8")
 
 
@@ -31,7 +31,7 @@ def kernels(results: Path) -> Lines:
         told = [f"{mode} {', '.join(turns(row.settings['ratio']['graph']) for row in each)}"
                 for mode, each in found.items() if len(each) == len(ROWS)]
         if told:
-            first = found[MODES[0]][0]
+            first = next(each[0] for each in found.values() if each)
             yield (f"Speed over the library's 16-bit layer, {size}, at M = {', '.join(map(str, ROWS))}, {first.device}"
                    f"{rough(first)}", "; ".join(told))
     yield from branches(rows)
@@ -47,7 +47,7 @@ def branches(rows: dict[str, Record]) -> Lines:
                 added = [row.settings["graph"]["median"] / bare.settings["graph"]["median"] - 1 for row in (fused, apart)]
                 told.append(f"{added[0]:.0%} and {added[1]:.0%}")
         if len(told) == len(ROWS):
-            yield (f"What a branch of rank 32 adds to the time of w4a8, {size}, at the same M: fused, and as two products",
+            yield (f"What a branch of rank {RANK} adds to the time of w4a8, {size}, at the same M: fused, and as two products",
                    "; ".join(told))
 
 

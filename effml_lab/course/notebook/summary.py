@@ -65,7 +65,7 @@ def sized(ax, rows: list[records.Record], own: list[records.Record], **axis) -> 
 SIZED = tuple(f"dit, {name}" for name in (
     "bf16", "w8a8, rounded", "w4a16, rounded", "w4a4, rounded", "SVDQuant, w4a4, rank 32",
     "SVDQuant, w4a8, rank 32", "equal bytes, small groups"))
-MODELS = {"01_ddpm": "digits", "05_quantization": "dit"}        # which model a lab measures on, where it is not the shapes'
+MODELS = {"01_ddpm": "digits", "05_quantization": "dit", "06_triton_kernels": "dit"}    # where it is not the shapes' model
 PLOTS = {
     "digits": Plot("digits", "KID to held-out digits",
                    lambda ax, rows, own, **axis: plots.pareto(ax, [r for r in [*rows, *own] if r.nfe], **axis)),

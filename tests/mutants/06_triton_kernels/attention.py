@@ -61,7 +61,7 @@ def attending(shift=True, old=lambda most, new: tl.exp(most - new), sums=True, v
               scale: s * scale,
               edge=-float("inf"), divide=True, tiles="all", query_in_loop=False, twice=False, softmax_each=False,
                   masked=True, own=False,
-              first=-float("inf")):
+              first=-float("inf"), masked_late=False, other=0.0):
     def kernel(q, k, v, out, N, scale, D, BM, BN):
         m, d = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, D)
         ask = lambda: tl.load(q + m[:, None] * D + d[None, :], mask=m[:, None] < N, other=0.0)
@@ -76,11 +76,12 @@ def attending(shift=True, old=lambda most, new: tl.exp(most - new), sums=True, v
             if twice:
                 keys = read(n)
             score = scale_by(tl.dot(asked, keys), scale)
-            score = score if edge is None else tl.where(n[None, :] < N, score, edge)
+            score = score if edge is None or masked_late else tl.where(n[None, :] < N, score, edge)
             new = tl.max(score, 1) if own else tl.maximum(most, tl.max(score, 1))
             p = tl.exp(score - new[:, None]) if shift else tl.exp(score)
+            p = tl.where(n[None, :] < N, p, 0.0) if masked_late else p
             down = old(most, new) if shift and not own else tl.full((BM,), 1.0, tl.float32)
-            values = tl.load(v + n[:, None] * D + d[None, :], mask=n[:, None] < N if masked else None, other=0.0)
+            values = tl.load(v + n[:, None] * D + d[None, :], mask=n[:, None] < N if masked else None, other=other)
             if softmax_each:
                 acc += tl.dot(p / tl.sum(p, 1)[:, None], values)
             else:
@@ -99,8 +100,9 @@ WRONG = [
     (attending(scale_by=lambda s, scale: s / scale), ["divided by the scale"]),
     (attending(scale_by=lambda s, scale: s * scale * scale), ["counts twice"]),
     (attending(old=lambda most, new: tl.full((16,), 1.0, tl.float32)), ["not scaled down"]),
-    (attending(sums=False), ["the sum is not"]), (attending(values_too=False), ["the values are not"]),
-    (attending(old=lambda most, new: tl.exp(new - most)), ["upside down"]),
+    (attending(scale_by=lambda s, scale: s / 8), ["1 / sqrt(D)"]), (attending(masked_late=True), []),
+    (attending(other=None), []), (attending(sums=False), ["the sum is not"]),
+    (attending(values_too=False), ["the values are not"]), (attending(old=lambda most, new: tl.exp(new - most)), []),
     (attending(divide=False), ["not divided by the sum"]), (attending(own=True), ["own maximum"]),
     (attending(tiles="first"), ["first tile"]), (attending(tiles="last"), ["last tile"]),
     (attending(softmax_each=True), ["for each tile"]), (attending(query_in_loop=True), ["queries are read"]),

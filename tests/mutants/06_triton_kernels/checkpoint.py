@@ -102,9 +102,18 @@ def clears(block, x, grad):
     return made
 
 
+def cloned(block, x, grad):
+    with torch.enable_grad():
+        z = x.clone().requires_grad_()
+        z.retain_grad()
+        y = block(z)
+    torch.autograd.backward(y, grad)
+    return z.grad
+
+
 RIGHT = [back, by_method, by_sum, by_hand]
 WRONG = [
-    (input_alone, ["no gradient"]), (of_the_sum, ["of the sum of the outputs"]), (not_detached, ["x.detach()"]),
+    (cloned, ["x.detach()"]), (input_alone, ["no gradient"]), (of_the_sum, ["of the sum of the outputs"]), (not_detached, []),
     (no_graph, []), (twice, ["twice is the work"]), (both_times, ["twice", "work of two"]), (overwritten, ["overwritten"]),
     (output, ["block's output", "work of two"]), (handed_on, ["came in", "never called", "no gradient"]),
     (nothing_returned, []), (times_output, ["times the output", "no gradient"]), (clears, [])]

@@ -75,6 +75,7 @@ RIGHT = [copy, by_pointers, row_by_row]
 WRONG = [
     (copying(read="cols"), ["not `cols`"]), (copying(read="rows"), []), (copying(wrote="stride"), []),
     (copying(by_cols=False), []), (copying(by_rows=False), []), (copying(masked=(False, True)), []),
-    (copying(masked=(True, False)), []), (copying(swap=True), ["never"]), (copying(factor=2), ["twice the value"]),
-    (copying(back=True), ["y was read"]), (copying(tile=1), []), (no_place, []), (loaded_only, []), (with_and, []),
-    (flat, ["never"]), (programs_as_places, []), (copying(factor=0), []), (copying(read="cols", wrote="stride"), [])]
+    (copying(masked=(True, False)), []), (copying(swap=True), ["program_id(0) counts"]),
+    (copying(factor=2), ["twice the value"]), (copying(back=True), ["y was read"]), (copying(tile=1), []), (no_place, []),
+    (loaded_only, []), (with_and, []), (flat, ["never"]), (programs_as_places, []), (copying(factor=0), []),
+    (copying(read="cols", wrote="stride"), [])]

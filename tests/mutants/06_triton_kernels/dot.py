@@ -44,7 +44,8 @@ def masks_alone(a, b, out, M, N, K, BM: tl.constexpr, BN: tl.constexpr, BK: tl.c
 def adding(dtype=tl.int32, step=lambda acc, x, w: tl.dot(x, w, acc, out_dtype=tl.int32), steps="all", rows_of_b=True, other=0,
            mask_k=True,
            mask_m=True,
-           mask_out=True, through_memory=False, cast=lambda t: t, apart_a="K", swap=False):
+           mask_out=True, through_memory=False, cast=lambda t: t, apart_a="K", swap=False,
+           store_each=False, modulo=False, stuck=False):
     def kernel(a, b, out, M, N, K, BM, BN, BK):
         first, second = (1, 0) if swap else (0, 1)
         m, n = tl.program_id(first) * BM + tl.arange(0, BM), tl.program_id(second) * BN + tl.arange(0, BN)
@@ -53,13 +54,18 @@ def adding(dtype=tl.int32, step=lambda acc, x, w: tl.dot(x, w, acc, out_dtype=tl
         if through_memory:
             tl.store(place, acc, mask=here)
         for start in {"all": range(0, K, BK), "whole": range(0, K // BK * BK, BK), "first": range(0, BK, BK)}[steps]:
-            k = start + tl.arange(0, BK)
+            k = (0 if stuck else start) + tl.arange(0, BK)
             in_a = m[:, None] < M if not mask_k else k[None, :] < K if not mask_m else (m[:, None] < M) & (k[None, :] < K)
+            if modulo:
+                x = tl.load(a + (m % M)[:, None] * K + k[None, :], mask=k[None, :] < K, other=0)
+                w = tl.load(b + (n % N)[None, :] * K + k[:, None], mask=k[:, None] < K, other=0)
+                acc = step(acc, x, w)
+                continue
             x = tl.load(a + m[:, None] * (K if apart_a == "K" else M) + k[None, :], mask=in_a, other=other)
             at = n[None, :] * K + k[:, None] if rows_of_b else k[:, None] * N + n[None, :]
             w = tl.load(b + at, mask=(n[None, :] < N) & (k[:, None] < K) if mask_k else n[None, :] < N, other=other)
             acc = step(tl.load(place, mask=here, other=0) if through_memory else acc, cast(x), cast(w))
-            if through_memory:
+            if through_memory or store_each and start + BK < K:
                 tl.store(place, acc, mask=here)
         if not through_memory:
             tl.store(place, acc, mask=here if mask_out else None)
@@ -68,6 +74,9 @@ def adding(dtype=tl.int32, step=lambda acc, x, w: tl.dot(x, w, acc, out_dtype=tl
 
 RIGHT = [product, turned, masks_alone, adding()]
 WRONG = [
+    (adding(dtype=tl.float32, step=lambda acc, x, w: tl.dot(x.to(tl.float16), w.to(tl.float16), acc)), ["float32 lose"]),
+    (adding(step=lambda acc, x, w: tl.dot(x, w, acc, out_dtype=tl.int32), store_each=True), ["written once a tile"]),
+    (adding(modulo=True), ["m % M"]), (adding(stuck=True), ["first tile of K every time"]),
     (adding(step=lambda acc, x, w: tl.dot(x, w)), ["last tile of K alone"]),
     (adding(steps="first"), ["first tile of K alone"]), (adding(steps="whole"), ["ragged tile of K"]),
     (adding(step=lambda acc, x, w: acc + tl.dot(x, w, acc, out_dtype=tl.int32)), ["added twice"]),

@@ -36,7 +36,7 @@ def turned(x, down, codes, scales, la, M, K, RANK: tl.constexpr, BM: tl.constexp
 def fusing(top=7.0, absolute=True, down_of="x", code=lambda v: tl.floor(v + 0.5), apply=lambda t, s: t / s, again=0,
            rows=True, keep=True,
            groups="all", by_rows=True, shared=False, so_far=False, project=True, scaled=lambda most, top: most / top,
-               masked=True):
+               masked=True, la_each=False):
     def kernel(x, down, codes, scales, la, M, K, RANK, BM):
         m, r = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, RANK)
         total, most = tl.zeros((BM, RANK), tl.float32), tl.zeros((BM,), tl.float32)
@@ -58,6 +58,8 @@ def fusing(top=7.0, absolute=True, down_of="x", code=lambda v: tl.floor(v + 0.5)
             total = tl.dot(given, d, total if keep else None)
             tl.store(scales + (m * (K // 64) + group if rows else group * M + m), scale, mask=m < M)
             tl.store(codes + m[:, None] * K + k[None, :], q, mask=m[:, None] < M)
+            if la_each and group + 1 < K // 64:
+                tl.store(la + m[:, None] * RANK + r[None, :], total, mask=m[:, None] < M)
         if project:
             tl.store(la + m[:, None] * RANK + r[None, :], total, mask=m[:, None] < M)
     return kernel
@@ -92,4 +94,4 @@ WRONG = [
     (fusing(keep=False), ["last group alone"]), (fusing(groups="first"), ["first group alone", "never"]),
     (fusing(by_rows=False), ["row by row, (R, K)"]), (fusing(rows=False), ["row by row, (M, K / 64)"]),
     (fusing(again=1), ["read twice"]), (fusing(again=2), ["three times"]), (fusing(project=False), []),
-    (fusing(masked=False), []), (a_scale_a_row, ["one scale a row", "read twice"])]
+    (fusing(la_each=True), ["once a group"]), (fusing(masked=False), []), (a_scale_a_row, ["one scale a row", "read twice"])]

@@ -3,7 +3,7 @@ from effml_lab.course.exercises.lab06_triton_kernels import values
 
 SHARE = values.share()
 READINGS = {
-    "06-guess-side": ([1, 2, 2.0], []),
+    "06-guess-rows": ([1, 256, 4096.0], []),
     "06-read-promotion": ([SHARE, round(SHARE)], [
         (values.share("gemm_w4a8"), ["this is w4a8"]), (values.share(cc=80), ["8.0"]), (values.share(cc=89), ["8.9"]),
         (SHARE / 100, ["percent"]), (100 - SHARE, ["what is lost"]), (SHARE + 3, []), (1e4 / SHARE, ["upside down"])]),

@@ -27,13 +27,15 @@ def made(moved=lambda m, k, n, x, w: (m * k * x + n * k * w + m * n * 16) / 8, o
 
 RIGHT = [roofline, in_steps, made()]
 WRONG = [
+    (lambda *given: (roofline(*given)[1], roofline(*given)[0], roofline(*given)[2]),
+     ["bytes come first", "operations come second", "exchanged"]),
     (made(moved=lambda m, k, n, x, w: m * k * x + n * k * w + m * n * 16), ["eight to a byte"]),
     (made(moved=lambda m, k, n, x, w: (m * k * x + n * k * w) / 8), ["outputs are missing"]),
-    (made(moved=lambda m, k, n, x, w: (m * k * x + n * k * w + m * n * 8) / 8), ["outputs have one byte",
-        "as many bits as the inputs"]),
+    (made(moved=lambda m, k, n, x, w: (m * k * x + n * k * w + m * n * 8) / 8),
+     ["outputs have one byte", "as many bits as the inputs"]),
     (made(moved=lambda m, k, n, x, w: (m * k * x + n * k * w + m * n * 32) / 8), ["outputs have four"]),
-    (made(moved=lambda m, k, n, x, w: (m * k * x + n * k * w + m * n * x) / 8), ["as many bits as the inputs",
-        "outputs have one"]),
+    (made(moved=lambda m, k, n, x, w: (m * k * x + n * k * w + m * n * x) / 8),
+     ["as many bits as the inputs", "outputs have one"]),
     (made(moved=lambda m, k, n, x, w: (m * k * x + m * n * 16) / 8), ["weights are missing"]),
     (made(moved=lambda m, k, n, x, w: (n * k * w + m * n * 16) / 8), ["inputs are missing"]),
     (made(moved=lambda m, k, n, x, w: ((m * k + n * k) * x + m * n * 16) / 8), ["as many bits as the inputs here"]),

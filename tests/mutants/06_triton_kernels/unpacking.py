@@ -42,26 +42,37 @@ def shifted(packed, scales, out, N, K, BN: tl.constexpr):
 def unpacking(sign=lambda v: tl.where(v > 7, v - 16, v), order=(0, 1), scale=lambda pair, half: 2 * pair + half, rows="by rows",
               apply=lambda c, s: c * s, place=lambda pair, half, j: (2 * pair + half) * 64 + j, wide=lambda K: K // 2,
                   halves=2, masked=True,
-              twice=False, up=4):
+              twice=False, up=4, cast=tl.int32, kept=15):
     def kernel(packed, scales, out, N, K, BN):
         n, j, pair = tl.program_id(0) * BN + tl.arange(0, BN), tl.arange(0, 64), tl.program_id(1)
         here = n[:, None] < N
         read = lambda: tl.load(packed + n[:, None] * wide(K) + pair * 64 + j[None, :], mask=here if masked else None,
-            other=0).to(tl.int32)
+            other=0).to(cast)
         byte = read()
         for half in range(halves):
             byte = read() if twice and half else byte
-            code = sign((byte >> (up * order[half])) & 15)
+            code = sign((byte >> (up * order[half])) & kept)
             at = n * (K // 64) + scale(pair, half) if rows == "by rows" else scale(pair, half) * N + n
             s = tl.load(scales + at, mask=n < N, other=0.0)
             tl.store(out + n[:, None] * K + place(pair, half, j)[None, :], apply(code.to(tl.float32), s[:, None]), mask=here)
     return kernel
 
 
+def by_places(packed, scales, out, N, K, BN):
+    n, c = tl.program_id(0) * BN + tl.arange(0, BN), tl.program_id(1) * 128 + tl.arange(0, 128)
+    here = n[:, None] < N
+    byte = tl.load(packed + n[:, None] * (K // 2) + (c // 2)[None, :], mask=here, other=0).to(tl.int32)
+    q = (byte >> (4 * (c % 2))[None, :]) & 15
+    q = tl.where(q > 7, q - 16, q)
+    s = tl.load(scales + n[:, None] * (K // 64) + (c // 64)[None, :], mask=here, other=0.0)
+    tl.store(out + n[:, None] * K + c[None, :], q.to(tl.float32) * s, mask=here)
+
+
 RIGHT = [unpack, written_out, shifted, unpacking()]
 WRONG = [
-    (unpacking(order=(1, 0)), ["exchanged: the low one"]), (unpacking(sign=lambda v: v), ["stand for -8"]),
-    (unpacking(sign=lambda v: v - 8), ["taken off every"]),
+    (unpacking(cast=tl.uint8), ["in uint8"]), (unpacking(kept=255), ["still in the low one"]),
+    (by_places, ["and not neighbours", "read twice"]), (unpacking(order=(1, 0)), ["exchanged: the low one"]),
+    (unpacking(sign=lambda v: v), ["stand for -8"]), (unpacking(sign=lambda v: v - 8), ["taken off every"]),
     (unpacking(sign=lambda v: tl.where(v > 6, v - 16, v)), ["7 is none"]),
     (unpacking(sign=lambda v: tl.where(v > 8, v - 16, v)), ["8 stands for"]),
     (unpacking(sign=lambda v: tl.where(v > 7, v - 8, v)), ["8 less where"]),

@@ -1,6 +1,6 @@
 """Lab 06, kernels: its exercises, in the order of the lab."""
 from . import attention, checkpoint, copying, fused, product, roofline, rows, unpacking, values
 
-SIDE, PROMOTION, SAVED = values.EXERCISES
-EXERCISES = [*roofline.EXERCISES, SIDE, *copying.EXERCISES, *rows.EXERCISES, *unpacking.EXERCISES, *product.EXERCISES, PROMOTION,
+BENDS, PROMOTION, SAVED = values.EXERCISES
+EXERCISES = [*roofline.EXERCISES, BENDS, *copying.EXERCISES, *rows.EXERCISES, *unpacking.EXERCISES, *product.EXERCISES, PROMOTION,
              *fused.EXERCISES, SAVED, *attention.EXERCISES, *checkpoint.EXERCISES]

@@ -6,20 +6,21 @@ import torch
 
 from ...contract.exercise import Exercise, close
 from ..common import integer
-from .bed import STORED, drawn, never_written, ran, stored, tiles, traffic
+from .bed import STORED, drawn, lost, never_written, ran, stored, tiles, traffic
 
 VALUES, LARGE, BYTES = "softmax(q k^T scale) v", "with large scores, too", "keys and values are read once a tile of queries"
-BM, BN, D = 16, 16, 16
+BM, BN, D, SCALE = 16, 32, 64, 0.2          # which is not 1 / sqrt(D)
 
 
 def cases(rng):
     out = []
-    for i, n in enumerate((16, 37, 5, integer(rng, 33, 60))):
+    for i, n in enumerate((32, 75, 5, 96, integer(rng, 65, 95))):
         q, k, v = (drawn(rng, n, D) for _ in range(3))
-        if i == 3:                                              # scores of hundreds, and rows that have none above -100
+        if i > 2:                   # scores of hundreds, rows that have none above -100, and rows whose scores are small
             q, k[:, 0] = 60 * q, 1 + k[:, 0].abs()
-            q[1::5] = torch.tensor([-600.0] + [0.0] * (D - 1))
-        out.append({"q": q, "k": k, "v": v, "scale": D**-0.5})
+            q[2::5] /= 60
+            q[1::5] = torch.tensor([-900.0] + [0.0] * (D - 1))
+        out.append({"q": q, "k": k, "v": v, "scale": SCALE})
     return out
 
 
@@ -34,22 +35,23 @@ def parts(scores, v):
     return list(zip(scores.split(BN, 1), v.split(BN)))
 
 
-def walked(scores, v, keep=lambda old, new: (old - new).exp(), sums=True, shift=True):
+def walked(scores, v, keep=lambda old, new: (old - new).exp(), sums=True, values_too=True):
     """The online softmax in float64, with what may go wrong in it; scores (N, keys), v (keys, D)."""
     most = torch.full((len(scores),), -torch.inf, dtype=torch.float64)
     total, acc = torch.zeros_like(most), torch.zeros(len(scores), v.shape[1], dtype=torch.float64)
     for s, values in parts(scores, v):
-        new = torch.maximum(most, s.amax(1)) if shift else torch.zeros_like(most)
-        old = keep(most, new) if shift else torch.ones_like(most)
-        p = (s - new[:, None]).exp()
+        new = torch.maximum(most, s.amax(1))
+        old, p = keep(most, new), (s - new[:, None]).exp()
         total = total * (old if sums else 1) + p.sum(1)
-        acc, most = acc * old[:, None] + p @ values, new
+        acc, most = acc * (old[:, None] if values_too else 1) + p @ values, new
     return acc / total[:, None]
 
 
 def verify(case, out):
     q, k, v, scale, got = (*(case[key].double() for key in "qkv"), case["scale"], out["out"])
-    gate = stored(got)
+    gate = stored({"out": got}, out["moved"])
+    if not gate.readable:
+        return [gate]
     large = case["q"].abs().max() > 50
     name = LARGE if large else VALUES
     gate = gate._replace(passed=True, observed="as expected") if large else gate          # NaN here is told by the row
@@ -73,13 +75,17 @@ def verify(case, out):
         "the scale counts twice": lambda: (scores * scale).softmax(1) @ v,
         "what was summed before is not scaled down when a larger score comes: exp(old - new)": lambda: walked(
             scores, v, lambda old, new: torch.ones_like(old)),
-        "the sum is scaled down and the values are not: both by exp(old - new)": lambda: _values_kept(scores, v),
+        "the sum is scaled down and the values are not: both by exp(old - new)": lambda: walked(scores, v, values_too=False),
         "the values are scaled down and the sum is not: both by exp(old - new)": lambda: walked(scores, v, sums=False),
-        "upside down, exp(new - old): the old maximum less the new one": lambda: walked(
-            scores, v, lambda old, new: (new - old).exp().nan_to_num(posinf=torch.inf)),
         "not divided by the sum of the weights": lambda: walked(scores, v) * (
             scores - scores.amax(1, keepdim=True)).exp().sum(1, keepdim=True),
         "not divided by the sum of the weights, and no maximum taken off": summed,
+        "scores of 0 beyond the edge count in the maximum: mask before tl.max": lambda: from_zero() if over else right,
+        "1 / sqrt(D), and not the scale that is given": lambda: (scores / scale * D**-0.5).softmax(1) @ v,
+        "divided by the number of tokens: the sum of the weights belongs there": lambda: (
+            scores - scores.amax(1, keepdim=True)).exp() @ v / n,
+        "each query sees the keys before it alone: it sees all": lambda: scores.masked_fill(
+            torch.ones(n, n).triu(1).bool(), -torch.inf).softmax(1) @ v,
         "the largest so far begins at 0, so that rows of large negative scores vanish: begin at -infinity": from_zero,
         "each tile's own maximum, and nothing is scaled to the next": tiles_max,
         "the first tile of keys alone": lambda: first.softmax(1) @ v[:BN],
@@ -88,23 +94,14 @@ def verify(case, out):
             s.softmax(1) @ values for s, values in parts(scores, v)),
         "no softmax: these are the scores times the values": lambda: scores @ v,
         "rows of `out` were never written": lambda: right.where(got.isfinite(), torch.nan)
-        if never_written(got) and got.isfinite().any() and not large else right}, 2e-4)
+        if never_written(out, "out") else right}, 2e-4)
     count = -(-n // BM)
     moved, least = out["moved"], 4 * n * D * (2 + 2 * count)
     total = sum(moved["loaded"].values()) + sum(moved["stored"].values())
-    return [gate, row, traffic(BYTES, total, least, 1.0, {
+    why = "a load without `other`, the maximum of nothing but -infinity, or exp that runs over"
+    return [gate, lost(row, got, why), traffic(BYTES, total, least, 1.0, {
         "the keys are read twice, once for the maximum: the online softmax needs them once": least + 4 * n * D * count,
         "the queries are read once a tile of keys: before the loop is enough": least + 4 * n * D * (-(-n // BN) - 1)})]
-
-
-def _values_kept(scores, v):
-    most = torch.full((len(scores),), -torch.inf, dtype=torch.float64)
-    total, acc = torch.zeros_like(most), torch.zeros(len(scores), v.shape[1], dtype=torch.float64)
-    for s, values in parts(scores, v):
-        new = torch.maximum(most, s.amax(1))
-        p = (s - new[:, None]).exp()
-        total, acc, most = total * (most - new).exp() + p.sum(1), acc + p @ values, new
-    return acc / total[:, None]
 
 
 EXERCISES = (Exercise("06-attention", "Attention in tiles", {STORED: 0, VALUES: 3, LARGE: 2, BYTES: 1}, cases, run, verify),)

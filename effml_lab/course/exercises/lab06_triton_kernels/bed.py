@@ -5,7 +5,7 @@ import torch
 from torch import Generator, Tensor
 
 from ....efficiency.tiles import launch
-from ...contract.exercise import Property
+from ...contract.exercise import Property, close
 
 POISON = {torch.float32: torch.nan, torch.float16: torch.nan, torch.int8: 77, torch.int32: -7_777_777}
 STORED = "the kernel stores its results"
@@ -41,16 +41,19 @@ def ran(kernel: Callable, grid: tuple[int, ...], inputs: dict[str, Tensor], outp
     return made | {"moved": {"loaded": bytes_of(traffic.loaded), "stored": bytes_of(traffic.stored)}}
 
 
-def stored(*made: Tensor) -> Property:
-    """The gate: something was stored in each output, and not zeros alone."""
-    for t in made:
-        poison = POISON[t.dtype]
-        kept = t.isnan() if t.is_floating_point() else t == poison
-        if t.numel() and bool(kept.all()):
-            return Property(STORED, False, "an output in which nothing was stored, or NaN alone", "numbers in every output")
-        if t.numel() and not t.any():
-            return Property(STORED, False, "an output of zeros alone", "numbers in every output")
+def stored(made: dict[str, Tensor], moved: dict) -> Property:
+    """The gate: something was stored in each output, and not zeros alone in all of them."""
+    for name, t in made.items():
+        if t.numel() and not moved["stored"][name]:
+            return Property(STORED, False, f"`{name}`: nothing was stored", "numbers in every output", readable=False)
+    if not any(bool(t.any()) for t in made.values()):
+        return Property(STORED, False, "zeros alone", "numbers in every output")
     return Property(STORED, True, "as expected")
+
+
+def lost(row: Property, got: Tensor, why: str = "is `other` missing where a mask keeps something out?") -> Property:
+    """A failing row; where NaN was seen, with what may have brought it."""
+    return row if row.passed or row.causes or not got.isnan().any() else row._replace(observed=f"NaN: {why}")
 
 
 def traffic(name: str, moved: int, least: int, most: float, causes: dict[str, int] = {}) -> Property:
@@ -61,6 +64,27 @@ def traffic(name: str, moved: int, least: int, most: float, causes: dict[str, in
                     () if passed else tuple(said for said, number in causes.items() if number == moved))
 
 
-def never_written(got: Tensor) -> bool:
+def never_written(out: dict, name: str) -> bool:
     """Whether places of an output were left as they were."""
-    return bool(got.isnan().any() if got.is_floating_point() else (got == POISON[got.dtype]).any())
+    return out["moved"]["stored"][name] < out[name].numel() * out[name].element_size()
+
+
+def coded(name: str, x: Tensor, out: dict, each: Tensor, most: int, more: dict = {}) -> Property:
+    """The codes of an answer, beside somebody's own scales, `each` as wide as x; a tie may go either way. more: other slips."""
+    q, ratio = out["codes"], (x / each).double()
+    if not ratio.isfinite().all():
+        return Property(name, False, "a scale is 0, infinite or NaN", "whole numbers")
+    got, exact = q.double(), ratio.clamp(-most, most)
+    if any(bool(((got - wanted).abs() <= 0.5 + 1e-3).all()) for wanted in (exact, ratio)):
+        return Property(name, True, "as expected")
+    wrapped = lambda value: value.to(torch.int64).to(torch.int8).double()
+    return close(name, got, exact.round() + 0.0, more | {
+        "cut off: `.to(tl.int8)` drops what is behind the point; round first": lambda: wrapped(ratio.trunc()),
+        "rounded down: add a half before tl.floor": lambda: wrapped(ratio.floor()),
+        "rounded up: the nearest is asked for": lambda: wrapped(ratio.ceil()),
+        "a half too much below 0: tl.floor(v + 0.5) rounds there, too; `.to(tl.int8)` alone cuts towards 0": lambda: wrapped(
+            (ratio + 0.5).trunc()),
+        "x is multiplied by its scale: divide": lambda: wrapped(torch.floor(x.double() * each.double() + 0.5)),
+        "x itself, and no scale": lambda: wrapped(torch.floor(x.double() + 0.5)),
+        "codes of some places were never written": lambda: torch.where(q == 77, 77.0, exact.round())
+        if never_written(out, "codes") else exact}, 1e-6)

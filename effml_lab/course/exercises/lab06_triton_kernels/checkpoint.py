@@ -1,4 +1,6 @@
 """Lab 06: gradient checkpointing (Chen et al. 2016): nothing between is kept on the way forth, and made again on the way back."""
+import warnings
+
 import torch
 from torch import nn
 
@@ -12,7 +14,7 @@ UNREACHED = "the weights got no gradient: torch.autograd.backward(y, grad) reach
 
 
 class Block(nn.Module):
-    """A small block: two layers and a way around them; it counts its calls and whether x came with a graph of its own."""
+    """A small block: two layers and a way around them; it counts its calls."""
 
     def __init__(self, a, b):
         super().__init__()
@@ -32,13 +34,15 @@ def cases(rng):
 
 
 def run(impl, case):
-    block, x = Block(case["a"], case["b"]), case["x"].clone()
+    block, source = Block(case["a"], case["b"]), case["x"].clone().requires_grad_()
     block.a.grad = case["before"].clone()               # somebody else has been here: gradients add up
-    with torch.no_grad():                               # as in a backward
+    x = source * 1                                      # as a block's input: it asks for gradients, and was made of something
+    with torch.no_grad(), warnings.catch_warnings():    # as in a backward
+        warnings.simplefilter("ignore")                 # of x.grad of such a tensor
         to_x = impl(block, x, case["grad"])
     told = lambda t: torch.zeros(0) if t is None else t
     return {"x": to_x, "a": told(block.a.grad), "b": told(block.b.grad), "calls": block.calls,
-            "same": bool(torch.equal(x, case["x"])), "tracked": x.requires_grad}
+            "same": bool(torch.equal(x, case["x"])), "ran on": source.grad is not None}
 
 
 def verify(case, out):
@@ -48,7 +52,8 @@ def verify(case, out):
     want, to_a, to_b = grad + inner @ a, inner.T @ x, grad.T @ h
     gate = same_form(FORM, out["x"], case["x"])
     if not gate.passed and not gate.readable:
-        return [gate]
+        none = "nothing (None): is `return` missing, or did that tensor not ask for gradients?"
+        return [gate._replace(observed=none) if out["x"] is None else gate]
     y = x + h @ b.T
     row = close(INPUT, out["x"], want, {
         "this is the block's output: its gradient is asked for": lambda: y, "this is the gradient that came in": lambda: grad,
@@ -67,8 +72,8 @@ def verify(case, out):
         "added twice": lambda: 2 * to_b}, 1e-4)
     if out["b"].numel() == 0:
         second = Property(WEIGHTS, False, "none", "a gradient for each weight", (UNREACHED,))
-    once = Property(ONCE, out["calls"] == 1 and out["same"] and not out["tracked"], f"{out['calls']} calls", "1 call", (
-        "x itself now asks for gradients: take x.detach() first",) if out["tracked"] else (
+    once = Property(ONCE, out["calls"] == 1 and out["same"] and not out["ran on"], f"{out['calls']} calls", "1 call", (
+        "gradients ran on, through x to what it was made of: take x.detach() first",) if out["ran on"] else (
         "twice is the work of two: once, with gradients enabled, is enough",) if out["calls"] > 1 else (
         "the block was never called: what was not kept has to be made again",) if out["calls"] == 0 else ())
     return [gate, row, first if not first.passed else second, once]

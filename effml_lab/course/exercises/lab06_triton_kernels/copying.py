@@ -24,8 +24,8 @@ def run(impl, case):
 
 def verify(case, out):
     rows, cols, memory, y = case["rows"], case["cols"], case["memory"], out["y"]
-    gate = stored(y)
-    if not gate.passed:
+    gate = stored({"y": y}, out["moved"])
+    if not gate.readable:
         return [gate]
     x, flat = memory[:, :cols], memory.flatten()
 
@@ -38,9 +38,13 @@ def verify(case, out):
             made[row * wrote + at[fits]] = flat[row * read + at[fits]]
         return made.view(rows, cols)
     left = x.masked_fill(y.isnan(), torch.nan)
+    height, width = tiles((rows, cols), tuple(BLOCK.values()))
+    covered = (torch.arange(rows)[:, None] < width * BLOCK["BR"]) & (torch.arange(cols)[None, :] < height * BLOCK["BC"])
+    turned = lambda: x.where(covered, torch.nan)
     right = close(VALUES, y, x, {
         "rows of x lie `stride` numbers apart, not `cols`": lambda: strided(cols, cols),
-        "places of y were never written": lambda: left if never_written(y) else x,
+        "program_id(0) counts tiles of rows, program_id(1) tiles of columns": turned,
+        "places of y were never written": lambda: left if never_written(out, "y") and not covered.equal(~y.isnan()) else x,
         "twice the value: a copy is asked for": lambda: 2 * x}, 0)
     moved = out["moved"]
     return [gate, right, traffic(BYTES, moved["loaded"]["x"] + moved["stored"]["y"] + moved["loaded"]["y"] + moved["stored"]["x"],

@@ -1,12 +1,12 @@
 """Lab 06: codes of the inputs and their projection to the branch, from one read of x (SVDQuant's first kernel)."""
 import torch
 
-from ...contract.exercise import Exercise, Property, close
+from ...contract.exercise import Exercise, close
 from ..common import integer
-from .bed import STORED, drawn, never_written, ran, stored, tiles, traffic
+from .bed import STORED, coded, drawn, lost, never_written, ran, stored, tiles, traffic
 
 SCALE, CODES, DOWN, BYTES = ("the scale of each group", "the codes, with your own scales", "la, the branch's x down^T",
-                             "x is read once")
+                             "x is read once, la is written once")
 BM, RANK, GROUP = 16, 16, 64
 
 
@@ -28,8 +28,8 @@ def run(impl, case):
 
 def verify(case, out):
     x, down, q, scale, la = case["x"], case["down"], out["codes"], out["scales"], out["la"]
-    gate = stored(q, scale, la)
-    if not gate.passed:
+    gate = stored({"codes": q, "scales": scale, "la": la}, out["moved"])
+    if not gate.readable:
         return [gate]
     part = x.unflatten(1, (-1, GROUP))
     most = part.abs().amax(2)
@@ -47,7 +47,7 @@ def verify(case, out):
         "scales lie row by row, (M, K / 64): row m begins at m * (K // 64)": lambda: (
             most / 7).T.flatten().view_as(most),
         "scales of some groups were never written": lambda: (most / 7).where(scale.isfinite(), torch.nan)
-        if never_written(scale) else most / 7}, 1e-5)
+        if never_written(out, "scales") else most / 7}, 1e-5)
     exact = x.double() @ down.double().T
     back = lambda each: (q.double().unflatten(1, (-1, GROUP)) * each.double()[..., None]).flatten(1) @ down.double().T
     last = lambda t: t[:, -GROUP:].double()
@@ -59,31 +59,15 @@ def verify(case, out):
         "of the last group alone: add up over all of them": lambda: last(x) @ last(down).T,
         "of the first group alone: add up over all of them": lambda: x[:, :GROUP].double() @ down[:, :GROUP].double().T,
         "down lies row by row, (R, K): row r begins at r * K": lambda: x.double() @ down.flatten().double().view(-1, RANK),
-        "la of some rows was never written": lambda: exact.where(la.isfinite(), torch.nan) if never_written(la) else exact}, 1e-4)
-    moved = out["moved"]["loaded"]["x"]
-    return [gate, right, coded(x, q, scale), projected, traffic(BYTES, moved, 4 * x.numel(), 1.0, {
-        "x is read twice: what a tile holds serves for scale, codes and product": 8 * x.numel(),
-        "x is read three times: what a tile holds serves for scale, codes and product": 12 * x.numel()})]
-
-
-def coded(x, q, scale):
-    """Codes that follow from somebody's own scales; a tie may go either way."""
-    ratio = (x.unflatten(1, (-1, GROUP)) / scale[..., None]).flatten(1).double()
-    if not ratio.isfinite().all():
-        return Property(CODES, False, "a scale is 0, infinite or was never written", "whole numbers")
-    got, exact = q.double(), ratio.clamp(-7, 7)
-    if bool(((got - exact).abs() <= 0.5 + 1e-3).all()) or bool(((got - ratio).abs() <= 0.5 + 1e-3).all()):
-        return Property(CODES, True, "as expected")
-    each = scale.double().repeat_interleave(GROUP, 1)
-    wrapped = lambda value: value.to(torch.int64).to(torch.int8).double()
-    return close(CODES, got, exact.round() + 0.0, {
-        "cut off: `.to(tl.int8)` drops what is behind the point; round first": lambda: wrapped(ratio.trunc()),
-        "rounded down: add a half before tl.floor": lambda: wrapped(ratio.floor()),
-        "a half too much below 0: tl.floor(v + 0.5) rounds there, too; `.to(tl.int8)` alone cuts towards 0": lambda: (
-            wrapped((ratio + 0.5).trunc())),
-        "x is multiplied by its scale: divide": lambda: wrapped(torch.floor(x.double() * each + 0.5)),
-        "codes of some places were never written": lambda: torch.where(q == 77, 77.0, exact.round())
-        if never_written(q) else exact}, 1e-6)
+        "la of some rows was never written": lambda: exact.where(la.isfinite(), torch.nan)
+        if never_written(out, "la") else exact}, 1e-4)
+    made = coded(CODES, x, out, scale.repeat_interleave(GROUP, 1), 7)
+    moved, once, groups = out["moved"]["loaded"]["x"] + out["moved"]["stored"]["la"], 4 * x.numel(), x.shape[1] // GROUP
+    least = once + 4 * la.numel()
+    return [gate, lost(right, scale), made, lost(projected, la), traffic(BYTES, moved, least, 1.0, {
+        "x is read twice: what a tile holds serves for scale, codes and product": least + once,
+        "x is read three times: what a tile holds serves for scale, codes and product": least + 2 * once,
+        "la is written once a group: once is enough, after the loop": least + 4 * la.numel() * (groups - 1)})]
 
 
 EXERCISES = (Exercise("06-fused", "One read, two uses", {STORED: 0, SCALE: 1, CODES: 1, DOWN: 2, BYTES: 2}, cases, run, verify),)

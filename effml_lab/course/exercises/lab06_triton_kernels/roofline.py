@@ -36,11 +36,13 @@ def verify(case, out):
         "the weights are missing: each is read once": number(x + y), "the inputs are missing: each is read once": number(w + y),
         "the weights have as many bits as the inputs here": number(x + n * k * x_bits / 8 + y),
         "the inputs have as many bits as the weights here": number(m * k * w_bits / 8 + w + y),
+        "the bits of inputs and weights are exchanged": number((m * k * w_bits + n * k * x_bits) / 8 + y),
         "both have 16 bits here, whatever x_bits and w_bits are": number(2 * (m * k + n * k) + y),
         "the weights are k times k here: (n, k)": number(x + k * k * w_bits / 8 + y),
+        "these are the operations: bytes come first": number(work),
         "the weights are read anew for every row here: once is the least": number(x + m * w + y)}, 1e-9)
     b = close(OPERATIONS, ops, number(work)(), {
-        "a product and a sum are two operations": number(work / 2),
+        "a product and a sum are two operations": number(work / 2), "these are the bytes: operations come second": number(right),
         "the operations of one row": number(work / m), "m k + k n: every output takes k products": number(m * k + k * n),
         "a sum less for each output would do, but by custom it is 2 m n k": number(m * n * (2 * k - 1))}, 1e-9)
     by_bytes, by_ops = moved / byte_rate, ops / op_rate
@@ -49,6 +51,7 @@ def verify(case, out):
         "the time of the bytes, where that of the operations is longer: the slower one decides": lambda: by_bytes,
         "the time of the operations, where that of the bytes is longer: the slower one decides": lambda: by_ops,
         "in milliseconds: seconds are asked for": lambda: 1e3 * torch.maximum(by_bytes, by_ops),
+        "in microseconds: seconds are asked for": lambda: 1e6 * torch.maximum(by_bytes, by_ops),
         "upside down: an amount over a rate is a time": lambda: torch.maximum(byte_rate / moved, op_rate / ops),
         "rates are multiplied: an amount over a rate is a time": lambda: torch.maximum(moved * byte_rate, ops * op_rate),
         "the two rates are exchanged": lambda: torch.maximum(moved / op_rate, ops / byte_rate)}, 1e-9) if bool(

@@ -27,8 +27,8 @@ def run(impl, case):
 
 def verify(case, out):
     packed, scales, got = case["packed"], case["scales"], out["out"]
-    gate = stored(got)
-    if not gate.passed:
+    gate = stored({"out": got}, out["moved"])
+    if not gate.readable:
         return [gate]
     n, half = packed.shape
     pair = packed.to(torch.int16).unflatten(1, (-1, 64))
@@ -63,8 +63,13 @@ def verify(case, out):
             torch.stack([signed(low) * each[:, :, 0], signed(high) * each[:, :, 1]], 3).float().flatten(1)),
         "the low nibbles alone: the high ones are four bits further up": lambda: (
             laid(signed(low), signed(low)) * each).flatten(1),
+        "the two nibbles of byte j are codes j and 64 + j of their 128, and not neighbours": lambda: (
+            torch.stack([signed(low), signed(high)], 3).float().flatten(2).unflatten(2, (2, 64)) * each).flatten(1),
+        "in uint8 there is nothing below 0: .to(tl.int32) before 16 is taken off": lambda: (laid(
+            torch.where(low > 7, low + 240, low), torch.where(high > 7, high + 240, high)) * each).flatten(1),
+        "the high nibble is still in the low one: & 15": lambda: (laid(signed(pair), signed(high)) * each).flatten(1),
         "places of `out` were never written": lambda: right.where(got.isfinite(), torch.nan)
-        if never_written(got) else right}, 1e-6)
+        if never_written(out, "out") else right}, 1e-6)
     moved = out["moved"]
     return [gate, value, traffic(BYTES, moved["loaded"]["packed"] + moved["stored"]["out"], packed.numel() * 9, 1.0, {
         "every byte is read twice, once for each nibble": packed.numel() * 10})]

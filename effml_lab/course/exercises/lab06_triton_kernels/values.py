@@ -1,12 +1,12 @@
-"""Lab 06: which side of the roofline, what promotion leaves of the tensor cores, and what fusing saves.
+"""Lab 06: where the roofline bends, what promotion leaves of the tensor cores, and what fusing saves.
 
 The second is answered by the rows of `bench instructions`: whoever compiles again may change it.
 """
 from ....bench import point
 from ...contract.exercise import Exercise, Unanswered, prediction, reading
+from ..common import COUNT
 
 ROWS, WIDE, OUT = 4096, 3072, 12288
-SIDE = "1 for bytes, 2 for operations"
 
 
 def counted(kernel: str, cc: int = 90) -> dict:
@@ -49,7 +49,7 @@ def saved(rows: int = ROWS, wide: int = WIDE, bytes_each: float = 2.0) -> float:
 
 
 EXERCISES: tuple[Exercise, ...] = (
-    prediction("06-guess-side", "Prediction: which side of the roofline", SIDE, lambda value: value in (1, 2)),
+    prediction("06-guess-rows", "Prediction: from how many rows on", *COUNT),
     reading("06-read-promotion", "What promotion leaves of the tensor cores", lambda: about(share(), 1.0), share_slips),
     reading("06-read-saved", "What one read saves", lambda: about(saved(), 0.3), lambda: {
         "x has 16 bits, two bytes a number": about(saved(bytes_each=1.0), 0.3),
