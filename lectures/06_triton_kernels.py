@@ -213,11 +213,11 @@ if recorded:
                 plots.curve(ax, rows, [sum(pair) / 2 for pair in pairs], label=name, k=k)
                 ax.plot([m for m in rows for _ in range(2)], [turn for pair in pairs for turn in pair], ".", color=plots.look(k).color)
             ax.axhline(1, color=plots.MUTED, linestyle=":")
-            ax.set(xscale="log", title=size, xlabel="rows", ylim=(0, 2))
+            ax.set(xscale="log", title=size, xlabel="rows", ylim=(0, 2.6))
             ax.set_xticks(rows, rows, fontsize=8)
             ax.minorticks_off()
         axes[0].set(ylabel="times as fast as 16 bits")
-        axes[0].legend(fontsize=7)
+        axes[0].legend(fontsize=7, ncols=2, loc="upper left")
     first = kernels[f"w4a8, {sizes[0]}, M = 4096"]
     print(f"{first.device}, {first.date[:10]}; it copies {CARD['bytes'] / 1e12:.1f} TB/s, multiplies {CARD['float'] / 1e12:.0f} T (bf16), {CARD['whole'] / 1e12:.0f} T (int8)")
 else:

@@ -192,7 +192,7 @@ with figure("A picture whose columns 8 to 52 were copied by the kernel, beside i
     except NotImplementedError:
         pass
     for ax, (title, image) in zip(axes, {"45 of 64 columns": part, "your copy": made}.items()):
-        ax.imshow(image, cmap="gray", vmin=-1, vmax=1)
+        ax.imshow(image.numpy(), cmap="gray", vmin=-1, vmax=1)
         ax.set(title=title, xticks=[], yticks=[])
         ax.grid(False)
 
@@ -253,7 +253,7 @@ with figure("Relative error of each of 40 rows, from quiet to loud, in codes of 
             "all rows, where quiet rows are lost", height=3) as ax:
     whole = x.abs().max() / 127
     for k, (name, again) in enumerate({"a scale a row, your kernel": codes * scales[:, None], "one scale for all": (x / whole).round() * whole}.items()):
-        plots.curve(ax, range(40), (again - x).norm(dim=1) / x.norm(dim=1), label=name, k=k)
+        plots.curve(ax, range(40), ((again - x).norm(dim=1) / x.norm(dim=1)).tolist(), label=name, k=k)
     ax.set(yscale="log", xlabel="row", ylabel="relative error")
     ax.legend(fontsize=8)
 
@@ -303,7 +303,7 @@ except NotImplementedError:
     pass
 with figure("Weights of the DiT of lab 05, and what your kernel makes of their codes: alike but for the rounding", width=9, height=2.2, cols=2) as axes:
     for ax, (title, image) in zip(axes, {"weights": weight, "from 4 bits, your kernel": again}.items()):
-        ax.imshow(image, cmap="viridis", vmin=-0.3, vmax=0.3, aspect="auto")
+        ax.imshow(image.numpy(), cmap="viridis", vmin=-0.3, vmax=0.3, aspect="auto")
         ax.set(title=title, xlabel="input channel")
         ax.grid(False)
 
