@@ -13,9 +13,10 @@ from torch import Tensor
 from ..efficiency.svdlinear import has_triton
 from .kernels import clock
 
-NO_GPU = ("No GPU here: the kernel ran in plain PyTorch, and that it is right is all that was to be seen. On Colab choose "
-          "Runtime, Change runtime type, T4: there the same cell compiles and times it.")
-NO_TRITON = "Triton is not installed here: it comes with PyTorch for Linux. The kernel ran in plain PyTorch."
+NO_GPU = ("No GPU here, so nothing is compiled or timed; marks need none. On Colab choose Runtime, Change runtime type, {}: there the "
+          "same cell does both.")
+CARDS = {False: "T4", True: "L4 or A100 (a T4 is too old for Triton's tl.dot)"}
+NO_TRITON = "Triton is not installed here, so nothing is compiled or timed: it comes with PyTorch for Linux."
 TOO_OLD = ("{} is too old for Triton's tensor-core products, which need compute capability 8.0: kernels without tl.dot are "
            "compiled here, this one is not.")
 SIZE, EDGE = 2**28, 4096           # bytes of the copy and edge of the product that the floor rests on
@@ -24,7 +25,7 @@ SIZE, EDGE = 2**28, 4096           # bytes of the copy and edge of the product t
 def missing(dot: bool) -> str | None:
     """What this machine lacks to compile a kernel, in one sentence; dot: whether it multiplies tiles."""
     if not torch.cuda.is_available():
-        return NO_GPU
+        return NO_GPU.format(CARDS[dot])
     if not has_triton():
         return NO_TRITON
     if dot and torch.cuda.get_device_capability() < (8, 0):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from effml_lab.bench import forward, gpu
 from effml_lab.measure import records
@@ -21,6 +22,7 @@ def job(tmp_path, monkeypatch, *lines: str) -> None:
 def test_jobs_run_in_order_until_the_time_is_up_and_go_on(tmp_path, monkeypatch):
     job(tmp_path, monkeypatch, "name, out = sys.argv[2], pathlib.Path(sys.argv[-1])",
         "with open(out / 'asked', 'a') as file: file.write(name + chr(10))",
+        "assert sys.argv[1:] == ['bench', name, '--device', 'cpu', '--out', str(out)], sys.argv",
         "if name == 'wrong': sys.exit('one sentence')",
         "if name == 'long' and not (out / 'patient').exists(): time.sleep(60)")
     monkeypatch.setattr(gpu, "LEAST", 1.0)
@@ -33,6 +35,11 @@ def test_jobs_run_in_order_until_the_time_is_up_and_go_on(tmp_path, monkeypatch)
     assert again == ["short: done before", "wrong: one sentence", "long: done", "last: done"]
     assert (folder / "asked").read_text().split() == ["short", "wrong", "long", "wrong", "long", "last"]
     assert records.latest(folder / "gpu.jsonl")["long"].settings["end"] == "done"
+
+
+def test_without_a_gpu_nothing_is_begun():
+    with pytest.raises(ValueError, match="wait for a GPU: --device cuda"):
+        gpu.measure(minutes=0.1)
 
 
 def test_its_jobs_are_commands_that_exist():
@@ -62,6 +69,8 @@ def test_whole_nets_at_toy_size(tmp_path, toys, n):
 
 def test_what_is_kept_for_the_way_back(tmp_path):
     from effml_lab.bench import memory
+    layer, x = torch.nn.Linear(8, 3), torch.randn(4, 8, requires_grad=True)
+    assert memory.kept(lambda: layer(x), list(layer.parameters())) == 4 * 8 * 4             # the inputs, and no weights
     memory.measure(tmp_path, depths=(1, 2), lengths=(32, 128), rounds=3)
     rows = records.latest(tmp_path / "memory.jsonl")
     size = lambda name: rows[name].bytes

@@ -51,6 +51,18 @@ def test_the_front_page_holds_a_few_of_them(recorded):
     assert "0.8 (0.4 to 1.6) instead of 0.9 (0.45 to 1.8)" in text            # and what it costs in the other metric
 
 
+def test_a_card_that_has_not_everything_is_told_of_all_the_same(recorded):
+    size = "3072 -> 12288"
+    for way, ratio in (("w4a8", 1.1), ("int8", 0.9)):                                      # no FP8, as on an A100
+        for m in (1024, 4096, 16384):
+            settings = {"ratio": {"graph": [ratio, ratio]}, "graph": {"median": 1.0}}
+            records.append(recorded / "kernels.jsonl", records.Record(
+                f"{way}, {size}, M = {m}", device="a card", settings=settings))
+    front = results.table(highlights.lines(recorded))
+    assert f"{size}, M = 16384, over the library's in 16 bits, a card, two turns | 1.10/1.10 |" in front
+    assert "w4a8 1.10/1.10, 1.10/1.10, 1.10/1.10; int8 0.90/0.90" in results_page.page(recorded, "")
+
+
 def test_what_the_stem_saves_is_counted():
     net = {"channels_in": 3, "widths": [8, 16], "blocks": 1, "attention": False, "classes": 2, "stem": 2}
     row = records.Record("made up", settings={"net": net, "shape": [1, 3, 32, 32]})

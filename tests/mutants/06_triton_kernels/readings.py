@@ -10,5 +10,5 @@ READINGS = {
     "06-read-saved": ([values.saved(), 25.2, 25], [
         (values.saved(bytes_each=1.0), ["two bytes"]), (values.saved(bytes_each=4.0), ["32 bits"]), (1e6 * values.saved(),
             ["million"]),
-        (values.saved(wide=values.OUT), ["M N"]), (75.5, ["both ways"]), (3.1, [])]),
+        (values.saved(wide=values.OUT), ["M N"]), (75.5, ["both ways"]), (24.0, ["MiB"]), (3.1, [])]),
 }

@@ -78,7 +78,7 @@ WRONG = [
     (unpacking(sign=lambda v: tl.where(v > 7, v - 8, v)), ["8 less where"]),
     (unpacking(apply=lambda c, s: c), ["codes alone"]), (unpacking(scale=lambda pair, half: 2 * pair), ["the first one's"]),
     (unpacking(scale=lambda pair, half: 2 * pair + 1 - half), ["two groups are exchanged"]),
-    (unpacking(scale=lambda pair, half: 0), ["whole row"]), (unpacking(scale=lambda pair, half: pair), []),
+    (unpacking(scale=lambda pair, half: 0), ["whole row"]), (unpacking(scale=lambda pair, half: pair), ["group `pair` for both", "whole row"]), (unpacking(scale=lambda pair, half: pair + half), ["overlap"]),
     (unpacking(rows="by groups"), ["lie row by row"]), (unpacking(apply=lambda c, s: c / s), ["divided by the scales"]),
     (unpacking(place=lambda pair, half, j: pair * 128 + 2 * j + half), ["neighbours"]),
     (unpacking(place=lambda pair, half, j: pair * 64 + j), []), (unpacking(wide=lambda K: K), []),

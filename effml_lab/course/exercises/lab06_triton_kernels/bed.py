@@ -57,10 +57,10 @@ def lost(row: Property, got: Tensor, why: str = "is `other` missing where a mask
 
 
 def traffic(name: str, moved: int, least: int, most: float, causes: dict[str, int] = {}) -> Property:
-    """Bytes moved, at most so many times the least that is possible. causes: what else was moved -> bytes in all, with it."""
+    """Bytes moved: the least that is possible, or up to so many times as many. causes: what else was moved -> bytes with it."""
     told = f"{moved / least:.2f} times the least, {moved:,} bytes"
-    passed = moved <= most * least + 0.5
-    return Property(name, passed, told, f"at most {most:.2f} times {least:,} bytes",
+    passed = least - 0.5 <= moved <= most * least + 0.5
+    return Property(name, passed, told, f"{least:,} bytes" + (f" to {most:g} times as many" if most > 1 else ""),
                     () if passed else tuple(said for said, number in causes.items() if number == moved))
 
 

@@ -52,7 +52,7 @@ def verify(case, out):
     want, to_a, to_b = grad + inner @ a, inner.T @ x, grad.T @ h
     gate = same_form(FORM, out["x"], case["x"])
     if not gate.passed and not gate.readable:
-        none = "nothing (None): is `return` missing, or did that tensor not ask for gradients?"
+        none = "nothing (None): is `return` missing? Or is it .grad of x itself, which was made of something: x.detach() first"
         return [gate._replace(observed=none) if out["x"] is None else gate]
     y = x + h @ b.T
     row = close(INPUT, out["x"], want, {

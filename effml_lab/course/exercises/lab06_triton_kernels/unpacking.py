@@ -55,6 +55,10 @@ def verify(case, out):
         "the codes alone: the scales are missing": lambda: q.flatten(1),
         "both groups of a byte have the first one's scale": lambda: (q * each[:, :, :1]).flatten(1),
         "the scales of the two groups are exchanged": lambda: (q * each.flip(2)).flatten(1),
+        "group `pair` for both: 128 codes are two groups, 2 * pair and 2 * pair + 1": lambda: (
+            q * scales[:, torch.arange(half // 64)][:, :, None, None]).flatten(1),
+        "groups overlap: those of the 128 codes are 2 * pair and 2 * pair + 1": lambda: (
+            q * scales[:, torch.arange(half // 64)[:, None] + torch.arange(2)[None, :]][..., None]).flatten(1),
         "the first group's scale for the whole row": lambda: (q * each[:, :1, :1]).flatten(1),
         "scales lie row by row, (N, K / 64): row n begins at n * (K // 64)": lambda: (
             q * swapped().unflatten(1, (-1, 2))[..., None]).flatten(1),

@@ -54,6 +54,7 @@ EXERCISES: tuple[Exercise, ...] = (
     reading("06-read-saved", "What one read saves", lambda: about(saved(), 0.3), lambda: {
         "x has 16 bits, two bytes a number": about(saved(bytes_each=1.0), 0.3),
         "these are 32 bits a number: x has 16": about(saved(bytes_each=4.0), 0.3),
+        "these are MiB, of 2^20 bytes: MB of a million are asked for": about(saved() * 1e6 / 2**20, 0.3),
         "in bytes: a million of them are a MB": about(1e6 * saved(), 3e5),
         "these are the outputs, M N: x is M K": about(saved(wide=OUT), 0.5),
         "these are reads of x in both ways: what is saved is one": about(saved(bytes_each=6.0), 0.3)}),
