@@ -13,8 +13,8 @@ from torch import Tensor
 from ..efficiency.svdlinear import has_triton
 from .kernels import clock
 
-NO_GPU = ("No GPU here, so nothing is compiled or timed; marks need none. On Colab choose Runtime, Change runtime type, {}: there the "
-          "same cell does both.")
+NO_GPU = ("No GPU here, so nothing is compiled or timed; marks need none. On Colab choose Runtime, Change runtime type, {}: "
+          "there the same cell does both.")
 CARDS = {False: "T4", True: "L4 or A100 (a T4 is too old for Triton's tl.dot)"}
 NO_TRITON = "Triton is not installed here, so nothing is compiled or timed: it comes with PyTorch for Linux."
 TOO_OLD = ("{} is too old for Triton's tensor-core products, which need compute capability 8.0: kernels without tl.dot are "
