@@ -124,15 +124,18 @@ def whole_net(results: Path) -> Lines:
 
 
 def on_a_gpu(results: Path) -> Lines:
-    """The fused 4-bit layer in the size of a large model, beside the library's own products."""
+    """The fused 4-bit layer in the size of a large model, beside the library's own products; of withdrawn tiles the notes tell."""
     layer, found = f"{SIZES[0]}, M = {ROWS[-1]}", measured(results, "kernels")
-    if fused := found.get(f"w4a8, {layer}"):
+    fused = found.get(f"w4a8, {layer}")
+    if fused and not rough(fused):
         fp8 = found.get(f"fp8, {layer}")
         beside = f"; the library's FP8 product {turns(fp8.settings['ratio']['graph'])}" if fp8 else ""
-        yield (f"Speed of the fused w4a8 layer, {layer}, over the library's in 16 bits, {fused.device}, two turns{rough(fused)}",
+        yield (f"Speed of the fused w4a8 layer, {layer}, over the library's in 16 bits, {fused.device}, two turns",
                turns(fused.settings["ratio"]["graph"]) + beside)
     else:
-        yield "Speed of the fused 4-bit kernels", "not measured: no GPU has been at hand yet"
+        notes = "[notes](data/results/kernels.md)"
+        yield "Speed of the fused 4-bit kernels", (
+            f"first runs on an {fused.device}: {notes}" if fused else "not measured: no GPU has been at hand yet")
 
 
 def lines(results: Path) -> Lines:

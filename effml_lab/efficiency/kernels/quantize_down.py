@@ -9,7 +9,7 @@ maxima of its own, which are put together afterwards, always in the same order. 
 on Triton multiplies with wgmma, which it leaves running while the next tile of x is written over its operand (ahead.py, `raced`).
 A fused branch costs the bytes of `down` and `la`; a separate one reads x again.
 The fusion is Nunchaku's (Li et al. 2025, section 4.3), which adds its parts up by atomics. Left out: fusing with whatever came
-before.
+before; looking for NaN, which on a GPU becomes the least code and is passed over by the maxima.
 """
 import torch
 import triton
