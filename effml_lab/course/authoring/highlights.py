@@ -124,7 +124,7 @@ def whole_net(results: Path) -> Lines:
 
 
 def on_a_gpu(results: Path) -> Lines:
-    """The fused 4-bit layer in the size of a large model, beside the library's own products; of withdrawn tiles the notes tell."""
+    """The fused 4-bit layer in the size of a large model, beside the library's products; of withdrawn tiles the notes tell."""
     layer, found = f"{SIZES[0]}, M = {ROWS[-1]}", measured(results, "kernels")
     fused = found.get(f"w4a8, {layer}")
     if fused and not rough(fused):
