@@ -28,7 +28,7 @@ def test_jobs_run_in_order_until_the_time_is_up_and_go_on(tmp_path, monkeypatch)
     monkeypatch.setattr(gpu, "LEAST", 1.0)
     folder, jobs = tmp_path / "results", {name: ("bench", name) for name in ("short", "wrong", "long", "last")}
     folder.mkdir()
-    first = gpu.measure(folder, minutes=0.05, jobs=jobs).splitlines()
+    first = gpu.measure(folder, minutes=0.15, jobs=jobs).splitlines()
     assert first == ["short: done", "wrong: one sentence", "long: stopped", "last: not begun"]
     (folder / "patient").touch()
     again = gpu.measure(folder, minutes=1, jobs=jobs).splitlines()
