@@ -32,7 +32,7 @@ from ..models import reader, store
 from ..nets.dit import DiT
 from ..recipes import shapes
 from .beds import bed
-from .kernels import clock, summary
+from .kernels import beside, clock, summary
 from .quant import psnr
 
 MODES = ("w4a8", "w4a4")
@@ -83,11 +83,9 @@ def timed(nets: dict[str, nn.Module], x: Tensor, device: str) -> dict[str, dict]
     if x.is_cuda:
         runs = {name: run | {"graph": replayed(nets[name], x, t)} for name, run in runs.items()}
     turns = [{name: {kind: clock(fn, device) for kind, fn in run.items()} for name, run in runs.items()} for _ in range(2)]
-    middle = lambda turn, name, kind: summary(turn[name][kind])["median"]
     first = next(iter(runs))
-    return {name: {kind: summary(turns[0][name][kind] + turns[1][name][kind]) | {
-        "ratio": [middle(turn, first, kind) / middle(turn, name, kind) for turn in turns]} for kind in run}
-        for name, run in runs.items()}
+    return {name: {kind: summary(turns[0][name][kind] + turns[1][name][kind]) | {"ratio": beside(turns, name, first, kind)}
+                   for kind in run} for name, run in runs.items()}
 
 
 @torch.no_grad()

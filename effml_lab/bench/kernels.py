@@ -150,6 +150,12 @@ def runnable(runs: dict[str, Callable], x: Tensor) -> dict[str, Callable]:
     return kept
 
 
+def beside(turns: list[dict], name: str, first: str, key) -> list[float]:
+    """How many times as fast as the first a run was in each turn; key: which of its lists of times."""
+    middle = lambda turn, which: statistics.median(turn[which][key])
+    return [middle(turn, first) / middle(turn, name) for turn in turns]
+
+
 def measured(runs: dict[str, Callable], inputs: list[Tensor], device: str) -> dict[str, dict]:
     """For each run its times cold and in graphs, and its speed beside `linear`, from two turns of all."""
     turns = [{name: (clock(partial(run, inputs[0]), device),
@@ -158,8 +164,7 @@ def measured(runs: dict[str, Callable], inputs: list[Tensor], device: str) -> di
     kinds, found = ("cold", "graph"), {}
     for name in runs:
         times = {kind: summary(turns[0][name][i] + turns[1][name][i]) for i, kind in enumerate(kinds)}
-        each = {kind: [statistics.median(turn["linear"][i]) / statistics.median(turn[name][i]) for turn in turns]
-                for i, kind in enumerate(kinds)}
+        each = {kind: beside(turns, name, "linear", i) for i, kind in enumerate(kinds)}
         found[name] = {"ms": times["cold"], "graph": times["graph"], "ratio": each}
     return found
 

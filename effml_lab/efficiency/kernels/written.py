@@ -1,4 +1,4 @@
-"""A kernel of tiles.py, as it was written, made one of Triton's: the same source, with the real `tl`."""
+"""A kernel for `tiles`, as it was written, made one of Triton's: the same source, with the real `tl`."""
 from types import FunctionType
 from typing import Callable
 

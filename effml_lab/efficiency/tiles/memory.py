@@ -60,7 +60,9 @@ class Running:
     def book(self, pointer: Pointer) -> Tensor:
         """Which program, from 1 on, has written each place of the storage that a tensor lies in."""
         storage = pointer.tensor.untyped_storage()
-        return self.writers.setdefault(storage.data_ptr(), torch.zeros(storage.nbytes(), dtype=torch.long))
+        if storage.data_ptr() not in self.writers:
+            self.writers[storage.data_ptr()] = torch.zeros(storage.nbytes(), dtype=torch.long)
+        return self.writers[storage.data_ptr()]
 
     def others(self, pointer: Pointer, at: Tensor) -> Tensor:
         """Those of the places that another program has written."""
@@ -68,7 +70,7 @@ class Running:
         return at[(seen != 0) & (seen != self.number + 1)]
 
     def read(self, pointer: Pointer, at: Tensor) -> None:
-        if self.writers and len(theirs := self.others(pointer, at)):
+        if pointer.tensor.untyped_storage().data_ptr() in self.writers and len(theirs := self.others(pointer, at)):
             raise TileError(f"element {theirs[0].item()} of {pointer.name} is read by one program and written by another: nobody "
                             "knows which a GPU runs first")
 

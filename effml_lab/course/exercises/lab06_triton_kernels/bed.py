@@ -64,6 +64,21 @@ def traffic(name: str, moved: int, least: int, most: float, causes: dict[str, in
                     () if passed else tuple(said for said, number in causes.items() if number == moved))
 
 
+def scale_slips(most: Tensor, greatest: Tensor, bits: int, of: str, rows: int) -> dict[str, Callable]:
+    """What goes wrong with scales of the largest |x| of each row or group; greatest: the largest x; rows: of a program."""
+    top, other = 2 ** (bits - 1) - 1, 12 - bits
+    return {
+        f"the largest |x| of the {of} is not divided by {top} yet": lambda: most,
+        f"upside down: a code counts max |x| / {top}": lambda: top / most,
+        f"divided by {top + 1}: the largest code is {top}": lambda: most / (top + 1),
+        f"divided by {2 ** (other - 1) - 1}, the largest code of {other} bits: these have {bits}": lambda: most / (
+            2 ** (other - 1) - 1),
+        f"divided by {2 * top + 1}, all steps: half of them lie below 0": lambda: most / (2 * top + 1),
+        "the greatest number, not the greatest |x|: tl.abs first": lambda: greatest / top,
+        "one scale for all rows of the tile: each row has its own": lambda: torch.cat([
+            part.amax(0, keepdim=True).expand_as(part) for part in most.split(rows)]) / top}
+
+
 def never_written(out: dict, name: str) -> bool:
     """Whether places of an output were left as they were."""
     return out["moved"]["stored"][name] < out[name].numel() * out[name].element_size()

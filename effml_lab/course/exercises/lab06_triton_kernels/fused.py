@@ -3,7 +3,7 @@ import torch
 
 from ...contract.exercise import Exercise, close
 from ..common import integer
-from .bed import STORED, coded, drawn, lost, never_written, ran, stored, tiles, traffic
+from .bed import STORED, coded, drawn, lost, never_written, ran, scale_slips, stored, tiles, traffic
 
 SCALE, CODES, DOWN, BYTES = ("the scale of each group", "the codes, with your own scales", "la, the branch's x down^T",
                              "x is read once, la is written once")
@@ -33,17 +33,9 @@ def verify(case, out):
         return [gate]
     part = x.unflatten(1, (-1, GROUP))
     most = part.abs().amax(2)
-    right = close(SCALE, scale, most / 7, {
-        "the largest |x| of the group is not divided by 7 yet": lambda: most,
-        "upside down: a code counts max |x| / 7": lambda: 7 / most,
-        "divided by 8: the largest code is 7": lambda: most / 8,
-        "divided by 15, all steps: half of them lie below 0": lambda: most / 15,
-        "divided by 127, the largest code of 8 bits: these have 4": lambda: most / 127,
-        "the greatest number, not the greatest |x|: tl.abs first": lambda: part.amax(2) / 7,
+    right = close(SCALE, scale, most / 7, scale_slips(most, part.amax(2), 4, "group", BM) | {
         "one scale a row: each group has its own": lambda: most.amax(1, keepdim=True).expand_as(most) / 7,
         "the largest of the groups so far: each group has its own": lambda: most.cummax(1).values / 7,
-        "one scale for all rows of the tile: each row has its own": lambda: torch.cat(
-            [rows.amax(0, keepdim=True).expand_as(rows) for rows in most.split(BM)]) / 7,
         "scales lie row by row, (M, K / 64): row m begins at m * (K // 64)": lambda: (
             most / 7).T.flatten().view_as(most),
         "scales of some groups were never written": lambda: (most / 7).where(scale.isfinite(), torch.nan)

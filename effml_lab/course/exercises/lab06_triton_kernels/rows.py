@@ -3,7 +3,7 @@ import torch
 
 from ...contract.exercise import Exercise, close
 from ..common import integer
-from .bed import STORED, coded, drawn, lost, never_written, ran, stored, tiles, traffic
+from .bed import STORED, coded, drawn, lost, never_written, ran, scale_slips, stored, tiles, traffic
 
 SCALE, CODES, BYTES = "the scale of each row", "the codes, with your own scales", "x is read at most twice"
 BM, BK = 4, 16
@@ -31,19 +31,11 @@ def verify(case, out):
     if not gate.readable:
         return [gate]
     most, last = x.abs().amax(1), (k - 1) // BK * BK
-    right = close(SCALE, scale, most / 127, {
-        "the largest |x| of the row is not divided by 127 yet": lambda: most,
-        "upside down: a code counts max |x| / 127": lambda: 127 / most,
-        "divided by 128: the largest code is 127": lambda: most / 128,
-        "divided by 7, the largest code of 4 bits: these have 8": lambda: most / 7,
-        "divided by 255, all steps: half of them lie below 0": lambda: most / 255,
-        "the greatest number, not the greatest |x|: tl.abs first": lambda: x.amax(1) / 127,
+    right = close(SCALE, scale, most / 127, scale_slips(most, x.amax(1), 8, "row", BM) | {
         "the last, ragged tile of a row is missing: cover all of K": lambda: x[:, :k // BK * BK].abs().amax(1) / 127
         if k >= BK else most,
         "of the last tile of the row alone: keep the largest so far": lambda: x[:, last:].abs().amax(1) / 127,
         "of the first tile of the row alone: go through all of them": lambda: x[:, :BK].abs().amax(1) / 127,
-        "one scale for all rows of the tile: each row has its own": lambda: torch.cat(
-            [part.max().expand(len(part)) for part in most.split(BM)]) / 127,
         "the sum of |x|: the largest is asked for": lambda: x.abs().sum(1) / 127,
         "the sum of the tiles' maxima: their maximum is asked for": lambda: sum(
             part.abs().amax(1) for part in x.split(BK, 1)) / 127,
