@@ -1,4 +1,4 @@
-"""The command line: python -m effml_lab lab | doctor | build | train | bench.
+"""The command line: python -m effml_lab lab | doctor | build | talk | repair | train | bench.
 
 Every subcommand imports what it needs when it is called, so that `lab` answers at once and an installed package without
 the grading extras still has the rest. What is wrong with the input is told in one sentence, with exit code 2; with
@@ -84,6 +84,9 @@ def doctor():
     sys.exit(1 if any(line.ok is False for line in findings) else 0)
 
 
+OUT = click.option("--out", type=click.Path(path_type=Path), help="the folder to write to, instead of the usual one")
+
+
 @cli.command()
 @click.argument("names", nargs=-1, metavar="[NN]...")
 @click.option("--execute", is_flag=True, help="run the lectures and keep what they show")
@@ -104,6 +107,28 @@ def build(names: tuple[str, ...], execute: bool, check: bool, edited: Path | Non
     for path in changed:
         click.echo(path)
     sys.exit(1 if check and changed else 0)
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[NN]...")
+@OUT
+def talk(names: tuple[str, ...], out: Path | None):
+    """Make slides of lecture NN, or of all of them: pages that need no network."""
+    from .course.authoring import build as builder, talk as slides
+    for path in slides.make(builder.home(), list(names), out):
+        click.echo(path)
+
+
+@cli.command()
+@click.argument("name", metavar="NN_name")
+def repair(name: str):
+    """Mend hand-ins of a lab in grading/submitted: wrong name, place or encoding. What came stays as it was."""
+    from .course.authoring import build as builder
+    from .course.grading import handins
+    root = builder.home()
+    choose("lab", name, sorted(path.name for path in (root / "labs").glob("[0-9][0-9]_*")))
+    for line in handins.repair(root / "grading/submitted", name) or ["Every hand-in of this lab lies where nbgrader finds it."]:
+        click.echo(line)
 
 
 def place(name: str) -> str:
@@ -130,7 +155,6 @@ def run(kind: str, wing: str, work: str, name: str, device: str, out: Path | Non
 
 DEVICE = click.option("--device", default="cpu", show_default=True, help="where to compute: cpu, cuda, mps")
 MINUTES = click.option("--minutes", type=click.FloatRange(0, min_open=True), help="stop then; the same command goes on")
-OUT = click.option("--out", type=click.Path(path_type=Path), help="the folder to write to, instead of $EFFML_HOME")
 
 
 @cli.command()

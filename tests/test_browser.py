@@ -12,15 +12,13 @@ import sys
 import time
 from pathlib import Path
 
+import browser
 import pytest
 
 from effml_lab.folders import checkout
 
 ROOT = checkout()
 SOLUTION = Path(os.environ.get("STANDIN", ROOT / "solutions" / "01_ddpm" / "01_ddpm.ipynb"))
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
 SETTINGS = {        # no question about news, no cells left undrawn below the edge of the window
     "apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false", "checkForUpdates": False},
     "notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
@@ -28,10 +26,7 @@ SETTINGS = {        # no question about news, no cells left undrawn below the ed
 PICTURES = """async cell => (await Promise.all([...cell.querySelectorAll('.jp-OutputArea-output img')].map(
     async img => (await fetch(img.src)).text()))).join()"""
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine (Debian: apt-get install chromium)"),
-]
+pytestmark = browser.needed
 
 
 def free_port() -> int:
@@ -80,11 +75,8 @@ def server(tmp_path):
 
 @pytest.fixture
 def page():
-    from playwright.sync_api import sync_playwright
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser.new_page(viewport={"width": 1300, "height": 1000})
-        browser.close()
+    with browser.opened(1300, 1000) as page:
+        yield page
 
 
 def run_all(page) -> None:

@@ -46,9 +46,13 @@ def shade(ax: Axes, log_pdf: Callable[[Tensor], Tensor], n: int = 120) -> None:
     ax.pcolormesh(*x.numpy().transpose(2, 0, 1), pdf.numpy(), vmax=1.8 * pdf.max().item(), shading="nearest", **GREY)
 
 
-def arrows(ax: Axes, points: Tensor, vectors: Tensor, title: str = "", k: int = 0) -> None:
-    """A vector at each point, both (N, 2). Lengths compare within one picture, not between two."""
-    ax.quiver(*_pairs(points, vectors), color=look(k).color, angles="xy", width=0.006, zorder=2)
+def arrows(ax: Axes, points: Tensor, vectors: Tensor, title: str = "", k: int = 0, length: float | None = None) -> None:
+    """A vector at each point, both (N, 2). length: what an arrow is drawn long over what it is; without it, as fits.
+
+    With one length for all, arrows compare between pictures, and at length 1 they end where they point.
+    """
+    scale = {} if length is None else {"scale_units": "xy", "scale": 1 / length}
+    ax.quiver(*_pairs(points, vectors), color=look(k).color, angles="xy", width=0.006, zorder=2, **scale)
     _plane(ax, title)
 
 

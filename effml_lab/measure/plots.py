@@ -33,6 +33,7 @@ PALETTE = (
     Look("#000000", "v", (0, (6, 2))), Look("#56B4E9", "P", (0, (3, 1, 1, 1))), Look("#E69F00", "X", (0, (1, 1))),
     Look("#882255", "*", (0, (5, 1, 1, 1, 1, 1))),
 )
+GAP = 0.75          # the grey between pictures
 MUTED = "#767676"
 
 
@@ -58,13 +59,13 @@ def ordered(n: int) -> list[tuple]:
 
 
 def _tile(batch: Tensor, cols: int, gap: int) -> Tensor:
-    """(N, C, H, W) in [-1, 1] to one picture (rows H + gaps, cols W + gaps, C) in [0, 1], white between."""
+    """(N, C, H, W) in [-1, 1] to one picture (rows H + gaps, cols W + gaps, C) in [0, 1], a light grey between: pictures may be white."""
     if batch.ndim != 4 or batch.shape[1] not in (1, 3):
         raise ValueError(f"a picture needs a batch (N, 1 or 3, H, W), got {tuple(batch.shape)}")
     rows = math.ceil(len(batch) / cols)
-    full = torch.ones(rows * cols, *batch.shape[1:])
+    full = torch.full((rows * cols, *batch.shape[1:]), GAP)
     full[:len(batch)] = (batch.detach().float().cpu().clamp(-1, 1) + 1) / 2
-    full = torch.nn.functional.pad(full, (0, gap, 0, gap), value=1.0)               # (rows * cols, C, H + gap, W + gap)
+    full = torch.nn.functional.pad(full, (0, gap, 0, gap), value=GAP)               # (rows * cols, C, H + gap, W + gap)
     n, c, h, w = full.shape
     sheet = full.reshape(rows, cols, c, h, w).permute(0, 3, 1, 4, 2).reshape(rows * h, cols * w, c)
     return sheet[:rows * h - gap, :cols * w - gap]
@@ -75,7 +76,7 @@ def _show(ax: Axes, sheet: Tensor) -> None:
               interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
-    ax.spines[:].set_visible(False)
+    ax.spines[:].set(visible=True, color=str(GAP), linewidth=0.8)
 
 
 def images(ax: Axes, batch: Tensor, title: str = "", cols: int | None = None, gap: int = 1) -> None:

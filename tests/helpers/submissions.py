@@ -160,6 +160,15 @@ def from_colab(lab: NotebookNode) -> NotebookNode:
     return lab
 
 
+def elsewhere(lab: NotebookNode) -> NotebookNode:
+    """The written answer stands in a text cell of the student's own, with a picture that was pasted in."""
+    png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+    dot = {"dot.png": {"image/png": png}}
+    own = nbformat.v4.new_markdown_cell("written in a cell of my own ![dot](attachment:dot.png)", attachments=dot)
+    lab.cells.insert(1, own)
+    return lab
+
+
 def as_markdown(cell: NotebookNode) -> None:
     cell.cell_type = "markdown"
     cell.pop("outputs"), cell.pop("execution_count")

@@ -3,7 +3,7 @@ runs.
 
 Reports are HTML tables, so HTML is cleaned (bleach), not dropped; nbconvert's own sanitizer garbles tables and
 leaves a script in a written answer. JavaScript, SVG, widgets, LaTeX and PDF outputs go; their plain text stays
-where there is one.
+where there is one. `class` goes too: formgrader's own buttons are found by it.
 """
 import base64
 import binascii
@@ -11,17 +11,20 @@ import binascii
 import bleach
 from bleach.css_sanitizer import CSSSanitizer
 from bs4 import BeautifulSoup
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from jinja2 import pass_context
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
+
+from ..formulas import rendered
 
 TAGS = frozenset("""a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure
     h1 h2 h3 h4 h5 h6 hr i img li ol p pre s samp small span strong sub summary sup table tbody td tfoot th thead tr
     u ul""".split())
-NAMES = {"align", "alt", "class", "colspan", "dir", "height", "lang", "open", "rowspan", "scope", "title", "width"}
+NAMES = {"align", "alt", "colspan", "dir", "height", "lang", "open", "rowspan", "scope", "title", "width"}
 STYLE = CSSSanitizer(allowed_css_properties="border border-collapse color font-family font-size font-style font-weight "
                      "margin padding text-align vertical-align white-space width".split())
 PICTURES = ("image/png", "image/jpeg", "image/gif")
+LARGEST = 5_000_000     # characters of a pasted picture
 EMBEDDED = tuple(f"data:{kind};base64," for kind in PICTURES)
 
 
@@ -42,9 +45,18 @@ def allowed(tag: str, name: str, value: str) -> bool:
     return name in NAMES or name == "style"
 
 
-def markdown(source: str) -> str:
-    """Markdown to harmless HTML, formulas untouched: nbconvert's filter `markdown2html`."""
-    return clean(MarkdownWithMath(renderer=IPythonRenderer(escape=False, exclude_anchor_links=True)).render(source))
+@pass_context
+def markdown(context, source: str) -> str:
+    """Markdown to harmless HTML, pictures within and formulas as MathML: nbconvert's filter `markdown2html`."""
+    return rendered(source, attachments(context.get("cell", {})), clean)
+
+
+def attachments(cell: NotebookNode) -> dict[str, dict[str, str]]:
+    """The pictures that were pasted into a text cell."""
+    given = cell.get("attachments") if isinstance(cell.get("attachments"), dict) else {}
+    kept = {name: {kind: data for kind, data in forms.items() if kind in PICTURES and isinstance(data, str) and is_base64(data)}
+            for name, forms in given.items() if isinstance(forms, dict)}
+    return {name: forms for name, forms in kept.items() if forms and len(str(forms)) < LARGEST}
 
 
 def cell(given: NotebookNode, number: int) -> NotebookNode:
@@ -54,6 +66,8 @@ def cell(given: NotebookNode, number: int) -> NotebookNode:
     if given.cell_type == "code":
         made.execution_count = counted(given)
         made.outputs = [safe for safe in map(output, given.get("outputs", [])) if safe]
+    elif pasted := attachments(given):
+        made.attachments = pasted
     return made
 
 

@@ -1,9 +1,8 @@
 """check("01-levels", levels, points=5): what the test cells of a lab call.
 
-The cases come from a seed: public at home and under `nbgrader validate`, EFFML_SEED under autograde. Under validate a
+The cases come from a seed: public at home and under `nbgrader validate`, the course's own under autograde. Under validate a
 shortfall is an exception that lists the failed properties.
 """
-import os
 import textwrap
 
 from ..contract.attempt import where
@@ -13,6 +12,7 @@ from ..exercises import find
 from . import marks
 
 PUBLIC_SEED = 2020
+SEED = {"used": PUBLIC_SEED}        # which inputs
 FOOT = "{} on the public inputs; marks use other inputs of the same kinds."
 SESSION: dict[str, Report] = {}     # the latest report of each exercise, for summary()
 
@@ -43,7 +43,7 @@ def check(id: str, impl, points: float) -> Report:
     """
     exercise = find(id)
     try:
-        report = SESSION[id] = judge(exercise, impl, points, seed())
+        report = SESSION[id] = judge(exercise, impl, points, SEED["used"])
     except KeyboardInterrupt as error:
         raise Interrupted(f"Stopped while your code ran{where(error)}: nothing was marked. "
                           "If it does not end by itself, look at what ends its loop.") from None
@@ -67,7 +67,6 @@ def told_at_home(report: Report, has_inputs: bool) -> None:
         report.foot = FOOT.format("Passed" if report.points == report.of else "Checked")
 
 
-def seed() -> int:
-    """Which inputs are used: the public ones, except under autograde."""
-    given = os.environ.get("EFFML_SEED", "") if marks.grading() == "autograde" else ""
-    return int(given) if given.lstrip("-").isdigit() else PUBLIC_SEED
+def use(seed: int) -> None:
+    """Take other inputs from here on: what a grader calls before a notebook's first cell."""
+    SEED["used"] = seed

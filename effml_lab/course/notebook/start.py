@@ -21,6 +21,7 @@ def begin(lab: str, release: str = __version__) -> None:
     if marks.grading():
         os.environ["TQDM_DISABLE"] = "1"
         torch.set_num_threads(1)        # several submissions may be graded at once: threads that wait crawl
+        stay()
     print(f"{lab} · effml_lab {__version__} · Python {platform.python_version()} · torch {torch.__version__}")
     if torch.cuda.is_available():
         print(f"Device: {torch.cuda.get_device_name()}.")
@@ -30,6 +31,17 @@ def begin(lab: str, release: str = __version__) -> None:
     if release != __version__:
         print(f"This notebook was written for effml_lab {release}, and {__version__} is installed: "
               f"install the release v{release}, or take the notebook of v{__version__}.")
+
+
+def stay() -> None:
+    """`quit()` in a cell would end the kernel, and all that comes after it would count for nothing."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        shell.user_ns |= dict.fromkeys(("quit", "exit"), left_out)
+
+
+def left_out(*_) -> None:
+    print("A notebook that is graded runs to its end: quit() and exit() were left out.")
 
 
 def shortened(full: int, short: int) -> int:

@@ -491,13 +491,12 @@ def seen(monkeypatch, tmp_path):
     seeing = lambda exercise, impl, points, seed: used.append(seed) or Report("00-x", "X", impl, points)
     monkeypatch.setattr(checking, "judge", seeing)
     monkeypatch.setenv("EFFML_HOME", str(tmp_path))
-    for name in ("NBGRADER_EXECUTION", "EFFML_SEED"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    monkeypatch.setitem(checking.SEED, "used", checking.PUBLIC_SEED)
     return used
 
 
-def test_at_home_the_seed_is_public_and_the_mark_is_kept(seen, monkeypatch, tmp_path):
-    monkeypatch.setenv("EFFML_SEED", "7")
+def test_at_home_the_seed_is_public_and_the_mark_is_kept(seen, tmp_path):
     check("01-levels", 2.0, points=3)
     assert seen == [checking.PUBLIC_SEED]
     row = json.loads((tmp_path / "marks.jsonl").read_text())
@@ -506,7 +505,7 @@ def test_at_home_the_seed_is_public_and_the_mark_is_kept(seen, monkeypatch, tmp_
 
 def test_under_autograde_the_seed_is_the_graders_and_nothing_is_kept(seen, monkeypatch, tmp_path):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    monkeypatch.setenv("EFFML_SEED", "7")
+    checking.use(7)
     assert repr(check("01-levels", 2.0, points=3)) == "2"
     assert seen == [7] and not list(tmp_path.iterdir())
 

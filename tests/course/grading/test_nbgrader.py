@@ -10,6 +10,7 @@ from submissions import (
     begins_with,
     closed,
     edited,
+    elsewhere,
     filled,
     forged,
     from_colab,
@@ -24,7 +25,8 @@ from submissions import (
     without,
 )
 
-from effml_lab.course.grading import plugins
+from effml_lab.course.authoring import percent
+from effml_lab.course.grading import handins, pages
 
 PRACTICE = Path(__file__).with_name("00_practice.py")
 LIMIT = 20      # seconds a cell: what the endless loop costs
@@ -50,16 +52,23 @@ def submissions(lab, solution) -> dict[str, object]:
     begins_with(answer(killed, target), "import os; os._exit(1)")
     for cell in tagged.cells:
         cell.metadata["tags"] = ["skip-execution"]
+    quitting = right()
+    answer(quitting, target).source += "\nquit()"
     return {
         "correct": answered(None), "noisy": noisy(answered(functions(solution))), "half": answered(half(solution)),
-        "blank": answered([]), "looping": looping, "killed": killed, "tagged": tagged, "edited": edited(right()),
+        "blank": answered([]), "looping": looping, "killed": killed, "tagged": tagged,
+        "quitting": quitting, "elsewhere": elsewhere(right()), "edited": edited(right()),
         "forged": forged(right()), "scripted": scripted(right()), "no_start": without(right(), "links", "start-up"),
         "no_test": from_colab(without(right(), target)),
         "no_test_no_answer": without(right(), target, f"{target}-answer")}
 
 
-STUDENTS = ("correct", "noisy", "half", "blank", "looping", "killed", "tagged", "edited", "forged", "scripted",
-            "no_start", "no_test", "no_test_no_answer")
+STUDENTS = ("correct", "noisy", "half", "blank", "looping", "killed", "tagged", "quitting", "elsewhere", "edited", "forged",
+            "scripted", "no_start", "no_test", "no_test_no_answer")
+
+
+MISPLACED = {"renamed": ("00_practice/Copy of 00_practice.ipynb", "utf-8"),
+             "nested": ("00_practice/work/00_practice.ipynb", "utf-8"), "marked": ("00_practice/00_practice.ipynb", "utf-8-sig")}
 
 
 def expected(student: str, solution) -> dict[str, float]:
@@ -80,7 +89,15 @@ def course(tmp_path_factory) -> Course:
     course = Course(tmp_path_factory.mktemp("course"), PRACTICE)
     for student, notebook in submissions(course.released, course.solution).items():
         course.submit(student, notebook)
-    course.log = course.nbgrader("autograde", course.lab, f"--Execute.timeout={LIMIT}")
+    for student, (name, encoding) in MISPLACED.items():
+        path = course.folder / f"grading/submitted/{student}" / name
+        path.parent.mkdir(parents=True)
+        made = filled(course.released, course.solution, few(course.solution))
+        path.write_text(percent.to_bytes(made).decode(), encoding=encoding)
+    (path := course.folder / f"grading/submitted/torn/{course.lab}/{course.lab}.ipynb").parent.mkdir(parents=True)
+    path.write_text('{"cells": [')
+    course.mended = handins.repair(course.folder / "grading/submitted", course.lab)
+    course.log = course.nbgrader("autograde", course.lab, f"--Execute.timeout={LIMIT}", fails=True)       # on what is torn
     course.nbgrader("generate_feedback", course.lab)
     return course
 
@@ -91,7 +108,7 @@ def test_everything_that_grading_makes_lies_in_one_folder(course):
     assert not list((course.folder / "home").rglob("*"))      # nothing of a student's record is written by a grader
 
 
-@pytest.mark.parametrize("student", STUDENTS)
+@pytest.mark.parametrize("student", (*STUDENTS, *MISPLACED))
 def test_marks(course, student):
     marks = course.marks(student)
     assert {id: marks[id] for id in points(course.released)} == expected(student, course.solution)
@@ -128,13 +145,38 @@ def test_validate_tells_right_from_blank(course):
     assert f"VALIDATION FAILED ON {failed} CELL(S)" in said
 
 
-def test_export(course):
+def test_a_written_answer_that_stands_elsewhere_is_seen(course):
+    """In a cell of the student's own, with a picture: nobody gets a zero for it that nobody has seen."""
+    (cell,) = filter(is_written, course.graded("elsewhere").cells)
+    assert "written in a cell of my own" in cell.source and list(cell.attachments) == ["0-dot.png"]
+    assert graded_id(cell) not in course.marks("elsewhere")
+    assert any(image.get("src", "").startswith("data:image/png") for image in course.feedback("elsewhere").find_all("img"))
+
+
+def rows(course, name: str) -> list[dict]:
+    with open(course.folder / "grading" / name, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_export_tells_what_became_of_every_hand_in(course):
     course.nbgrader("export")
-    with open(course.folder / "grading/grades.csv", newline="") as file:
-        rows = {row["student_id"]: row for row in csv.DictReader(file)}
-    full = sum(points(course.released).values())
-    assert float(rows["correct"]["score"]) == full and float(rows["blank"]["score"]) == 0
-    assert set(rows) == set(STUDENTS)
+    found = {row["student_id"]: row for row in rows(course, "grades.csv")}
+    assert set(found) == {*STUDENTS, *MISPLACED, "torn"}
+    assert float(found["correct"]["score"]) == sum(points(course.released).values()) and float(found["blank"]["score"]) == 0
+    assert found["blank"]["status"] == found["renamed"]["status"] == "graded"
+    written = [graded_id(cell) for cell in filter(is_written, course.released.cells)]
+    assert found["correct"]["status"] == found["elsewhere"]["status"] == f"needs marking: {', '.join(written)}"
+    assert "kernel" in found["killed"]["status"] and "kernel" in found["looping"]["status"]
+    assert found["torn"]["status"].startswith("not graded: the file is not a whole notebook") and found["torn"]["score"] == ""
+
+
+def test_export_tells_the_marks_of_each_exercise(course):
+    course.nbgrader("export")
+    found = {(row["student_id"], row["exercise"]): row for row in rows(course, "exercises.csv")}
+    for id, full in points(course.released).items():
+        assert float(found["correct", id]["score"]) == float(found["correct", id]["max_score"]) == full
+    (id,) = (graded_id(cell) for cell in filter(is_written, course.released.cells))
+    assert found["correct", id]["score"] == "" and found["correct", id]["by_hand"] == "waits"
 
 
 def test_feedback_shows_each_report_whole(course):
@@ -146,7 +188,7 @@ def test_feedback_shows_each_report_whole(course):
             for table in BeautifulSoup(report, "html.parser").find_all("table"):
                 assert table.find("th", scope="col") and table.find("td")
                 assert table.get_text(" ", strip=True) in shown
-    assert plugins.TABLES in str(course.feedback("half").find_all("style"))
+    assert pages.TABLES in str(course.feedback("half").find_all("style"))
     assert any("noise as from C++" in pre.get_text() for pre in course.feedback("noisy").find_all("pre"))
 
 

@@ -1,0 +1,66 @@
+"""Formulas of a page without a network: TeX becomes MathML, which browsers draw themselves.
+
+Markdown is rendered by nbconvert's renderer; a formula leaves a token in the page, and its MathML takes the token's
+place once the page is done, so that a page can be cleaned in between. TeX that cannot be read stays as it was written.
+Browsers draw no `mathvariant` but by the letters themselves, and the converter knows no `\\|`: both are mended here.
+"""
+import re
+import secrets
+import unicodedata
+from html import escape
+from typing import Callable
+
+from latex2mathml.converter import convert
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+
+ALPHABETS = {"double-struck": "DOUBLE-STRUCK", "script": "SCRIPT", "bold": "BOLD"}
+
+
+class Renderer(IPythonRenderer):
+    """Collects formulas; `found` maps each token to (TeX, whether it stands alone)."""
+
+    def __init__(self, **words):
+        super().__init__(escape=False, exclude_anchor_links=True, **words)
+        self.found: dict[str, tuple[str, bool]] = {}
+
+    def token(self, body: str, alone: bool) -> str:
+        name = f"formula{secrets.token_hex(8)}"
+        self.found[name] = body, alone
+        return name
+
+    def block_math(self, body: str) -> str:
+        return self.token(body, True)
+
+    def inline_math(self, body: str) -> str:
+        return self.token(body, False)
+
+
+def rendered(source: str, attachments: dict | None = None, clean: Callable[[str], str] = str) -> str:
+    """Markdown as HTML with MathML; `clean` sees the page before its formulas come back."""
+    renderer = Renderer(attachments=attachments or {})
+    page = clean(MarkdownWithMath(renderer=renderer).render(source))
+    for name, (tex, alone) in renderer.found.items():
+        page = page.replace(name, mathml(tex, alone))
+    return page
+
+
+def mathml(tex: str, alone: bool) -> str:
+    bare = re.sub(r"\\mathrm\{(\w+)\}", r"\\text{\1}", tex.strip().strip("$").strip().replace(r"\|", "‖"))
+    try:
+        made = convert(bare, display="block" if alone else "inline")
+    except Exception:           # the converter's own errors have no common base; a student's TeX may be anything
+        return escape(tex)
+    return re.sub(r'<mi mathvariant="([a-z-]+)">(.)</mi>', lambda found: f"<mi>{letter(*found.groups())}</mi>", made)
+
+
+def letter(style: str, plain: str) -> str:
+    """A letter of one of Unicode's mathematical alphabets; itself where there is none."""
+    kind = "CAPITAL" if plain.isupper() else "SMALL" if plain.islower() else "DIGIT"
+    name = f"{ALPHABETS.get(style)} {kind} {plain if plain.isalpha() else unicodedata.name(plain, '').removeprefix('DIGIT ')}".upper()
+    for full in (f"MATHEMATICAL {name}", name):         # some letters, such as R of the real numbers, are older
+        try:
+            return unicodedata.lookup(full)
+        except KeyError:
+            continue
+    return plain
