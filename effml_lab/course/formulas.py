@@ -2,18 +2,26 @@
 
 Markdown is rendered by nbconvert's renderer; a formula leaves a token in the page, and its MathML takes the token's
 place once the page is done, so that a page can be cleaned in between. TeX that cannot be read stays as it was written.
-Browsers draw no `mathvariant` but by the letters themselves, and the converter knows no `\\|`: both are mended here.
+Browsers draw no `mathvariant` but by the letters themselves, and the converter knows no `\\|`: both are mended here. It
+escapes nothing, either: what comes out is taken only if it is made of MathML's own parts.
 """
 import re
 import secrets
 import unicodedata
 from html import escape
 from typing import Callable
+from xml.etree import ElementTree
 
 from latex2mathml.converter import convert
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 
+SPACE = "{http://www.w3.org/1998/Math/MathML}"
+TAGS = frozenset(SPACE + tag for tag in """math menclose mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub
+    msubsup msup mtable mtd mtext mtr munder munderover""".split())
+ATTRIBUTES = frozenset("""accent accentunder columnalign columnlines columnspacing displaystyle display fence form height largeop linethickness
+    lspace mathcolor mathsize mathvariant maxsize minsize movablelimits notation rowlines rowspacing rspace scriptlevel
+    separator stretchy symmetric width""".split())
 ALPHABETS = {"double-struck": "DOUBLE-STRUCK", "script": "SCRIPT", "bold": "BOLD"}
 
 
@@ -46,10 +54,14 @@ def rendered(source: str, attachments: dict | None = None, clean: Callable[[str]
 
 
 def mathml(tex: str, alone: bool) -> str:
-    bare = re.sub(r"\\mathrm\{(\w+)\}", r"\\text{\1}", tex.strip().strip("$").strip().replace(r"\|", "‖"))
+    bare = tex.strip().strip("$").strip().replace(r"\|", "‖").replace("<", r"\lt ").replace(">", r"\gt ")
+    bare = re.sub(r"\\mathrm\{(\w+)\}", r"\\text{\1}", bare)
     try:
         made = convert(bare, display="block" if alone else "inline")
+        parts = list(ElementTree.fromstring(made).iter())
     except Exception:           # the converter's own errors have no common base; a student's TeX may be anything
+        return escape(tex)
+    if not all(part.tag in TAGS and part.attrib.keys() <= ATTRIBUTES for part in parts):
         return escape(tex)
     return re.sub(r'<mi mathvariant="([a-z-]+)">(.)</mi>', lambda found: f"<mi>{letter(*found.groups())}</mi>", made)
 

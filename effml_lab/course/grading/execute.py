@@ -31,8 +31,8 @@ class Execute(preprocessors.Execute):
 
     def preprocess(self, nb, resources=None, km=None):
         self.lost, self.made, self.seed = "", {}, self.folder and seed(Path(self.folder), resources["nbgrader"]["assignment"])
-        self.ends, self.begun = time.monotonic() + self.deadline, False
-        self.timeout_func = lambda cell: max(1, min(self.timeout or self.deadline, round(self.ends - time.monotonic())))
+        self.ends, self.begun = float("inf"), False
+        self.timeout_func = lambda cell: max(1, round(min(self.timeout or self.deadline, self.ends - time.monotonic())))
         with tempfile.TemporaryDirectory(prefix="effml_", ignore_cleanup_errors=True) as home:
             self.world = world(Path(home))
             try:
@@ -49,6 +49,7 @@ class Execute(preprocessors.Execute):
     def preprocess_cell(self, cell, resources, index):
         if not self.begun and self.seed:
             self.wait_for_reply(self.kc.execute(HANDED_OVER.format(self.seed), silent=True, store_history=False))
+        self.ends = self.ends if self.begun else time.monotonic() + self.deadline
         self.begun = True
         if not self.lost and time.monotonic() > self.ends:
             self.lost = f"not run: the {self.deadline} seconds of this notebook were over"

@@ -166,7 +166,7 @@ def test_export_tells_what_became_of_every_hand_in(course):
     assert found["blank"]["status"] == found["renamed"]["status"] == "graded"
     written = [graded_id(cell) for cell in filter(is_written, course.released.cells)]
     assert found["correct"]["status"] == found["elsewhere"]["status"] == f"needs marking: {', '.join(written)}"
-    assert "kernel" in found["killed"]["status"] and "kernel" in found["looping"]["status"]
+    assert "kernel was lost" in found["killed"]["status"]
     assert found["torn"]["status"].startswith("not graded: the file is not a whole notebook") and found["torn"]["score"] == ""
 
 
@@ -200,15 +200,13 @@ def test_feedback_shows_no_test_source(course):
 
 
 def test_feedback_holds_nothing_live(course):
-    allowed = sorted(map(str, course.feedback("correct").find_all("script")))
     page = course.feedback("scripted")
-    assert sorted(map(str, page.find_all("script"))) == allowed
-    assert not page.find_all(["iframe", "object", "embed", "svg", "form"])
+    assert not page.find_all(["script", "iframe", "object", "embed", "svg", "form"])
     for tag in page.find_all(True):
         assert not [name for name in tag.attrs if name.startswith("on")], tag
         assert not str(tag.get("href", "")).lower().startswith(("javascript", "data")), tag
     assert "alert(1)" in page.get_text()                                    # the words are shown, as words
-    assert page.find("img", alt="a dot in the middle") and "$a<b$" in page.get_text()
+    assert page.find("img", alt="a dot in the middle") and page.find("math")
 
 
 def test_the_pages_of_formgrader_hold_nothing_live_either(course):

@@ -86,9 +86,9 @@ def test_a_flood_of_errors_and_of_updates_has_a_limit_too():
 
 def test_a_notebook_has_a_deadline():
     begin = time.monotonic()
-    cells = executed(*["import time; time.sleep(3)"] * 4, deadline=4)
-    assert names(cells[0]) == [] and names(cells[-1]) == ["NotGraded"] and "4 seconds" in str(cells[-1].outputs)
-    assert time.monotonic() - begin < 30
+    cells = executed(*["import time; time.sleep(4)"] * 5, deadline=10)
+    assert names(cells[0]) == [] and names(cells[-1]) == ["NotGraded"] and "10 seconds" in str(cells[-1].outputs)
+    assert time.monotonic() - begin < 40
 
 
 def test_quit_in_a_graded_notebook_ends_nothing(monkeypatch):
@@ -159,6 +159,7 @@ def test_formulas_are_drawn_without_a_network_and_stay_harmless():
     made = page("If $x_t < d_e$ then *so*. $\\text{<script>f()</script>}$")
     assert made.count("<math") == 2 and "<em>so</em>" in made and "$" not in made
     assert not BeautifulSoup(made, "html.parser").find("script")
+    assert "onclick" not in page("$\\color{red\" onclick=\"f()}x$").replace("onclick=&quot;", "")
     assert "\\begin{" in page("$\\begin{x$")                         # what cannot be read stays as it was written
 
 
@@ -220,7 +221,7 @@ def test_a_hand_in_that_could_be_either_of_two_is_left_to_a_human(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(NOTEBOOK)
     which, brackets = handins.repair(tmp_path, "01_lab")
-    assert "which of final.ipynb, final2.ipynb" in which and "another" in brackets
+    assert "which of final.ipynb, final2.ipynb" in which and "rename it" in brackets
 
 
 def test_a_pages_cells_hold_only_what_is_known():
