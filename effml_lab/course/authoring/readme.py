@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from ... import models
-from ...bench import findings
+from ...bench import factors, findings
 from ...diffusion import samplers
 from ...measure import plots, records
 from ...models import samples, store
@@ -47,7 +47,13 @@ def redraw(root: Path) -> list[Path]:
 def front(root: Path) -> str:
     """The text of README.md with its figure and its rows as they should be."""
     text = between((root / "README.md").read_text(encoding="utf-8"), "figure", f"![{ALT[SPEED]}]({SPEED})")
+    text = between(text, "map", labelled(("Lab", "Factor", "Change", "Measured", "Paid with, or bought"), factors.factors()))
     return between(text, "numbers", table(highlights.lines(root / "data/results")))
+
+
+def labelled(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
+    """A table of Markdown."""
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ("---",) * len(head), *lines))
 
 
 def results(root: Path) -> str:

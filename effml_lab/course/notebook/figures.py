@@ -19,6 +19,8 @@ def figure(alt: str, width: float = 7.0, height: float = 3.0, rows: int = 1, col
     """Open axes (one, or an array of rows x cols), show the figure with its alt text, close it. Sizes in inches."""
     with plots.style():
         fig, axes = plt.subplots(rows, cols, figsize=(width, height))
+        if cols > 1 and fig.get_layout_engine() is not None:
+            fig.get_layout_engine().set(wspace=0.06)                    # panels of pictures do not touch
         try:
             yield axes
             display(fig, metadata={"image/png": {"alt": alt}})

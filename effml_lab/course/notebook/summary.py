@@ -1,16 +1,18 @@
-"""What a lab ends with: its marks by exercise, and the student's own point on the course's plot of cost against quality.
+"""What a lab ends with: its marks by exercise, the student's own point on a plot of cost against quality, which factor of the
+cost the lab was about, and, unfolded, all labs and all own points so far.
 
-Under nbgrader nothing is written to the student's files.
+Each plot is of one model: points of other models lie elsewhere, and are listed. Under nbgrader nothing is written to the
+student's files, and nothing read from them.
 """
 from dataclasses import asdict
 from typing import Callable, NamedTuple
 
 from IPython.display import HTML, display
 
-from ...bench import point
+from ...bench import factors, point
 from ...measure import plots, records
 from ..contract.report import html_table
-from ..exercises import find, of_lab
+from ..exercises import EXERCISES, find, of_lab
 from . import marks
 from .check import SESSION
 from .figures import figure
@@ -26,6 +28,26 @@ def summary(own: records.Record | None = None) -> None:
     if own:
         marks.note("pareto.jsonl", asdict(own))
     course_plot(own)
+    lines = [line for line in factors.factors() if line.lab == LAB["name"][:2]]
+    if lines:
+        display(HTML(html_table(("Factor of the cost", "Change", "Measured", "Paid with, or bought"), [line[1:] for line in lines])))
+    if not marks.grading():
+        display(HTML(so_far()))
+
+
+def so_far() -> str:
+    """All labs and all own points, folded: what the home folder holds."""
+    best, labs = marks.best(), sorted({id[:2] for id in EXERCISES if id[:2].isdigit()})
+    done = {lab: [row for id, row in best.items() if id in EXERCISES and id[:2] == lab and row.get("of")] for lab in labs}
+    rows = [(lab, f"{len(done[lab])} of {sum(id[:2] == lab for id in EXERCISES)}",
+             f"{sum(row['points'] for row in done[lab]):g} of {sum(row['of'] for row in done[lab]):g}") for lab in labs]
+    newest = {row["technique"]: row for row in marks.read("pareto.jsonl") if "technique" in row}
+    points = [(name, f"{row['nfe']:g}" if row.get("nfe") else "", f"{row['bytes']:,}" if row.get("bytes") else "",
+               "; ".join(f"{what} {found['value']:.3g}" for what, found in row.get("quality", {}).items()))
+              for name, row in newest.items()]
+    own = html_table(("Your point", "Evaluations", "Bytes", "Quality"), points) if points else ""
+    return (f"<details><summary>All labs so far</summary>"
+            f"{html_table(('Lab', 'Exercises run', 'Points of those'), rows)}{own}</details>")
 
 
 class Plot(NamedTuple):
