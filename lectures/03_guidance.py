@@ -158,8 +158,8 @@ else:
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Guided past the class
 #
-# A mixture like that of lecture 02, of three wider blobs, each a class. Arrows go a third of the way to the guess; grey is the noised
-# density of all three.
+# A mixture like that of lecture 02, of three wider blobs, each a class. Arrows go a third of the way to the guess; grey is the
+# noised density of all three.
 
 # %%
 schedule, mixture = levels.linear(), oracle.ring(3, std=0.45)      # three overlapping classes
@@ -290,9 +290,9 @@ else:
 # `shapes_noisy` reads the kind at every level. It pulls the guess that was told *nothing*:
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# From 0.17 of the wanted kind to 0.30 at $s = 1$ and 0.59 at $s = 5$; told the kind, the network shows it in 0.95 unguided. The distances
-# cannot be told from that of the network that was told nothing. Near pure noise the classifier reads little, and $\sigma^2 / \alpha$, above
-# 100 there, multiplies its error.
+# From 0.17 of the wanted kind to 0.30 at $s = 1$ and 0.59 at $s = 5$; told the kind, the network shows it in 0.95 unguided. The
+# distances cannot be told from that of the network that was told nothing. Near pure noise the classifier reads little, and
+# $\sigma^2 / \alpha$, above 100 there, multiplies its error.
 
 # %%
 card = models.card("shapes_noisy")["quality"]
@@ -455,8 +455,8 @@ for step in range(3):
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Drawn from outlines
 #
-# `control` was trained on edges, with the kind left out half of the time; here it is not told. Overlap: the area that the shape asked
-# for and the one drawn share, over what either covers. `control_masks` sees filled shapes instead.
+# `control` was trained on edges, with the kind left out half of the time; here it is not told. Overlap: the area that the shape
+# asked for and the one drawn share, over what either covers. `control_masks` sees filled shapes instead.
 
 # %%
 control, _ = models.denoiser("control")
@@ -483,14 +483,15 @@ for name, row in conditions.items():
 # %% [markdown] slideshow={"slide_type": "notes"}
 # Judge guidance by what was asked for *and* by a distance, on the same noises.
 #
-# **Read on**: Dhariwal and Nichol (2021), [Diffusion models beat GANs on image synthesis](https://arxiv.org/abs/2105.05233);
-# Ho and Salimans (2021), [Classifier-free diffusion guidance](https://arxiv.org/abs/2207.12598); Kynkäänniemi et al. (2024),
+# **Read on**: Dhariwal and Nichol (2021), [Diffusion models beat GANs on image synthesis](https://arxiv.org/abs/2105.05233); Ho
+# and Salimans (2021), [Classifier-free diffusion guidance](https://arxiv.org/abs/2207.12598); Kynkäänniemi et al. (2024),
 # [Applying guidance in a limited interval](https://arxiv.org/abs/2404.07724); Lin et al. (2024), [Common diffusion noise
 # schedules and sample steps are flawed](https://arxiv.org/abs/2305.08891); Rombach et al. (2022), [Latent
-# diffusion](https://arxiv.org/abs/2112.10752); Peebles and Xie (2023), [DiT](https://arxiv.org/abs/2212.09748); Saharia et al. (2022),
-# [Imagen](https://arxiv.org/abs/2205.11487); Bradley and Nakkiran (2024), [Classifier-free guidance is a
-# predictor-corrector](https://arxiv.org/abs/2408.09000); Pavasovic et al. (2025), [Classifier-free guidance: from high-dimensional
-# analysis to generalized guidance forms](https://arxiv.org/abs/2502.07849); Zhang et al. (2023), [ControlNet](https://arxiv.org/abs/2302.05543).
+# diffusion](https://arxiv.org/abs/2112.10752); Peebles and Xie (2023), [DiT](https://arxiv.org/abs/2212.09748); Saharia et al.
+# (2022), [Imagen](https://arxiv.org/abs/2205.11487); Bradley and Nakkiran (2024), [Classifier-free guidance is a
+# predictor-corrector](https://arxiv.org/abs/2408.09000); Pavasovic et al. (2025), [Classifier-free guidance: from
+# high-dimensional analysis to generalized guidance forms](https://arxiv.org/abs/2502.07849); Zhang et al. (2023),
+# [ControlNet](https://arxiv.org/abs/2302.05543).
 #
 # **Next**: the two evaluations of guidance become one (guidance distillation, Meng et al. 2023), and twenty steps become
 # four, by training.

@@ -29,10 +29,11 @@
 # | $f$, $f^-$ | `student`, `slow` | a consistency model, its slow copy | $f_\theta$, $f_{\theta^-}$ |
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# A student is a denoiser like any other: its weights differ, and the levels at which it may be asked; one that is told $w$ has an input
-# more. Two measures of error come up: **off by**, the root mean squared distance from where 64 steps of the teacher lead the same noises
-# (on a ring of radius 1; unrelated points are 1.4 apart), and **squared MMD**, a distance between sets of points (unbiased, so it may fall
-# below 0). **Moved** is the share of pictures that differ from the teacher's by more than 0.2, root mean squared.
+# A student is a denoiser like any other: its weights differ, and the levels at which it may be asked; one that is told $w$ has an
+# input more. Two measures of error come up: **off by**, the root mean squared distance from where 64 steps of the teacher lead
+# the same noises (on a ring of radius 1; unrelated points are 1.4 apart), and **squared MMD**, a distance between sets of points
+# (unbiased, so it may fall below 0). **Moved** is the share of pictures that differ from the teacher's by more than 0.2, root
+# mean squared.
 
 # %% slideshow={"slide_type": "skip"}
 import torch

@@ -207,12 +207,12 @@ for name, ratio in ratios.items():
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### A layer that is made up
 #
-# Loud in the inputs alone, in eight channels of 512; dotted, what is lost if all *quiet* channels are left out. Right, the same without
-# outliers.
+# Loud in the inputs alone, in eight channels of 512; dotted, what is lost if all *quiet* channels are left out. Right, the same
+# without outliers.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# The branch takes 2 bits a weight of a layer as narrow as this one. Rounding to 5 bits instead gives 0.119 without outliers, where the
-# branch gives 0.124.
+# The branch takes 2 bits a weight of a layer as narrow as this one. Rounding to 5 bits instead gives 0.119 without outliers,
+# where the branch gives 0.124.
 
 # %%
 if layers:

@@ -28,10 +28,10 @@
 # | w4a8, w4a4 | weights in 4 bits, inputs in 8, or in 4 |
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Other than in lecture 05, $L_1$ holds $1 / s$ already. A few words of hardware: a GPU has some hundred **multiprocessors**. Each holds
-# tiles in **registers**, multiplies tiles on **tensor cores**, and does all else on slower *ordinary cores*; what does not fit lies in its
-# **shared memory**, in a **cache** that all of them share, and in the card's memory. A **CUDA graph** is a recorded row of launches that
-# is replayed without Python. TF32 and FP8 are floats of 19 and of 8 bits.
+# Other than in lecture 05, $L_1$ holds $1 / s$ already. A few words of hardware: a GPU has some hundred **multiprocessors**. Each
+# holds tiles in **registers**, multiplies tiles on **tensor cores**, and does all else on slower *ordinary cores*; what does not
+# fit lies in its **shared memory**, in a **cache** that all of them share, and in the card's memory. A **CUDA graph** is a
+# recorded row of launches that is replayed without Python. TF32 and FP8 are floats of 19 and of 8 bits.
 
 # %% slideshow={"slide_type": "skip"}
 import torch

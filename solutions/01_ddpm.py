@@ -8,7 +8,7 @@
 #
 # A diffusion model learns to undo noise. In this lab you write one from the beginning: the noise, the training loss,
 # the step that removes a little noise, and the loop of a thousand such steps. At the end you measure what that loop
-# costs, because every later lab makes it cheaper.
+# costs, because most later labs make it cheaper.
 #
 # **You will be able to**
 # - turn a table of betas into noise levels, and noise any image to any level in one step;
@@ -255,10 +255,11 @@ def ddpm_loss(predict_eps, x0, abar, rng):
 check("01-loss", ddpm_loss, points=5)
 
 # %% [markdown]
-# **Train.** A tiny network, your loss, one minute. Besides the weights that learn there is a running mean of them, `ema`
-# (exponential moving average), which draws better pictures. At five moments it draws sixteen pictures, a row of the
-# figure, always from the same noise. It draws them with the package's sampler, which you write in section 7: a hundred
-# steps from the noisiest level down (`"trailing"`), each guess of the picture kept within $[-1, 1]$ (`clipped`).
+# **Train.** A tiny network, your loss, one minute. It is a **UNet**: it shrinks the picture, works on it, enlarges it again, and
+# hands each size across by a shortcut; the time $t$ reaches every part of it as a vector. Besides the weights that learn there is
+# a running mean of them, `ema` (exponential moving average), which draws better pictures. At five moments it draws sixteen
+# pictures, a row of the figure, always from the same noise. It draws them with the package's sampler, which you write in section
+# 7: a hundred steps from the noisiest level down (`"trailing"`), each guess of the picture kept within $[-1, 1]$ (`clipped`).
 # (`shortened` makes the run short where a grader executes the notebook.)
 
 # %%
@@ -655,10 +656,11 @@ if isinstance(total_guess, (int, float)):
 # $$\text{latency} = \frac{\text{steps} \times \text{work per step}}
 # {\text{kernel efficiency} \times \text{devices}},$$
 #
-# all of it relative to a baseline, a plain implementation on one device: better kernels do the same work in less time,
-# and more devices share it. What counts as work depends on what the device waits for. Where it waits for arithmetic, work
-# is multiply-adds. Where it waits for memory, as with a large model and few pictures, work is the bytes that are read: a
-# weight of 4 bits instead of 16 is then a quarter of the work. Every lab attacks one factor and leaves the others alone.
+# all of it relative to a baseline, a plain implementation on one device: better kernels do the same work in less time, and more
+# devices share it. What counts as work depends on what the device waits for. Where it waits for arithmetic, work is
+# multiply-adds. Where it waits for memory, as with a large model and few pictures, work is the bytes that are read: a weight of 4
+# bits instead of 16 is then a quarter of the work. Most labs attack one factor and leave the others alone; lab 03 spends some,
+# and says what that buys. Each ends with a line that says which factor it was, and what was measured.
 #
 # ## 9 · In your own words
 #

@@ -464,19 +464,19 @@ with figure("From one point, the exact path, and where one step of DDIM and of H
 # et al. 2022; second order, multistep) draws a line, in $\lambda$, through this guess and the last one, and takes the
 # line's value half way through the step:
 #
-# $$D = \hat x_0 + \frac{h}{2\, h_\text{before}}\, \big( \hat x_0 - \hat x_0^\text{before} \big), \qquad
+# $$\bar D = \hat x_0 + \frac{h}{2\, h_\text{before}}\, \big( \hat x_0 - \hat x_0^\text{before} \big), \qquad
 # h = \lambda_s - \lambda_t, \quad h_\text{before} = \lambda_t - \lambda_\text{before}.$$
 #
 # One network call a step. Two steps have no line: the first, where nothing is remembered, and one into $\sigma = 0$,
-# where $h$ is infinite. There $D = \hat x_0$.
+# where $h$ is infinite. There $\bar D = \hat x_0$.
 #
-# **Exercise 6: DPM-Solver++(2M)** (about 9 lines). `samplers.step(x, D, cur, nxt)` is equation (2) with a guess of your
+# **Exercise 6: DPM-Solver++(2M)** (about 9 lines). `samplers.step(x, mean, cur, nxt)` is equation (2) with a guess of your
 # choice, and you may use it; levels have `.lam`.
 #
 # <details><summary>Hint</summary>
 #
 # Two things are carried from step to step: the guess of the step before and the level that it was made at. Both are
-# `None`, say, until there is one. Keep the network's own guess, not $D$. Where `nxt.sigma` is 0, do not ask for a
+# `None`, say, until there is one. Keep the network's own guess, not $\bar D$. Where `nxt.sigma` is 0, do not ask for a
 # ratio.
 #
 # </details>
@@ -701,7 +701,7 @@ def third_guess(x0s, lams):
     ### END SOLUTION
 
 # %%
-check("02-third-order", third_guess, points=4)
+check("02-third-order", third_guess, points=6)
 
 # %%
 with figure("Errors of 2M, of the published rule and of yours over the number of steps", height=3) as ax:
@@ -778,12 +778,13 @@ with figure("Left, where ten steps stand on the axis of lambda for three grids. 
 #
 # ## 10 · Real pictures
 #
-# Now a network instead of a formula: the course's model of `shapes`, 32 x 32 pixels, which is told the kind of shape
-# to draw. It was trained on another table of noise, the cosine one of Nichol and Dhariwal (2021). Everything above
-# holds as it is: a sampler sees only `denoise(x, level)` and a grid. Which grid? For 2M on the ring, with ten steps,
-# Karras' was the worst of the three. That says nothing of this network, so measure again: the next cell compares them
-# on four pictures. The measurements of section 12, of thousands of pictures, were made on Karras' grid (but for
-# DDPM's, which visits the whole table), and so are the pictures here.
+# Now a network instead of a formula: the course's model of `shapes`, 32 x 32 pixels, which is told the kind of shape to draw. It
+# was trained on another table of noise, the cosine one of Nichol and Dhariwal (2021), and it does not predict $\epsilon$ but $v =
+# \alpha\,\epsilon - \sigma\,x_0$ (Salimans and Ho 2022): then $\hat x_0 = \alpha x - \sigma v$, which divides by nothing, so that
+# it works in pure noise, too. Everything above holds as it is: a sampler sees only `denoise(x, level)` and a grid. Which grid?
+# For 2M on the ring, with ten steps, Karras' was the worst of the three. That says nothing of this network, so measure again: the
+# next cell compares them on four pictures. The measurements of section 12, of thousands of pictures, were made on Karras' grid
+# (but for DDPM's, which visits the whole table), and so are the pictures here.
 
 # %%
 net, cosine = models.denoiser("shapes")
@@ -848,15 +849,15 @@ print(f"2M with 20 steps took {spent[-1]:.0f} ms;", said("latency_guess"))
 # %% [markdown]
 # ## 12 · Speed against quality
 #
-# Time follows the calls, whatever the sampler. So calls are a measure of cost that holds on any machine. And quality?
-# Four pictures are no measurement. The next figure shows what was recorded with the same model, from the same noise
-# for each sampler and number of steps, on Karras' grid; DDPM's thousand steps visit every level of the table. There
-# are three judges. Left, the share of pictures on which a classifier sees the *wanted kind*, the shape that was asked
-# for. In the middle, the *paired error*: how far the pictures are from those that 500 steps of DDIM make of the same
-# noise. Only solvers of the ODE have one; a few noises that end in another picture dominate it, so small differences
-# in it mean little. Right, the *Fréchet distance* of 2,000 pictures to real shapes: the distance between two normal
-# distributions that have the means and covariances of the classifier's features on each set. Network calls, or
-# evaluations, are counted per picture.
+# Time follows the calls, whatever the sampler. So calls are a measure of cost that holds on any machine. And quality? Four
+# pictures are no measurement. The next figure shows what was recorded with the same model, from the same noise for each sampler
+# and number of steps, on Karras' grid; DDPM's thousand steps visit every level of the table. There are three measures. Left, the
+# share of pictures on which a classifier sees the *wanted kind*, the shape that was asked for. In the middle, the *paired error*:
+# how far the pictures are from those that 500 steps of DDIM make of the same noise. Only solvers of the ODE have one; a few
+# noises that end in another picture dominate it, so small differences in it mean little. Right, the *Fréchet distance* of 2,000
+# pictures to real shapes: the distance between two normal distributions that have the means and covariances of the classifier's
+# features on each set. Network calls, or evaluations, are counted per picture. Bands are 95% intervals by the **bootstrap**: draw
+# the pictures again, with replacement, many times; 95% of the results lie in the interval.
 #
 # | name | what it is |
 # |---|---|
@@ -914,7 +915,7 @@ for name, gap in sorted(near.items(), key=lambda item: recorded[item[0]].nfe):
 # **Then, in your own words.** Somebody wants to ship this model with five network calls a picture and says: "We take the
 # third-order solver. The higher the order, the smaller the error." Answer in five to eight sentences: what the order of a
 # solver says and what it does not, which numbers or figures of this lab show it, what you would ship, and how you would
-# find out whether it is good enough, by which judges.
+# find out whether it is good enough, by which measures.
 
 # %%
 fewest_read = ...
@@ -925,7 +926,7 @@ if full:
 ### END SOLUTION
 
 # %%
-check("02-read-separable", fewest_read, points=1)
+check("02-read-separable", fewest_read, points=2)
 
 # %%
 no_worse_read = ...

@@ -621,7 +621,7 @@ def prompted(encode, denoise, tokens, null, w):
     ### END SOLUTION
 
 # %%
-check("03-remember", prompted, points=3)
+check("03-remember", prompted, points=2)
 
 # %%
 calls = []
@@ -705,8 +705,8 @@ for name, row in recorded.items():
 # moved.)
 #
 # **Exercise 9: a copy behind zeros** (about 3 lines). `base` and `copy` have `entered(x)`, the network's first layer, and
-# `encode(h)`, a list of what the way down leaves; `base.decode(list)` is the way up. `hint` is $c$, `seen` is $Z_1$, and
-# `zeros` is a list of the $Z_2$, one for each that is left.
+# `encode(h)`, the list of the shortcuts and the middle that the way down leaves; `base.decode(list)` is the way up. `hint` is
+# $c$, `seen` is $Z_1$, and `zeros` is a list of the $Z_2$, one for each that is left.
 #
 # <details><summary>Hint</summary>
 #
@@ -724,7 +724,7 @@ def controlled(x, hint, base, copy, seen, zeros):
     ### END SOLUTION
 
 # %%
-check("03-control", controlled, points=5)
+check("03-control", controlled, points=4)
 
 # %%
 control = models.load("control")  # the course's model, with a copy that was trained on outlines

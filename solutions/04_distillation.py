@@ -209,7 +209,7 @@ with figure("Where two steps of the teacher lead from 400 noises, as circles, an
 # where the SNR is almost 0: next to the others it would hardly count. Salimans and Ho take the larger of both errors, the
 # "truncated SNR"
 #
-# $$w = \max\left(\frac{\alpha^2}{\sigma^2},\; 1\right).$$
+# $$\omega = \max\left(\frac{\alpha^2}{\sigma^2},\; 1\right).$$
 #
 # It is a floor. "Truncated" is easily read the other way round, as a cap at 1. (That is another thing than
 # Min-SNR, Hang et al. 2023, which caps the weight in training from scratch, at 5 and on purpose.)
@@ -420,7 +420,7 @@ def aware(student, teacher, z, cur, mid, nxt, cond, null, w):
     ### END SOLUTION
 
 # %%
-check("04-aware", aware, points=3)
+check("04-aware", aware, points=2)
 
 # %%
 ways = {"halved, class and none": {"null": 0.2}, "halved, guided at w = 3": {"w": 3.0, "loss": aware}}
@@ -623,13 +623,13 @@ with figure("Samples of a distilled consistency model and of one trained without
 # of its own,
 #
 # $$x'_\text{real} = \alpha x_0 + \sigma \epsilon_1, \qquad x'_\text{fake} = \alpha \hat x_0 + \sigma \epsilon_2, \qquad
-# L_\text{critic} = \text{softplus}(-D(x'_\text{real})) + \text{softplus}(D(x'_\text{fake})).$$
+# L_\text{critic} = \text{softplus}(-C(x'_\text{real})) + \text{softplus}(C(x'_\text{fake})).$$
 #
-# $D$ is any number, high for real, and `critic(x, level)` in code. The noise keeps it from being sure too early. The student
+# $C$ is any number, high for real, and `critic(x, level)` in code. The noise keeps it from being sure too early. The student
 # takes its turn in every third step: it is to make the critic say *real*, and to stay near the picture where that can still be
 # seen,
 #
-# $$L_\text{student} = \text{softplus}(-D(x'_\text{fake})) + 0.1 \min(\text{SNR}, 1)\,\|\hat x_0 - x_0\|^2 .$$
+# $$L_\text{student} = \text{softplus}(-C(x'_\text{fake})) + 0.1 \min(\text{SNR}, 1)\,\|\hat x_0 - x_0\|^2 .$$
 #
 # (Here a cap is right: in pure noise the picture cannot be known, and an error there would ask for the mean again.)
 #
@@ -768,7 +768,7 @@ for steps in (1, 2, 4, 8):
 ### END SOLUTION
 
 # %%
-check("04-read-pays", pays_read, points=1)
+check("04-read-pays", pays_read, points=2)
 
 # %% [markdown]
 # A solver costs nothing beforehand; a student does. The records say what its training took, from the course's model on, all
@@ -792,7 +792,7 @@ even_read = (3 * training["learned from"] + training["without a pass back"]) / (
 ### END SOLUTION
 
 # %%
-check("04-read-even", even_read, points=1)
+check("04-read-even", even_read, points=2)
 
 # %% [markdown]
 # Whoever draws some thousand pictures takes a solver. Whoever serves millions trains.

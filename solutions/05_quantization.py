@@ -22,7 +22,7 @@
 # - look at what a layer is given along a sampler's path, and say what that means for scales that are fixed beforehand;
 # - ask of any improvement in quantization what it cost, and run the control that decides.
 #
-# **You need** labs 01 and 02: levels, DDIM; matrix products and the SVD. Section 6 ends in a place to pause.
+# **You need** labs 01 to 03: levels, DDIM, attention; matrix products and the SVD. Section 6 ends in a place to pause.
 #
 # ## Notation
 #
@@ -65,8 +65,8 @@ x, w, bias = of(bed)
 print(f"inputs {tuple(x.shape)}, weights {tuple(w.shape)}; the network has {sum(p.numel() for p in bed.net.parameters()):,} weights")
 
 # %% [markdown]
-# A number in 4 bits is one of 16 codes. We use the symmetric grid: whole numbers from $-7$ to $7$, and a **scale** that says
-# what a code counts. The largest of the numbers that share a scale should get the largest code:
+# A number in 4 bits is one of 16 codes. We use the symmetric grid: whole numbers from $-7$ to $7$ (one stays unused), and a
+# **scale** that says what a code counts. The largest of the numbers that share a scale should get the largest code:
 #
 # $$\text{scale} = \frac{\max |x|}{2^{b-1} - 1}, \qquad q = \text{round}\!\left(\frac{x}{\text{scale}}\right), \qquad x \approx
 # \text{scale} \cdot q .$$
@@ -368,7 +368,7 @@ def layer(x, s, up, down, rest, bias, rounded):
     ### END SOLUTION
 
 # %%
-check("05-layer", layer, points=4)
+check("05-layer", layer, points=3)
 
 # %%
 def best(x, w, bias, rank, smoothing=True, bits=4, group=64):
@@ -487,9 +487,9 @@ print(f"as trained, smoothing alone: {gain:+.1f} dB;", said("smoothing_guess"))
 
 # %% [markdown]
 # Even rounded, the network as trained draws mostly the same pictures. Smoothing, which lowered the error of our layer by a fifth,
-# does nothing for them: what many layers get wrong together, no layer sees. With planted outliers, rounding destroys the
-# pictures; smoothing brings back some of what is large, and with the branch most are what they were. So far so good for the
-# branch: many decibels, with outliers *and without*. But look at the megabytes.
+# does nothing for them: errors of layers add up along the network and along the path, and no layer sees that. With planted
+# outliers, rounding destroys the pictures; smoothing brings back some of what is large, and with the branch most are what they
+# were. So far so good for the branch: many decibels, with outliers *and without*. But look at the megabytes.
 #
 # **The control.** The branch is not free: at this width rank 32 takes six tenths as many bytes again as codes and scales
 # themselves. *Any* method gets better if it may spend so much more. So let the other side spend it, too, smoothed as before: on
@@ -617,7 +617,7 @@ def add_lora(up, down, s, a, b):
     ### END SOLUTION
 
 # %%
-check("05-lora", add_lora, points=3)
+check("05-lora", add_lora, points=2)
 
 # %% [markdown]
 # `tuned(net)` puts a fresh LoRA beside every 4-bit layer of a network and freezes the rest; `merged(net)` puts the trained ones

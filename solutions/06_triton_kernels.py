@@ -22,6 +22,9 @@
 # - say why the same 4-bit layer is fast on one card and slow on another;
 # - compute exact attention, and gradients, without the memory that they seem to need.
 #
+# A few words of hardware: a GPU has some hundred *multiprocessors*; each holds tiles in *registers*, multiplies tiles on *tensor
+# cores*, and does all else on slower *ordinary cores*.
+#
 # **You need** lab 05, broadcasting, and how a matrix lies in memory; no GPU, and no Triton. Section 5 ends in a place to pause.
 #
 # ## Notation
@@ -108,8 +111,8 @@ print(f"{CARD['bytes'] / 1e12:.1f} TB a second; {CARD['float'] / 1e12:.0f} tera-
 # A large diffusion transformer has layers of 3,072 inputs and 12,288 outputs, and its 4,096 tokens are 4,096 rows. A language
 # model that writes a word has one row.
 #
-# **Predict before you look.** With one row such a layer in 16 bits waits for its bytes. From about how many rows on does it wait for
-# its operations?
+# **Predict before you look.** With one row such a layer in 16 bits waits for its bytes. From about how many rows on does it wait
+# for its operations?
 
 # %%
 rows_guess = ...
@@ -138,7 +141,8 @@ with figure("The least time of a layer with 3,072 inputs and 12,288 outputs over
 # With few rows a layer waits for its weights: 4 bits instead of 16 make it faster whatever it multiplies with. That is how
 # language models write, one token at a time. A diffusion transformer has thousands of rows: it waits for products, and smaller
 # *weights* alone win nothing. It has to multiply shorter numbers: so the inputs are quantized, too. (8-bit *whole-number*
-# products of this card's library are hardly faster than those of 16 bits, where the data sheet promises twice the rate. One measures.)
+# products of this card's library are hardly faster than those of 16 bits, where the data sheet promises twice the rate. One
+# measures.)
 #
 # ## 2 · A kernel in tiles
 #
@@ -158,20 +162,20 @@ print(torch.equal(y, 2 * x), traffic)
 
 # %% [markdown]
 # The last of four programs has 232 numbers left and a tile of 256. The **mask** says which places are there. What it leaves out
-# of a load is whatever happened to be in a register (here NaN, or 77 in whole numbers), unless `other=0.0` says what it is. A GPU does
-# not check: a read beyond the edge gives somebody else's numbers, a write destroys them. Here it is told. Try it: take the first of
-# the two `mask=i < n` out.
+# of a load is whatever happened to be in a register (here NaN, or 77 in whole numbers), unless `other=0.0` says what it is. A GPU
+# does not check: a read beyond the edge gives somebody else's numbers, a write destroys them. Here it is told. Try it: take the
+# first of the two `mask=i < n` out.
 #
-# The words of this lab: `tl.program_id, load, store, arange, zeros, full, maximum, minimum, max(t, axis), sum(t, axis), abs, floor,
-# exp, where, dot, trans, cdiv, static_range`, types such as `tl.float32`, operators, and `.to(dtype)`. No slices, no `and`, nothing of torch: a kernel is not Python on a GPU.
-# (All of it is in `effml_lab/efficiency/tiles`.)
+# The words of this lab: `tl.program_id, load, store, arange, zeros, full, maximum, minimum, max(t, axis), sum(t, axis), abs,
+# floor, exp, where, dot, trans, cdiv, static_range`, types such as `tl.float32`, operators, and `.to(dtype)`. No slices, no
+# `and`, nothing of torch: a kernel is not Python on a GPU. (All of it is in `effml_lab/efficiency/tiles`.)
 #
 # Matrices lie in memory row by row. Element $(r, c)$ is at $r\,\cdot$ `stride` $+\,c$, where `stride` is how far rows lie
 # apart: the width of the matrix, or more, where it is a part of a wider one.
 #
 # **Exercise 2: a copy** (about 5 lines). Program $(i, j)$ copies the tile of `BR` rows and `BC` columns with that number. Its
-# number is `tl.program_id(0)`, `tl.program_id(1)`. Rows of `x` lie `stride` numbers apart, and those of `y` lie `cols` numbers apart.
-# Any `rows` and `cols` have to do.
+# number is `tl.program_id(0)`, `tl.program_id(1)`. Rows of `x` lie `stride` numbers apart, and those of `y` lie `cols` numbers
+# apart. Any `rows` and `cols` have to do.
 #
 # <details><summary>Hint</summary>
 #
@@ -250,7 +254,7 @@ def quantize_rows(x, codes, scales, M, K, BM: tl.constexpr, BK: tl.constexpr):
     ### END SOLUTION
 
 # %%
-check("06-rows", quantize_rows, points=4)
+check("06-rows", quantize_rows, points=6)
 
 # %%
 x = randn(40, 70) * torch.logspace(-2, 1, 40)[:, None]  # rows from quiet to loud
@@ -267,12 +271,13 @@ with figure("Relative error of each of 40 rows, from quiet to loud, in codes of 
 # %% [markdown]
 # ## 4 · Codes back to numbers
 #
-# Weights lie in memory with two codes a byte, as `pack` of lab 05 laid them: of 128 codes of a row, byte $j$ of 64 holds code $j$ in
-# its low four bits and code $64 + j$ in its high four. Each half of 64 is a group with a scale of its own. Why that order? A
+# Weights lie in memory with two codes a byte, as `pack` of lab 05 laid them: of 128 codes of a row, byte $j$ of 64 holds code $j$
+# in its low four bits and code $64 + j$ in its high four. Each half of 64 is a group with a scale of its own. Why that order? A
 # program loads 64 bytes in one go and has two whole groups, with no code out of place.
 #
-# **Exercise 4: unpack** (about 9 lines). `packed` (N, K / 2) uint8, `scales` (N, K / 64), `out` (N, K). Program $(i, j)$ has BN rows
-# and the $j$-th 128 codes of each, groups $2j$ and $2j + 1$. (In code `K // 2`: `/` makes floats.) Nibbles are in two's complement: 8 to 15 stand for $-8$ to $-1$. Read a byte once.
+# **Exercise 4: unpack** (about 9 lines). `packed` (N, K / 2) uint8, `scales` (N, K / 64), `out` (N, K). Program $(i, j)$ has BN
+# rows and the $j$-th 128 codes of each, groups $2j$ and $2j + 1$. (In code `K // 2`: `/` makes floats.) Nibbles are in two's
+# complement: 8 to 15 stand for $-8$ to $-1$. Read a byte once.
 #
 # <details><summary>Hint</summary>
 #
@@ -296,7 +301,7 @@ def unpack(packed, scales, out, N, K, BN: tl.constexpr):
     ### END SOLUTION
 
 # %%
-check("06-unpack", unpack, points=3)
+check("06-unpack", unpack, points=4)
 
 # %%
 from effml_lab import models
@@ -317,19 +322,19 @@ with figure("Weights of the DiT of lab 05, and what your kernel makes of their c
 #
 # ## 5 · A product of codes
 #
-# Program $(i, j)$ makes a tile (BM, BN) of the output. It needs BM rows of the inputs and BN rows of the weights, all of $K$; again
-# it goes tile by tile, and adds up in an *accumulator* that never leaves it. `tl.dot(a, b, acc)` adds to `acc` the product of
-# tiles (BM, BK) and (BK, BN): that is what tensor cores do. Codes of 8 bits have products of up to 15 bits, and thousands of them
-# are added: the sums are whole numbers of **32 bits**, exact. (With an `acc` of whole numbers `tl.dot` wants `out_dtype=tl.int32`; its
-# sides are 16 at least.)
+# Program $(i, j)$ makes a tile (BM, BN) of the output. It needs BM rows of the inputs and BN rows of the weights, all of $K$;
+# again it goes tile by tile, and adds up in an *accumulator* that never leaves it. `tl.dot(a, b, acc)` adds to `acc` the product
+# of tiles (BM, BK) and (BK, BN): that is what tensor cores do. Codes of 8 bits have products of up to 15 bits, and thousands of
+# them are added: the sums are whole numbers of **32 bits**, exact. (With an `acc` of whole numbers `tl.dot` wants
+# `out_dtype=tl.int32`; its sides are 16 at least.)
 #
-# **Exercise 5: a product in tiles** (about 9 lines). `a` (M, K) int8, `b` (N, K) int8, `out` (M, N) int32 $=$ `a` `b`$^T$. Row $n$ of `b`
-# begins at $n K$: load its tile as (BK, BN), so that no transpose is needed.
+# **Exercise 5: a product in tiles** (about 9 lines). `a` (M, K) int8, `b` (N, K) int8, `out` (M, N) int32 $=$ `a` `b`$^T$. Row
+# $n$ of `b` begins at $n K$: load its tile as (BK, BN), so that no transpose is needed.
 #
 # <details><summary>Hint</summary>
 #
-# Begin with `tl.zeros((BM, BN), tl.int32)`. The tile of `b` has $k$ along its first side and $n$ along its second. What lies beyond the
-# edge of $K$ must not count.
+# Begin with `tl.zeros((BM, BN), tl.int32)`. The tile of `b` has $k$ along its first side and $n$ along its second. What lies
+# beyond the edge of $K$ must not count.
 #
 # </details>
 
@@ -493,20 +498,19 @@ else:
 
 # %% [markdown]
 # So the package has a second mode for such cards, *w4a8*: in it a group's scale is a small whole number, code times number fits 8
-# bits again, and the sum stays whole to the end (after QServe, Lin et al. 2024; yours is simpler still, without groups). A count is a
-# bound on the peak of the data sheet, 1,979 tera-operations: w4a4's share of it would be about the speed of 16 bits. Measured, it has
-# half of that, since a count knows of no waiting. w4a8,
-# which the count lets free, draws level, and passes 16 bits a little where rows are many. Four bits buy *memory* on this card. The
-# library's FP8 product, on operands quantized beforehand and stored in twice the bytes, is the fastest.
+# bits again, and the sum stays whole to the end (after QServe, Lin et al. 2024; yours is simpler still, without groups). A count
+# is a bound: by it w4a4 could be about as fast as 16 bits. Measured, it is half as fast, since a count does not see waiting.
+# w4a8, which the count lets free, draws level, and passes 16 bits a little where rows are many. Four bits buy *memory* on this
+# card. The library's FP8 product, on operands quantized beforehand and stored in twice the bytes, is the fastest.
 #
 # ## 8 · One read, two uses
 #
 # The branch needs `la` $= x\,$`down`$^T$, and the codes need $x$, too. Two kernels would read the inputs twice. SVDQuant's first
 # kernel reads a tile **once**, for the codes with their scales and for the product with `down`.
 #
-# **Exercise 7: codes and la from one read** (about 11 lines). `x` (M, K), $K$ a multiple of 64, `down` (RANK, K). Here each *group*
-# of 64 has a scale, $\max |x| / 7$, and codes from $-7$ to 7 (w4a4), so one pass is enough: `codes` (M, K) int8, `scales` (M, K / 64),
-# `la` (M, RANK). The branch reads $x$ as it is. No group is all zeros.
+# **Exercise 7: codes and la from one read** (about 11 lines). `x` (M, K), $K$ a multiple of 64, `down` (RANK, K). Here each
+# *group* of 64 has a scale, $\max |x| / 7$, and codes from $-7$ to 7 (w4a4), so one pass is enough: `codes` (M, K) int8, `scales`
+# (M, K / 64), `la` (M, RANK). The branch reads $x$ as it is. No group is all zeros.
 #
 # <details><summary>Hint</summary>
 #
@@ -535,8 +539,8 @@ def quantize_down(x, down, codes, scales, la, M, K, RANK: tl.constexpr, BM: tl.c
 check("06-fused", quantize_down, points=5)
 
 # %% [markdown]
-# **Work out a number.** How many megabytes ($10^6$ bytes) does this save at 4,096 rows of 3,072 inputs in 16 bits, compared with two
-# kernels that each read $x$?
+# **Work out a number.** How many megabytes ($10^6$ bytes) does this save at 4,096 rows of 3,072 inputs in 16 bits, compared with
+# two kernels that each read $x$?
 
 # %%
 saved_read = ...
@@ -548,30 +552,29 @@ saved_read = 4096 * 3072 * 2 / 1e6
 check("06-read-saved", saved_read, points=1)
 
 # %% [markdown]
-# Bytes are not everything. The package's first version of this kernel fetched $x$ from memory about once, as it should, and took 83
-# microseconds on an H100, where codes alone took 26 and the library's `x @ down.T` alone 7. Its tiles had 16 rows: a product with 16
-# rows and 32 columns keeps tensor cores waiting, and `down` was read again by each of 256 programs. Larger tiles halved the time.
-# Fused, the branch then added 3 to 6% to a layer of 3,072 and 12,288 from 4,096 rows on, apart 45%. (That was with tiles of 64 rows,
-# which raced at another size: compiled, a product was still running while its tile was written over. Those of 32 that are there now,
-# a few percent slower, were not measured in a whole layer yet. The story is in `data/results/kernels.md`.)
+# Bytes are not everything. The package's first version of this kernel fetched $x$ from memory about once, as it should, and took
+# 83 microseconds on an H100, where codes alone took 26 and the library's `x @ down.T` alone 7. Its tiles had 16 rows: a product
+# with 16 rows and 32 columns keeps tensor cores waiting, and `down` was read again by each of 256 programs. Larger tiles halved
+# the time. Fused, the branch then added 3 to 6% to a layer of 3,072 and 12,288 from 4,096 rows on, apart 45%. (That was with
+# tiles of 64 rows, which raced at another size: compiled, a product was still running while its tile was written over. Those of
+# 32 that are there now, a few percent slower, were not measured in a whole layer yet. The story is in `data/results/kernels.md`.)
 #
 # ## 9 · Attention without its matrix
 #
-# The same idea, one step further. Attention of $N$ tokens is
-# $\text{softmax}(q k^T \cdot \text{scale})\, v$, and $q k^T$ has $N^2$ numbers: at 4,096 tokens, 32 bits each, 67 MB a head, written and
-# read again. **FlashAttention** (Dao et al. 2022) never stores it. A program has BM queries and walks over tiles of keys and
-# values. It keeps, for each query, the largest score so far $\mu$, the sum of weights so far $\ell$, and the sum of weighted values
-# so far. A new tile of scores $S$ may bring a larger one. Then all that was summed before was computed with the old one, and is scaled down;
-# the new weights take the new one:
+# The same idea, one step further. Attention of $N$ tokens is $\text{softmax}(q k^T \cdot \text{scale})\, v$, and $q k^T$ has
+# $N^2$ numbers: at 4,096 tokens, 32 bits each, 67 MB a head, written and read again. **FlashAttention** (Dao et al. 2022) never
+# stores it. A program has BM queries and walks over tiles of keys and values. It keeps, for each query, the largest score so far
+# $\mu$, the sum of weights so far $\ell$, and the sum of weighted values so far. A new tile of scores $S$ may bring a larger one.
+# Then all that was summed before was computed with the old one, and is scaled down; the new weights take the new one:
 #
 # $$\mu' = \max(\mu, \max S), \quad c = e^{\mu - \mu'}, \quad P = e^{S - \mu'}, \qquad \ell' = c\,\ell + \textstyle\sum P, \quad
 # \text{acc}' = c\;\text{acc} + P\, v .$$
 #
 # At the end $\text{acc} / \ell$ is the softmax, exactly: this is no approximation (Milakov and Gimelshein 2018).
 #
-# **Exercise 8: attention in tiles** (about 15 lines). One head, `q`, `k`, `v`, `out` (N, D), D a power of two; `scale` is a number, and
-# need not be $1 / \sqrt{D}$.
-# Every query sees every key. Keys beyond the edge must get no weight. Scores may be in the hundreds.
+# **Exercise 8: attention in tiles** (about 15 lines). One head, `q`, `k`, `v`, `out` (N, D), D a power of two; `scale` is a
+# number, and need not be $1 / \sqrt{D}$. Every query sees every key. Keys beyond the edge must get no weight. Scores may be in
+# the hundreds.
 #
 # <details><summary>Hint</summary>
 #
@@ -601,7 +604,7 @@ def attention(q, k, v, out, N, scale, D: tl.constexpr, BM: tl.constexpr, BN: tl.
     ### END SOLUTION
 
 # %%
-check("06-attention", attention, points=5)
+check("06-attention", attention, points=7)
 
 # %%
 tokens, moved = (32, 64, 128, 256), []
@@ -625,19 +628,19 @@ print(written.timed(attention, (n // 64,), lambda device: (*(torch.randn(n, 64, 
 #
 # ## 10 · Memory on the way back
 #
-# Training has a memory problem that sampling has not. The gradient of a block needs what the block computed on the way, so all of it
-# is kept until the way back, in every block. **Gradient checkpointing** (Chen et al. 2016) keeps the *input* of each block alone, and
-# computes the rest again when it is needed: about a third more work, for a fraction of the memory.
+# Training has a memory problem that sampling has not. The gradient of a block needs what the block computed on the way, so all of
+# it is kept until the way back, in every block. **Gradient checkpointing** (Chen et al. 2016) keeps the *input* of each block
+# alone, and computes the rest again when it is needed: about a third more work, for a fraction of the memory.
 #
 # **Exercise 9: made again on the way back** (about 5 lines). This function is called on the way back, when gradients are switched
-# off, with the `x` that was kept, which asks for gradients itself and was made of something. Run the block once more, with gradients,
-# and send `grad` through it, *and no further*: the weights' `.grad` add up as ever, and the gradient of `x` is returned. Leave `x`
-# itself as it is.
+# off, with the `x` that was kept. That `x` is part of an older graph: leave it alone, and use a copy that is detached from it.
+# Run the block once more, with gradients, and send `grad` through it, *and no further*: the weights' `.grad` add up as ever, and
+# the gradient of `x` is returned.
 #
 # <details><summary>Hint</summary>
 #
-# `torch.enable_grad()` is a context manager; a detached copy of `x` can ask for gradients; `torch.autograd.backward` takes outputs and
-# what came in for them.
+# `torch.enable_grad()` is a context manager; a detached copy of `x` can ask for gradients; `torch.autograd.backward` takes
+# outputs and what came in for them.
 #
 # </details>
 
@@ -703,21 +706,21 @@ with torch.no_grad():
 # %% [markdown]
 # When sampling, nothing is kept: there is no way back, and checkpointing does nothing for it but cost calls.
 #
-# **In your own words.** Somebody reports: "On our H100, our W4A4 model is slower than 16 bits, so 4 bits are useless." Answer in five
-# to eight sentences, with two numbers from this notebook: what decides the time of such a layer at thousands of rows; what holds
-# W4A4 in groups back on this card; what would be different with W4A8, with few rows, and on another card; and
-# what 4 bits buy in any case.
+# **In your own words.** Somebody reports: "On our H100, our W4A4 model is slower than 16 bits, so 4 bits are useless." Answer in
+# five to eight sentences, with two numbers from this notebook: what decides the time of such a layer at thousands of rows; what
+# holds W4A4 in groups back on this card; what would be different with W4A8, with few rows, and on another card; and what 4 bits
+# buy in any case.
 
 # %% [markdown] written="06-why" points=4
 # At thousands of rows a layer of 3,072 inputs is bound by its operations: in 16 bits at 4,096 rows they take about 390
 # microseconds, its bytes about 70. So only shorter *products* help, and Hopper has no 4-bit ones: W4A4 runs in the 8-bit tensor
 # cores at best. It does not get that far. With a scale for each group of 64 on both sides the whole sums of a tile have to be
-# turned into floats and scaled after every 64 products, and counted in machine code that leaves the tensor cores of our loop at most
-# 39% of their 8-bit peak; measured, the layer has about half the speed of 16 bits. W4A8 with whole group multipliers keeps its sums
-# whole to the end and is as fast as 16 bits or a little faster. With few rows the bytes of the weights decide, and there a quarter
-# of them is a gain whatever multiplies. On Ada, whose ordinary cores keep up with its tensor cores, the same W4A4 loop can reach
-# nearly the whole peak, and it has 4-bit products besides. And everywhere the weights take about a quarter of the memory, so a model
-# fits where it did not.
+# turned into floats and scaled after every 64 products, and counted in machine code that leaves the tensor cores of our loop at
+# most 39% of their 8-bit peak; measured, the layer has about half the speed of 16 bits. W4A8 with whole group multipliers keeps
+# its sums whole to the end and is as fast as 16 bits or a little faster. With few rows the bytes of the weights decide, and there
+# a quarter of them is a gain whatever multiplies. On Ada, whose ordinary cores keep up with its tensor cores, the same W4A4 loop
+# can reach nearly the whole peak, and it has 4-bit products besides. And everywhere the weights take about a quarter of the
+# memory, so a model fits where it did not.
 #
 # <!-- ### BEGIN MARK SCHEME -->
 # **Mark scheme.** One point each: (1) at thousands of rows operations decide, not bytes, with a number; (2) Hopper has no 4-bit
@@ -730,10 +733,10 @@ with torch.no_grad():
 # ## Summary
 #
 # Bytes and operations bound a layer, and which of them does depends on its rows. A kernel is good if it reads everything once and
-# keeps its sums where they are made. Scales belong outside the sum, a branch into the accumulator, quantization where the inputs are
-# being read anyway. Whether that is fast a count of instructions can refute, and only a clock confirm.
+# keeps its sums where they are made. Scales belong outside the sum, a branch into the accumulator, quantization where the inputs
+# are being read anyway. Whether that is fast a count of instructions can refute, and only a clock confirm.
 #
-# Below are your marks, beside the plot of lab 05: what those bytes draw.
+# Below are your marks, the recorded speed of the whole, and the plot of lab 05 again: what the bytes draw that these kernels move.
 #
 # **Next**, lab 07: fewer pixels. A diffusion model that works in a latent space.
 

@@ -5,7 +5,7 @@ import pytest
 matplotlib.use("agg")
 
 from effml_lab.bench import point as own  # noqa: E402
-from effml_lab.course.notebook import figures, start, summary  # noqa: E402
+from effml_lab.course.notebook import figures, marks, start, summary  # noqa: E402
 from effml_lab.measure import records  # noqa: E402
 
 
@@ -56,3 +56,24 @@ def test_without_records_there_is_only_ones_own_point(monkeypatch):
     assert not shown
     summary.course_plot(point("mine", 7, 6.0))
     assert len(shown) == 1
+
+
+def test_all_labs_and_all_own_points_so_far(monkeypatch, tmp_path):
+    monkeypatch.setenv("EFFML_HOME", str(tmp_path))
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    marks.record("01-levels", 1.5, 3)
+    marks.record("01-levels", 3, 3)
+    marks.record("02-score", 2, 3)
+    marks.note("pareto.jsonl", {"technique": "mine <b>", "nfe": 7, "quality": {"kid": {"value": 0.5}}})
+    page = summary.so_far()
+    assert "3 of 3" in page and "2 of 3" in page and "mine &lt;b&gt;" in page and "kid 0.5" in page and "<b>" not in page
+
+
+def test_a_lab_ends_with_its_factor_and_a_grader_reads_no_home(monkeypatch):
+    shown = []
+    monkeypatch.setitem(start.LAB, "name", "03_guidance")
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    monkeypatch.setattr(summary, "course_plot", lambda own: None)
+    monkeypatch.setattr(summary, "display", lambda html: shown.append(html.data))
+    summary.summary()
+    assert len(shown) == 2 and "Factor of the cost" in shown[1] and "evaluations" in shown[1]
