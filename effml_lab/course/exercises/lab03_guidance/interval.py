@@ -1,7 +1,7 @@
 """Lab 03: guidance on an interval of noise (Kynkaanniemi et al. 2024), as a denoiser that chooses between two.
 
-Levels do not preserve the variance, so that sigma is told from sigma / alpha, and no two of the RULES choose alike; two lie on the
-ends of the interval.
+Levels do not preserve the variance, so that sigma is told from sigma / alpha, and no two of the RULES choose alike; two lie on
+the ends of the interval.
 """
 import torch
 
