@@ -385,7 +385,7 @@ WRONG += [
     (reader_wrong_04, ["padding is read like words"]),
     (reader_wrong_05, ["the mask is inverted: attn_mask is True at w"]),
     (reader_wrong_06, ["scores at padding become 0, and exp(0) is 1:"]),
-    (reader_wrong_07, ["the mask comes after the softmax: the weight"]),
+    (reader_wrong_07, ["the mask comes after the softmax, or on the"]),
     (reader_wrong_08, ["keys and values are exchanged: k is the firs"]),
     (reader_wrong_09, ["heads are taken of channels that lie apa"]),
     (reader_wrong_10, ["cut into heads without a transpose: tokens a"]),
@@ -504,4 +504,45 @@ WRONG += [
     (second_wrong_06, ["the softmax runs over pixels and words toget"]),
     (second_wrong_07, ["sigmoid, where weights that add up to 1 are "]),
     (second_wrong_08, ["the softmax is missing"]),
+]
+
+
+def third__scores(q, kv, heads):
+    q, k, v = (reader__cut(t, heads) for t in (q, *kv.chunk(2, 2)))
+    return q @ k.mT / q.shape[-1] ** 0.5, v
+
+
+def third_wrong_01(q, kv, pad, heads):
+    scores, v = third__scores(q, kv[:, ~pad.any(0)], heads)
+    return reader__join(scores.softmax(-1) @ v)
+
+
+def third_wrong_02(q, kv, pad, heads):
+    scores, v = third__scores(q, kv, heads)
+    return reader__join((scores - 100 * pad[:, None, None].to(q)).softmax(-1) @ v)
+
+
+def third_wrong_03(q, kv, pad, heads):
+    scores, v = third__scores(q, kv, heads)
+    return reader__join(scores.softmax(-1) @ v.masked_fill(pad[:, None, :, None], 0))
+
+
+def third_wrong_04(q, kv, pad, heads):
+    scores, v = third__scores(q, kv, heads)
+    weights = scores.exp() * ~pad[:, None, None]
+    return reader__join(weights / weights.sum(-1, keepdim=True) @ v)
+
+
+def third_right_1(q, kv, pad, heads):
+    scores, v = third__scores(q, kv, heads)
+    scores = scores + (~pad).to(q).log()[:, None, None]
+    return reader__join((scores - scores.logsumexp(-1, keepdim=True)).exp() @ v)
+
+
+RIGHT += [third_right_1]
+WRONG += [
+    (third_wrong_01, ["what one sentence lacks"]),
+    (third_wrong_02, ["100 is taken off"]),
+    (third_wrong_03, ["or on the values"]),
+    (third_wrong_04, ["large scores at padding"]),
 ]

@@ -358,3 +358,33 @@ WRONG += [
     (second_wrong_06, ["the copy goes on from what the base left: it"]),
     (second_wrong_07, []),
 ]
+
+
+def third_wrong_01(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([mine[i] + zeros[i](theirs[i]) for i in range(3)])
+
+
+def third_wrong_02(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x) + seen(hint)), copy.encode(copy.entered(x))
+    return base.decode([a + z(b) for a, z, b in zip(mine, zeros, theirs)])
+
+
+def third_wrong_03(x, hint, base, copy, seen, zeros):
+    mine, theirs = base.encode(base.entered(x)), copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([a + z(b) for a, z, b in zip(mine, zeros, theirs)][::-1])
+
+
+def third_right_1(x, hint, base, copy, seen, zeros):
+    with torch.no_grad():
+        mine = base.encode(base.entered(x))
+    theirs = copy.encode(copy.entered(x) + seen(hint))
+    return base.decode([a + z(b) for a, z, b in zip(mine, zeros, theirs)])
+
+
+RIGHT += [third_right_1]
+WRONG += [
+    (third_wrong_01, []),
+    (third_wrong_02, ["the base sees the hint, and the copy does not"]),
+    (third_wrong_03, ["decode is handed the list from its other end"]),
+]

@@ -55,7 +55,7 @@ WRONG = [
     (change(lambda f, t, m: ((t & f).sum(), (~t & ~f).sum())),
      ["those that were right and stayed so", "those that were wrong and stayed so"]),
     (change(lambda f, t, m: ((t | f).sum(), (~t).sum())), ["all that are wrong afterwards: those tha"]),
-    (lambda b, a, w: ((b < a).sum(), (b > a).sum()), []),
+    (lambda b, a, w: ((b < a).sum(), (b > a).sum()), ["compared by size"]),
     (change(lambda f, t, m: (100 * (t & ~f).float().mean(), 100 * (f & ~t).float().mean())),
      ["a percentage where a count was asked for"]),
 ]
@@ -291,4 +291,30 @@ WRONG += [
     (second_wrong_03, ["all that are right before or afterwards, but"]),
     (second_wrong_04, []),
     (second_wrong_05, []),
+]
+
+
+def third_wrong_01(before, after, want):
+    gained = lost = 0
+    for k in range(6):
+        here = want == k
+        gained += int((here & (before != k) & (after == k)).sum())
+        lost += int((here & (before == k) & (after != k)).sum())
+    return gained, lost
+
+
+def third_wrong_02(before, after, want):
+    change = (after == want).byte() - (before == want).byte()
+    return int((change > 0).sum()), int((change < 0).sum())
+
+
+def third_right_1(before, after, want):
+    table = torch.bincount(2 * (before == want) + (after == want), minlength=4)
+    return table[1].item(), table[2].item()
+
+
+RIGHT += [third_right_1]
+WRONG += [
+    (third_wrong_01, []),
+    (third_wrong_02, ["all that are right before or afterwards, but"]),
 ]

@@ -545,3 +545,52 @@ WRONG += [
     (second_wrong_07, []),
     (second_wrong_08, []),
 ]
+
+
+def third__both(denoise, x, level, first, second):
+    return denoise(torch.cat([x, x]), level, torch.cat([first, second])).chunk(2)
+
+
+def third_wrong_01(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        told, free = third__both(denoise, x, level, cond, torch.full_like(cond, 4))
+        return free + w * (told - free)
+    return guide
+
+
+def third_wrong_02(denoise, cond, null, w):
+    def guide(x, level):
+        if w == 1:
+            return denoise(x, level, cond)
+        pairs = torch.stack([cond, null.expand(len(x))], 1).flatten()
+        told, free = denoise(torch.cat([x, x]), level, pairs).chunk(2)
+        return free + w * (told - free)
+    return guide
+
+
+def third_wrong_03(denoise, cond, null, w):
+    def guide(x, level):
+        if int(w) == 1:
+            return denoise(x, level, cond)
+        told, free = third__both(denoise, x, level, cond, null.expand(len(x)))
+        return free + w * (told - free)
+    return guide
+
+
+def third_right_1(denoise, cond, null, w):
+    def guide(x, level):
+        if w in (0, 1):
+            return denoise(x, level, cond if w else null.expand(len(x)))
+        told, free = third__both(denoise, x, level, cond, null.expand(len(x)))
+        return told + (w - 1) * (told - free)
+    return guide
+
+
+RIGHT += [third_right_1]
+WRONG += [
+    (third_wrong_01, ["another number stands where null"]),
+    (third_wrong_02, ["the conditions alternate"]),
+    (third_wrong_03, ["guidance is off at w = 1 alone"]),
+]

@@ -349,3 +349,19 @@ WRONG += [
     (second_wrong_02, ["a prompt is encoded for every image of the b"]),
     (second_wrong_03, []),
 ]
+
+
+def third_wrong_01(encode, denoise, tokens, null, w):
+    return guidance.guided(denoise, encode(tokens), encode(null), 2.0)
+
+
+def third_right_1(encode, denoise, tokens, null, w):
+    both = encode(torch.cat([tokens, null]))
+    told, nothing = ({name: part[i:i + 1] for name, part in both.items()} for i in range(2))
+    return guidance.guided(denoise, told, nothing, w)
+
+
+RIGHT += [third_right_1]
+WRONG += [
+    (third_wrong_01, ["2, whatever w is"]),
+]

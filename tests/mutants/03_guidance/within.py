@@ -325,6 +325,38 @@ WRONG += [
     (second_wrong_01, ["plain at all levels"]),
     (second_wrong_02, ["0.3 and 5, whatever low and high are: they a"]),
     (second_wrong_03, ["sigma / alpha² is compared: it is sigma / al"]),
-    (second_wrong_04, []),
+    (second_wrong_04, ["rounded before it is compared"]),
     (second_wrong_05, ["sigma times alpha is compared: it is sigma /"]),
+]
+
+
+def third_wrong_01(guide, plain, low, high):
+    def choose(x, level):
+        out = plain(x, level)
+        if low < level.sigma / level.alpha <= high:
+            out = guide(x, level)
+        return out
+    return choose
+
+
+def third_wrong_02(guide, plain, low, high):
+    return lambda x, level: (guide if low < level.sigma**2 / level.alpha <= high else plain)(x, level)
+
+
+def third_wrong_03(guide, plain, low, high):
+    return lambda x, level: (guide if low < int(level.sigma / level.alpha) <= high else plain)(x, level)
+
+
+def third_right_1(guide, plain, low, high):
+    def choose(x, level):
+        ratio = torch.as_tensor(level.sigma, dtype=torch.float64) / level.alpha
+        return [plain, guide][(ratio > low).logical_and(ratio <= high).item()](x, level)
+    return choose
+
+
+RIGHT += [third_right_1]
+WRONG += [
+    (third_wrong_01, ["both are asked"]),
+    (third_wrong_02, ["sigma² / alpha is compared"]),
+    (third_wrong_03, ["sigma // alpha"]),
 ]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ....nets.blocks import cross_attention
 from ...contract.attempt import where
-from ...contract.exercise import Exercise, Unanswered, close, same_form
+from ...contract.exercise import Exercise, Property, Unanswered, close, same_form
 from ..common import tol
 
 FORM, WHOLE, PADDED = "shape and dtype of q", "softmax(q k / sqrt(d)) v, without padding", "padding gets no weight"
@@ -23,7 +23,7 @@ def cases(rng):
     out = []
     for b, n, c, l, heads, dtype in SIZES:
         draw = lambda *size: torch.randn(size, generator=rng, dtype=torch.float64).to(dtype)
-        long = torch.tensor([1, l, l // 2, l - 1])[:b] if b > 1 else torch.tensor([l - 1])
+        long = torch.tensor([l // 2, 1, l, l - 1])[:b] if b > 1 else torch.tensor([l - 1])
         out.append({"q": 2 * draw(b, n, c), "kv": draw(b, l, 2 * c), "pad": torch.arange(l) >= long[:, None], "heads": heads,
                     "other": 30 * draw(b, l, 2 * c)})
     return out
@@ -128,8 +128,12 @@ def verify(case, out):
         INVERTED: lambda: attend(q, kv, ~pad, heads),
         "scores at padding become 0, and exp(0) is 1: they must become minus infinity": lambda: attend(
             q, kv, pad, heads, fill=0.0),
-        "the mask comes after the softmax: the weights that are left no longer add up to 1": lambda: attend(
+        "the mask comes after the softmax, or on the values: the weights that are left no longer add up to 1": lambda: attend(
             q, kv, pad, heads, masked=False, after=True),
+        "the padding of the first sentence is taken for all: each has its own": lambda: attend(
+            q, kv, pad[:1].expand_as(pad), heads),
+        "what one sentence lacks is taken from all: each has padding of its own": lambda: attend(
+            q, kv, pad.any(0).expand_as(pad), heads),
         "scores at padding become -1: they must become minus infinity": lambda: attend(q, kv, pad, heads, fill=-1.0),
         "scores at padding become -10, which still leaves weight: they must become minus infinity": lambda: attend(
             q, kv, pad, heads, fill=-10.0),
@@ -139,7 +143,19 @@ def verify(case, out):
             q, kv, pad, heads, masked=False, plus=-1.0),
         "keys at padding become 0, and exp(0) is 1: it is the scores that must become minus infinity": lambda: attend(
             q, torch.where(pad[..., None], torch.zeros_like(kv), kv), none, heads)}, tol(q.dtype))
-    return [*rows, row, close(HIDDEN, hidden, padded, None, tol(q.dtype))] if row.passed else [*rows, row]
+    return [*rows, row, outweighed(case, hidden, padded)] if row.passed else [*rows, row]
+
+
+def outweighed(case, hidden, padded: Tensor) -> Property:
+    """Padding whose scores are larger than those of all words."""
+    q, kv, pad, heads = (case[key] for key in ("q", "kv", "pad", "heads"))
+    other = torch.where(pad[..., None], case["other"], kv)
+    row = close(HIDDEN, hidden, padded, {
+        "100 is taken off the scores at padding, and large ones are left: they must become minus infinity": lambda: attend(
+            q, other, pad, heads, masked=False, plus=-100.0)}, tol(q.dtype))
+    lost = not row.passed and isinstance(hidden, Tensor) and hidden.isnan().any()
+    return row._replace(causes=("large scores at padding leave nothing of the words: they must become minus infinity before the "
+                                "softmax",)) if lost else row
 
 
 EXERCISES = (Exercise("03-attention", "Pixels read words", {FORM: 0, WHOLE: 3, PADDED: 2, HIDDEN: 0.5}, cases, run, verify,

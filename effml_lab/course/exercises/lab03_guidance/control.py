@@ -14,17 +14,17 @@ from ..common import tol
 FORM, FRESH = "shape and dtype of x", "with zeros it is the base, to the last bit"
 TOLD, ONCE = "decode(encode(x) + Z2(encode'(x + Z1(c))))", "each way down is gone once"
 LEARNS = "a gradient reaches the zeros and the copy"
-C, KEPT = 4, 3
+C = 4
 
 
 def cases(rng):
     out = []
-    for b, dtype in ((3, torch.float32), (1, torch.float64)):
+    for b, kept, dtype in ((3, 3, torch.float32), (1, 5, torch.float64)):
         draw = lambda *size: torch.randn(size, generator=rng, dtype=torch.float64).to(dtype)
-        out.append({"x": draw(b, C), "hint": draw(b, 2), "base": [draw(C, C) for _ in range(KEPT)],
-                    "copy": [draw(C, C) for _ in range(KEPT)],
-                    "up": [draw(C, C) for _ in range(KEPT)], "seen": draw(2, C),
-                    "zeros": [0.7 * draw(C, C) for _ in range(KEPT)]})
+        out.append({"x": draw(b, C), "hint": draw(b, 2), "base": [draw(C, C) for _ in range(kept)],
+                    "copy": [draw(C, C) for _ in range(kept)],
+                    "up": [draw(C, C) for _ in range(kept)], "seen": draw(2, C),
+                    "zeros": [0.7 * draw(C, C) for _ in range(kept)]})
     return out
 
 
@@ -43,8 +43,8 @@ def ways(case, which: str, calls: list) -> Ways:
         if which == "copy":
             raise Unanswered("The copy has no way up: what it leaves is added to what the base leaves, and the base decodes.")
         left = list(left)
-        if len(left) != KEPT:
-            raise Unanswered(f"decode takes the {KEPT} tensors that encode leaves, got {len(left)}.")
+        if len(left) != len(case[which]):
+            raise Unanswered(f"decode takes the {len(case[which])} tensors that encode leaves, got {len(left)}.")
         h = torch.zeros_like(left[0])
         for m, part in zip(case["up"], reversed(left)):
             h = torch.sin(h @ m + part)
@@ -94,6 +94,9 @@ def slips(case) -> dict:
         "the copy goes in by the base's entrance: it has one of its own": lambda: ours(mine, copy.encode(base.entered(x) + see)),
         "the base goes in by the copy's entrance": lambda: ours(base.encode(copy.entered(x)), theirs),
         "the base sees the hint, too: it stays as it is": lambda: ours(base.encode(base.entered(x) + see), theirs),
+        "the base sees the hint, and the copy does not: it is the other way round": lambda: ours(
+            base.encode(base.entered(x) + see), copy.encode(copy.entered(x))),
+        "decode is handed the list from its other end": lambda: base.decode(added(mine, theirs)[::-1]),
         "both entrances are left out: encode takes what entered gives": lambda: ours(base.encode(x), copy.encode(x + see)),
         "the hint is added to what the copy found, at its entrance alone: the copy has to see it on its way down": lambda: ours(
             mine, [copy.encode(copy.entered(x))[0] + see, *copy.encode(copy.entered(x))[1:]]),
@@ -131,8 +134,10 @@ def slips(case) -> dict:
             added(mine, theirs[::-1], zeros[::-1])),
         "the zeros take what the base left: they take what the copy left": lambda: base.decode(
             [m + z(m) for m, z in zip(mine, zeros)]),
-        "the first of the zeros is used for all: each has its own": lambda: base.decode(added(mine, theirs, zeros[:1] * KEPT)),
-        "the last of the zeros is used for all: each has its own": lambda: base.decode(added(mine, theirs, zeros[-1:] * KEPT)),
+        "the first of the zeros is used for all: each has its own": lambda: base.decode(
+            added(mine, theirs, zeros[:1] * len(mine))),
+        "the last of the zeros is used for all: each has its own": lambda: base.decode(
+            added(mine, theirs, zeros[-1:] * len(mine))),
         "decoded twice, and added: what the copy finds is added before the base decodes": lambda: (
             base.decode(mine) + base.decode([z(t) for z, t in zip(zeros, theirs)]))}
 
@@ -153,6 +158,7 @@ def verify(case, out):
         "multiplied: what the copy finds is added": lambda: base.decode([0 * m for m in mine]),
         "what the copy finds is added after the zeros alone: they take it, not the sum": lambda: base.decode(
             [0 * m for m in mine]),
+        "decode is handed the list from its other end": lambda: base.decode(mine[::-1]),
         "the zeros take what the base left, too: they take the copy's": lambda: base.decode(theirs),
         "the base goes in by the copy's entrance": lambda: base.decode(base.encode(copy.entered(x)))}, 0.0)
     good = out["calls"] == ["base", "copy"]

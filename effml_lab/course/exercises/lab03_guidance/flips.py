@@ -8,23 +8,23 @@ from ..common import integer, one_number, several
 
 FORM, GAINED, LOST = "two whole numbers", "became right", "became wrong"
 ANY = ".any() says whether there is one: .sum() counts them"
-SIZES = (60, 53, 47, 31, 7, 1)
+SIZES, CLASSES = (60, 53, 47, 31, 7, 1), 9       # more classes than the lab's kinds
 
 
 def cases(rng):
     out = []
     for n in SIZES:
-        want = torch.arange(n) % 6
+        want = torch.arange(n) % CLASSES
         wrong = lambda share: torch.where(torch.rand(n, generator=rng) < share,
-                                          (want + 1 + torch.randint(5, (n,), generator=rng)) % 6, want)
+                                          (want + 1 + torch.randint(CLASSES - 1, (n,), generator=rng)) % CLASSES, want)
         before, after = wrong(0.6), wrong(0.3)
         stay = slice(0, n // 10)                    # wrong before, and wrong in the same way afterwards
-        before[stay] = after[stay] = (want[stay] + 1) % 6
+        before[stay] = after[stay] = (want[stay] + 1) % CLASSES
         out.append({"before": before, "after": after, "want": want})
     n = integer(rng, 12, 20)
-    want = torch.randint(6, (n,), generator=rng)
+    want = torch.randint(CLASSES, (n,), generator=rng)
     return [*out, {"before": want.clone(), "after": want.clone(), "want": want},
-            {"before": (want + 1) % 6, "after": (want + 2) % 6, "want": want}]
+            {"before": (want + 1) % CLASSES, "after": (want + 2) % CLASSES, "want": want}]
 
 
 def run(impl, case):
@@ -58,12 +58,13 @@ def counts(case) -> dict[str, dict[str, float]]:
         "~ and & work on the bits of class numbers: compare them with want first": count(~before & after),
         "the difference of the two: both are asked for": net, "the difference of the two, turned round: both are asked for": -net,
         ANY: 1}
-    both = lambda name, mask, other, wide: shared | {
+    both = lambda mask, other, wide, moved: shared | {
+        "class numbers are compared by size: right is what equals want": count(moved),
         "the two are exchanged, or one of them stands twice": count(other),
         "| where & belongs, or all the rest (the number of pictures less the other count)": count(wide),
         "a share where a count was asked for": count(mask) / n, "a percentage where a count was asked for": 100 * count(mask) / n,
         "a negative number: it is a count": -count(mask)}
-    return {GAINED: both(GAINED, ~f & t, f & ~t, ~f | t), LOST: both(LOST, f & ~t, ~f & t, f | ~t)}
+    return {GAINED: both(~f & t, f & ~t, ~f | t, after > before), LOST: both(f & ~t, ~f & t, f | ~t, after < before)}
 
 
 def verify(case, out):

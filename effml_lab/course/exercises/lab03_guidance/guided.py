@@ -19,24 +19,23 @@ FORM, VALUE, ROWS = "shape and dtype of x", "x0 without + w (x0 with - x0 withou
 LOW, AGAIN = "the same at w = 1/2 and at w = 5/4", "asked again, about another x at another level"
 ONE, SHOWN = "w = 1: the guess with the condition, for B rows", "both guesses are asked about x, at its level"
 SIZES = (((3, 1, 2, 2), torch.float32), ((1, 2, 3), torch.float64), ((4, 4, 4, 4), torch.float32))
-CLASSES = 5
+CLASSES, BARE = 5, 8                # and some numbers that are no class of the case
 
 
 def cases(rng):
-    out = []
-    for shape, dtype in SIZES:
+    out, nulls = [], 1 + torch.randperm(CLASSES - 1, generator=rng)      # not 0, so that "no condition = 0" shows
+    for (shape, dtype), null in zip(SIZES, nulls.tolist()):
         draw = lambda *size: torch.randn(size, generator=rng, dtype=torch.float64).to(dtype)
-        null = integer(rng, 1, CLASSES)             # not 0, so that "no condition = 0" shows
         others = torch.tensor([k for k in range(CLASSES) if k != null])
         cond = others[torch.randint(len(others), (shape[0],), generator=rng)]
-        out.append({"x": draw(*shape), "cond": cond, "null": torch.tensor([null]), "w": 1.5 + 2 * draw(1).abs().item(),
-                    "scale": 1 + draw(CLASSES + 1), "shift": draw(CLASSES + 1),
+        out.append({"x": draw(*shape), "cond": cond, "null": torch.tensor([null]), "w": 2.1 + 2 * draw(1).abs().item(),
+                    "scale": 1 + draw(BARE + 2), "shift": draw(BARE + 2),
                     "level": {"t": float(integer(rng, 1, 999)), "alpha": 0.6, "sigma": 0.8}})
     return out
 
 
 def guess(case, x: Tensor, cond: Tensor) -> Tensor:
-    """What the net says; condition number CLASSES is a call without one."""
+    """What the net says; condition number BARE is a call without one."""
     wide = lambda table: table[cond].view(-1, *[1] * (x.ndim - 1))
     return wide(case["scale"]) * x + wide(case["shift"])
 
@@ -45,7 +44,7 @@ def run(impl, case):
     x, level, calls = case["x"], Level(**case["level"]), []
 
     def denoise(x, level, cond=None):
-        cond = torch.full((len(x),), CLASSES) if cond is None else cond
+        cond = torch.full((len(x),), BARE) if cond is None else cond
         calls.append({"x": x.clone(), "t": float(level.t), "cond": cond.clone()})
         return guess(case, x, cond.expand(len(x)))
 
@@ -83,13 +82,23 @@ def laid_out(b: int) -> Iterator[None]:
                          f"null.expand({b}) gives each of {b} images its own{where(error)}.") from None
 
 
-def slips(case, w: float) -> dict:
+def stood_in(case, calls: list[dict]) -> Tensor:
+    """The condition that every image is asked for where null belongs; null itself if there is none such."""
+    halves = [half for call in calls for half in call["cond"].reshape(-1).split(len(case["x"]))
+              if not torch.equal(half, case["cond"])]
+    good = halves and len(set(halves[0].tolist())) == 1 and int(halves[0][0]) not in (0, BARE)
+    return halves[0][:1] if good else case["null"]
+
+
+def slips(case, w: float, calls: list[dict]) -> dict:
     x = case["x"]
     u, c = guess(case, x, case["null"].expand(len(x))), guess(case, x, case["cond"])
-    zero, bare = (guess(case, x, torch.full((len(x),), kind)) for kind in (0, CLASSES))
+    zero, bare = (guess(case, x, torch.full((len(x),), kind)) for kind in (0, BARE))
     clip, first = lambda v: v.clamp(-1, 1), guess(case, x, case["cond"][:1].expand(len(x)))
     woven = lambda rows: rows[::2] + w * (rows[1::2] - rows[::2])
     size = lambda v: v.flatten(1).std(1).view(-1, *[1] * (x.ndim - 1))
+    stranger = guess(case, x, stood_in(case, calls).expand(len(x)))
+    paired = guess(case, torch.cat([x, x]), torch.stack([case["cond"], case["null"].expand(len(x))], 1).flatten()).chunk(2)
     g, level = u + w * (c - u), case["level"]
     return {
         "the paper's w, which starts from the guess with: (1 + w) with - w without. Here w = 1 is guidance off": lambda: (
@@ -105,6 +114,9 @@ def slips(case, w: float) -> dict:
         "the guess without the condition alone: w does nothing": lambda: u,
         "nothing to ask for was 0, which is a class: null is another": lambda: zero + w * (c - zero),
         "the call without is made without any condition: null is one, and was trained on": lambda: bare + w * (c - bare),
+        "another number stands where null belongs: it is handed in": lambda: stranger + w * (c - stranger),
+        "the conditions alternate, the images stand in two blocks: both are put together alike": lambda: (
+            paired[1] + w * (paired[0] - paired[1])),
         "the conditions are left out: denoise(x, level, cond)": lambda: bare,
         "the brackets are missing: w times the difference of both": lambda: w * c,
         "the average of both guesses": lambda: (u + c) / 2,
@@ -123,7 +135,7 @@ def verify(case, out):
     form = same_form(FORM, out["out"], u + w * (c - u), x)
     if not form.readable:
         return [form]
-    value = close(VALUE, out["out"], u + w * (c - u), slips(case, w), tol(x.dtype))
+    value = close(VALUE, out["out"], u + w * (c - u), slips(case, w, out["calls"]), tol(x.dtype))
     rows = [form, value, batched(out["calls"], len(x)), shown(case, out["calls"], value.passed),
             off(case, out, c, not value.passed)]
     return [*rows, lower(out["low"], u, c, tol(x.dtype)), again(case, out["again"])] if value.passed else rows
@@ -174,8 +186,8 @@ def shown(case, calls: list[dict], right: bool) -> Property:
 def off(case, out: dict, c: Tensor, strange: bool) -> Property:
     """strange: whether other weights are wrong, too."""
     b, sizes = len(case["x"]), [len(call["x"]) for call in out["calls_one"]]
-    u, bare = (guess(case, case["x"], kind.expand(b)) for kind in (case["null"], torch.tensor([CLASSES])))
-    row = close(ONE, out["one"], c, (slips(case, 1.0) if strange else {}) | {
+    u, bare = (guess(case, case["x"], kind.expand(b)) for kind in (case["null"], torch.tensor([BARE])))
+    row = close(ONE, out["one"], c, (slips(case, 1.0, out["calls_one"]) if strange else {}) | {
         "at w = 1 it is the condition that is asked, not its absence": lambda: u,
         "at w = 1 the condition was not handed on": lambda: bare}, tol(c.dtype))
     if not row.passed:

@@ -27,7 +27,7 @@ def cases(rng):
         prompts = [torch.randint(2, WORDS, (1, LENGTH), generator=rng) for _ in range(2)]
         prompts[1][0, 1] = 1 + prompts[0][0, 1] % (WORDS - 1)
         out.append({"x": draw(b, 2, 2), "prompts": prompts, "null": torch.tensor([[1] + [0] * (LENGTH - 1)]),
-                    "w": 2.0 + integer(rng, 0, 3),
+                    "w": 2.25 + integer(rng, 0, 3),
                     "table": draw(WORDS)})
     return out
 
@@ -112,6 +112,7 @@ def verify(case, out):
                  right(case, first, None, w)),
              "w + 1 where w belongs, as if the difference were added to the guess with the prompt": lambda: right(
                  case, first, null, w + 1),
+             "2, whatever w is: it is handed in": lambda: right(case, first, null, 2.0),
              "w - 1 where w belongs": lambda: right(case, first, null, w - 1),
              "the prompt of nothing is all padding: take the null that is handed in": lambda: right(case, first, 0 * null, w),
              "the two prompts are exchanged": lambda: right(case, null, first, w),
