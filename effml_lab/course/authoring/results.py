@@ -207,14 +207,17 @@ def ranges(results: Path) -> Lines:
 
 def whole_nets(results: Path) -> Lines:
     """Whole nets in few bits: quality beside bytes; no time, since the arithmetic is simulated."""
-    for name, row in latest(results, "quant").items():
+    recorded = latest(results, "quant")
+    for name, row in recorded.items():
         told, about = row.quality, row.settings
         if "net" not in about:
             yield f"Fréchet distance of {told['frechet']['n']} real shapes, the floor", interval(told["frechet"])
             continue
         what = f"{NETS[about['net']]}, {name.partition(', ')[2]}"
         if "over" in about:
-            yield f"{what}: decibels", f"{interval(told['decibels'])}, of the median picture {interval(told['decibels_median'])}"
+            few, many = (recorded.get(f"{about['net']}, {way}") for way in name.partition(", ")[2].split(" over "))
+            less = f" (which has {1 - many.bytes / few.bytes:.0%} fewer bytes)" if "equal bytes" in name and many.bytes < 0.98 * few.bytes else ""
+            yield f"{what}{less}: decibels", f"{interval(told['decibels'])}, of the median picture {interval(told['decibels_median'])}"
         elif "before" in told:
             yield f"{what}: share of red pictures, before and after", (
                 f"{interval(told['before'])}, {interval(told['after'])}; codes changed in {about['layers whose codes changed']} "
