@@ -157,6 +157,7 @@ def newcomers_teacher_twice(student, teacher, z, cur, mid, nxt, cond, null, w):
 
 RIGHT = [right, right_target, right_by_hand]
 WRONG = [
+    (of(lambda w: 3.0, lambda w: 3.0), ["the w of the notebook"]),
     (of(mine=lambda w: 1.0), ["only the teacher is guided"]), (of(theirs=lambda w: 1.0), ["only the student is guided"]),
     (of(lambda w: 1.0, lambda w: 1.0), ["neither is guided"]), (of(lambda w: w + 1, lambda w: w + 1), ["the paper's w"]),
     (of(lambda w: w - 1, lambda w: w - 1), ["w - 1 where"]), (of(lambda w: 0.0, lambda w: 0.0), ["without the class"]),

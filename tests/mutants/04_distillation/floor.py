@@ -17,6 +17,11 @@ def right_exp(level):
     return torch.maximum(torch.exp(2 * level.lam), torch.ones_like(level.alpha))
 
 
+def right_safe(level):
+    """A habit that is too small to matter."""
+    return torch.fmax(level.alpha**2 / (level.sigma**2 + 1e-8), torch.ones_like(level.sigma))
+
+
 def of(make):
     return lambda level: make((level.alpha / level.sigma) ** 2, level)
 
@@ -60,7 +65,7 @@ def newcomers_squared_twice(level):
     return (level.alpha ** 2 / level.sigma ** 2).square().clamp(min=1)
 
 
-RIGHT = [right, right_where, right_exp]
+RIGHT = [right, right_where, right_exp, right_safe]
 WRONG = [
     (of(lambda snr, at: snr.clamp(max=1)), ["a cap"]), (of(lambda snr, at: snr), ["the SNR alone"]),
     (of(lambda snr, at: snr + 1), ["SNR + 1"]), (of(lambda snr, at: snr.sqrt().clamp(min=1)), ["not squared"]),
@@ -77,6 +82,9 @@ WRONG = [
     (of(lambda snr, at: (snr + 1) / snr), ["errors of eps"]),
     (of(lambda snr, at: torch.minimum(snr, torch.ones_like(snr))), ["a cap"]), (of(lambda snr, at: snr > 1), []),
     (of(lambda snr, at: (snr > 1) * snr), []), (of(lambda snr, at: at.alpha), []),
+    (of(lambda snr, at: (at.alpha**2 / (1 - at.alpha**2)).clamp(min=1)), ["sigma² is taken for"]),
+    (of(lambda snr, at: snr.clamp(min=1)[:1].expand_as(snr)), ["the weight of the first level"]),
+    (of(lambda snr, at: (at.alpha**2 / (at.sigma**2 + 1e-3)).clamp(min=1)), ["something is added to sigma²"]),
     (newcomers_clamped_below, ["1 is put under sigma²"]),
     (newcomers_min_snr, ["Min-SNR, a cap at 5"]),
     (newcomers_lam, ["log SNR"]),

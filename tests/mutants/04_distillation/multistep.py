@@ -150,7 +150,14 @@ def newcomers_half_old(denoise, x, grid, rng):
         yield x
 
 
-RIGHT = [right, right_step, right_list]
+def right_by_picture(denoise, x, grid, rng):
+    for cur, nxt in pairwise(grid):
+        spread = torch.full_like(x[0], nxt.sigma)
+        x = torch.stack([torch.normal(nxt.alpha * one, spread, generator=rng) for one in denoise(x, cur)])
+        yield x
+
+
+RIGHT = [right, right_step, right_list, right_by_picture]
 WRONG = [
     (of(lambda x, g, z, cur, nxt: step(x, g, cur, nxt)), ["the old noise is kept"]),
     (of(lambda x, g, z, cur, nxt: nxt.alpha * g), ["no noise is added"]),
@@ -166,9 +173,13 @@ WRONG = [
     (of(right_formula, draw=lambda x, rng: torch.rand(x.shape, generator=rng, dtype=x.dtype)), ["uniform noise"]),
     (of(right_formula, draw=lambda x, rng: noise(x, torch.Generator().manual_seed(0))), ["the same noise"]),
     (of(right_formula, draw=lambda x, rng: torch.zeros_like(x)), ["no noise is added"]),
-    (of(lambda x, g, z, cur, nxt: step(x, g, cur, nxt) + nxt.sigma * z), []),
-    (of(lambda x, g, z, cur, nxt: step(x, g, cur, nxt, 0.5, z)), []),
+    (of(lambda x, g, z, cur, nxt: step(x, g, cur, nxt) + nxt.sigma * z), ["a part of the old noise is kept"]),
+    (of(lambda x, g, z, cur, nxt: step(x, g, cur, nxt, 0.5, z)), ["a part of the old noise is kept"]),
     (of(lambda x, g, z, cur, nxt: nxt.alpha * g + 0.1 * z), ["at the clean end, too"]),
+    (of(lambda x, g, z, cur, nxt: nxt.alpha * g.clamp(-1, 1) + nxt.sigma * z), ["the guess is clipped"]),
+    (of(lambda x, g, z, cur, nxt: nxt.alpha * g + (1 - nxt.alpha**2) ** 0.5 * z), ["sqrt(1 - alpha²) stands"]),
+    (of(right_formula, draw=lambda x, rng: 12**0.5 * (torch.rand(x.shape, generator=rng, dtype=x.dtype) - 0.5)), [
+        "but not normal"]),
     (wrong_once, ["the same noise"]), (wrong_start, ["the old noise is kept"]),
     (wrong_no_end, ["one step is missing"]), (wrong_guesses, ["what is yielded is not"]),
     (wrong_early, ["yielded before"]), (wrong_return, []),
@@ -178,6 +189,6 @@ WRONG = [
     (newcomers_alpha_sigma_swapped, ["alpha and sigma are exchanged"]),
     (newcomers_one_noise_for_all, ["one noise for the whole batch"]),
     (newcomers_root_of_alpha, ["a root is taken of alpha"]),
-    (newcomers_ddim_eta, []),
-    (newcomers_half_old, []),
+    (newcomers_ddim_eta, ["a part of the old noise is kept"]),
+    (newcomers_half_old, ["a part of the old noise is kept"]),
 ]

@@ -153,6 +153,7 @@ def newcomers_own_w(student, teacher, x, level, cond, null, w):
 
 RIGHT = [right, right_by_hand, right_detached]
 WRONG = [
+    (of(loss=lambda g, want, at: ((at.alpha / at.sigma + 1) * (g - want) ** 2).mean()), ["alpha / sigma is not squared"]),
     (of(want=lambda T, x, at, c, n, w: guided(T, c, n, w + 1)(x, at)), ["the paper's w"]),
     (of(want=lambda T, x, at, c, n, w: guided(T, c, n, w - 1)(x, at)), ["w - 1 where"]),
     (of(want=lambda T, x, at, c, n, w: T(x, at, c)), ["class alone is learned"]),

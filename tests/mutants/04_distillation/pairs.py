@@ -116,7 +116,8 @@ WRONG = [
     (change(lambda g, x, y, at: g), ["the mean is missing"]),
     (change(lambda g, x, y, at: (g - y).norm()), ["the length of the difference"]),
     (lambda student, x, image, level: (student(image, level) - image).square().mean(), ["asked about the picture"]),
-    (wrong_no_grad, ["nothing can be learned"]), (wrong_item, ["a plain number"]), (wrong_twice, []), (wrong_at_picture, []),
+    (wrong_no_grad, ["nothing can be learned"]), (wrong_item, ["a plain number"]), (wrong_twice, []), (wrong_at_picture, [
+        "noise and picture are exchanged"]),
     (wrong_in_place, []),
     (wrong_clean, ["asked at another level"]), (wrong_mutual, []),
     (newcomers_square_of_mean, ["the mean before the square"]),

@@ -30,6 +30,16 @@ def right_detached(teacher, z, cur, mid, nxt):
     return ((cur.sigma * end - nxt.sigma * z) / (cur.sigma * nxt.alpha - nxt.sigma * cur.alpha)).detach()
 
 
+def right_line(teacher, z, cur, mid, nxt):
+    """The line from z to z'' has one noise and one picture: the noise is solved for, and the picture follows."""
+    with torch.no_grad():
+        half = step(z, teacher(z, cur), cur, mid)
+        end = step(half, teacher(half, mid), mid, nxt)
+    keep = nxt.alpha / cur.alpha
+    eps = (end - keep * z) / (nxt.sigma - keep * cur.sigma)
+    return (end - nxt.sigma * eps) / nxt.alpha
+
+
 def wrong_sampler(teacher, z, cur, mid, nxt):
     """The package's samplers take plain levels, and in training each row has its own."""
     end = list(samplers.ddim(teacher, z, [cur, mid, nxt]))[-1]
@@ -206,7 +216,14 @@ def newcomers_all_sign(teacher, z, cur, mid, nxt):
     return (ratio * z - z2) / (nxt.alpha - ratio * cur.alpha)
 
 
-RIGHT = [right, right_by_hand, right_detached]
+def safe(teacher, z, cur, mid, nxt):
+    """I kept the denominator away from 0; the course's student divides by 0.02 in its first step."""
+    end = walk_theirs(teacher, z, cur, mid, nxt)[1]
+    keep = nxt.sigma / cur.sigma
+    return (end - keep * z) / torch.as_tensor(nxt.alpha - keep * cur.alpha, dtype=z.dtype).clamp(min=0.05)
+
+
+RIGHT = [right, right_by_hand, right_detached, right_line]
 WRONG = [
     (wrong_if, []), (wrong_sampler, []),
     (walk(lambda T, z, half, end, cur, mid, nxt: end), ["this is z''"]),
@@ -238,7 +255,14 @@ WRONG = [
     (plain(lambda T, z, cur, mid, nxt: solve(step(h := step(z, T(z, cur), cur, mid), T(h, mid), cur, nxt), z, cur, nxt)),
      ["second step is one from cur"]),
     (wrong_gradient, ["under torch.no_grad"]), (wrong_late_no_grad, ["under torch.no_grad"]), (wrong_in_place, []),
-    (wrong_three, []), (wrong_thrice, []),
+    (wrong_three, []), (wrong_thrice, []), (safe, []),
+    (walk(lambda T, z, half, end, cur, mid, nxt: (end - nxt.sigma / mid.sigma * z) / (
+        nxt.alpha - nxt.sigma / mid.sigma * cur.alpha)), ["sigma of mid stands below"]),
+    (walk(lambda T, z, half, end, cur, mid, nxt: (end - nxt.sigma / cur.sigma * z) / (nxt.alpha - nxt.sigma / cur.sigma)),
+     ["alpha is missing in the denominator"]),
+    (walk(lambda T, z, half, end, cur, mid, nxt: end - nxt.sigma / cur.sigma * z / (
+        nxt.alpha - nxt.sigma / cur.sigma * cur.alpha)), ["brackets are missing"]),
+    (walk(lambda T, z, half, end, cur, mid, nxt: solve(end, z, cur, nxt).clamp(-1, 1)), ["the target is clipped"]),
     (newcomers_no_ratio_below, ["the ratio is missing in the denominator"]),
     (newcomers_no_ratio_above, ["the ratio is missing before z"]),
     (newcomers_mid_for_cur, ["alpha and sigma of mid stand where those of cur "]),

@@ -73,6 +73,7 @@ def verify(case, out):
         "only the teacher is guided: what is used is the guided student": lambda: both(1.0, w),
         "only the student is guided: it learns the plain steps then": lambda: both(w, 1.0),
         "neither is guided": lambda: both(1.0, 1.0), "the paper's w, one more": lambda: both(w + 1, w + 1),
+        "the w of the notebook, 3: w is handed in": lambda: both(3.0, 3.0),
         "w - 1 where w belongs": lambda: both(w - 1, w - 1), "both guess without the class": lambda: both(0.0, 0.0),
         "two targets are made, with the class and without, and then guided: the guided teacher walks": lambda: error(
             guided(student, cond, null, w)(z, cur), mixed, cur),

@@ -28,9 +28,11 @@ def cases(rng):
 
 def run(impl, case):
     student, slow = (Guess(name, weight) for name, weight in zip(("student", "slow copy"), case["weights"]))
+    before = torch.get_rng_state()
     with unasked():
         value = impl(student, slow, case["x"], case["guess"], *map(level, case["levels"]))
-    return trained(value, student=student) | {"slow": slow.slope, "asked slow": slow.asked}
+    drew = not torch.equal(before, torch.get_rng_state())
+    return trained(value, student=student) | {"slow": slow.slope, "asked slow": slow.asked, "drew": drew}
 
 
 def verify(case, out):
@@ -74,17 +76,18 @@ def verify(case, out):
         "both are asked at cur about x": off(bent(other, x, cur))}, slack(x.dtype))
     learns = moves(out["slopes"] | {"slow copy": out["slow"]}, {
         "slow copy": "the slow copy learns, too: ask it under torch.no_grad()"})
-    return [form, value, at_next(out["asked slow"], on, nxt.t), once(out["asked"]["student"], x, cur.t), learns]
+    return [form, value, at_next(out["asked slow"], on, nxt.t, out["drew"]), once(out["asked"]["student"], x, cur.t), learns]
 
 
-def at_next(calls: list[dict], on: Tensor, at: float | Tensor) -> Property:
+def at_next(calls: list[dict], on: Tensor, at: float | Tensor, drew: bool) -> Property:
     expected = "once, at nxt, about where the step led"
     if len(calls) != 1:
         return Property(SLOW, False, f"{len(calls)} times", expected)
     if not asked_at(calls[0], at):
         return Property(SLOW, False, f"at t = {times(calls[0])}", expected)
     good = calls[0]["x"].shape == on.shape and bool((calls[0]["x"] - on).abs().max() < 1e-3)
-    return Property(SLOW, good, "as expected" if good else "about another state", expected)
+    return Property(SLOW, good, "as expected" if good else "about another state", expected, (
+        "new noise is drawn: a step on, x keeps the noise that it has",) if drew and not good else ())
 
 
 EXERCISES = (Exercise("04-consistency", "One answer all along a path", {FORM: 0, VALUE: 2, SLOW: 0.5, ONCE: 0.5, MOVES: 1}, cases,

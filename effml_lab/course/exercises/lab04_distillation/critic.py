@@ -40,6 +40,7 @@ def run(impl, case):
             raise Unanswered(f"The critic was shown {len(x)} pictures with levels for {len(t)}: every row needs its own.")
         shown.append({"x": x.detach().clone(), "t": t.expand(len(x))})
         return judged(case, weight.to(x.dtype), x)
+    before = torch.get_rng_state()
     with torch.enable_grad():
         with unasked():
             value = impl(critic, case["real"], lent, level(case["level"]), tuple(case["eps"]))
@@ -50,7 +51,8 @@ def run(impl, case):
             value.sum().backward()
     some = fake.grad is not None and bool(fake.grad.any())
     return {"loss": value.detach() if isinstance(value, Tensor) else value, "shown": shown, "maker": some,
-            "slope": None if weight.grad is None else weight.grad.item()}
+            "slope": None if weight.grad is None else weight.grad.item(),
+            "drew": not torch.equal(before, torch.get_rng_state())}
 
 
 def verify(case, out):
@@ -79,6 +81,7 @@ def verify(case, out):
             says(real + at.sigma * eps[0]), says(fake + at.sigma * eps[1])),
         "the noise is not scaled: sigma belongs before it": both(says(at.alpha * real + eps[0]), says(at.alpha * fake + eps[1])),
         "sums: means are asked for": lambda: plus(-r).sum() + plus(f).sum(),
+        "this is the student's turn, softplus(-D(fake)): the critic's is asked for": lambda: plus(-f).mean(),
         "halved: the sum of both is asked for": lambda: right / 2,
         "the answers themselves, a Wasserstein critic's loss: softplus of them is asked for": lambda: f.mean() - r.mean(),
         "sigmoid where softplus belongs": lambda: torch.sigmoid(-r).mean() + torch.sigmoid(f).mean(),
@@ -96,7 +99,7 @@ def verify(case, out):
             plus(-torch.sigmoid(r)).mean() + plus(torch.sigmoid(f)).mean()),
         "squared errors to 1 and 0: softplus is asked for": lambda: (r - 1).square().mean() + f.square().mean()},
         slack(real.dtype))
-    return [form, value, shown(case, out["shown"]), moved(case, out, value.passed)]
+    return [form, value, shown(case, out["shown"], out["drew"]), moved(case, out, value.passed)]
 
 
 def moved(case, out, right: bool) -> Property:
@@ -121,13 +124,14 @@ def moved(case, out, right: bool) -> Property:
     return Property(MOVES, False, f"it reaches {' and '.join(reached) or 'nobody'}", "the critic alone", (cause,))
 
 
-def shown(case, calls: list[dict]) -> Property:
+def shown(case, calls: list[dict], drew: bool) -> Property:
     at, expected = level(case["level"]), "real ones with eps[0] and fakes with eps[1], at level"
     noisy = [at.alpha * x + at.sigma * e for x, e in zip((case["real"], case["fake"]), case["eps"])]
     want = torch.cat(noisy).flatten(1).double()
     rows = torch.cat([call["x"].flatten(1) for call in calls]).double() if calls else torch.zeros(0)
     if rows.shape != want.shape or bool((torch.cdist(want, rows).min(1).values > 1e-3).any()):
-        return Property(SHOWN, False, "other pictures", expected)
+        return Property(SHOWN, False, "other pictures", expected, (
+            "new noise is drawn: both noises are handed in, in eps",) if drew else ())
     t = torch.cat([call["t"] for call in calls])[torch.cdist(want, rows).min(1).indices]
     good = torch.equal(t, torch.as_tensor(at.t, dtype=torch.float64).flatten().expand(len(case["real"])).repeat(2))
     return Property(SHOWN, good, "as expected" if good else "at another level", expected)

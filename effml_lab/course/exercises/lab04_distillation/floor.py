@@ -6,14 +6,16 @@ from ....diffusion.levels import Level
 from ....efficiency.distill import stops
 from ...contract.attempt import where
 from ...contract.exercise import Exercise, Property, Unanswered, close, kind
-from ..common import tol
+from .made_up import slack
 
 FORM, VALUE = "one number for each level", "max(alpha² / sigma², 1)"
-RATIOS = (0.03, 0.2, 0.7, 0.98, 1.02, 1.4, 3.0, 40.0)           # alpha / sigma, on both sides of 1
+RATIOS = (1.4, 0.03, 0.2, 0.7, 0.98, 1.02, 3.0, 40.0)           # alpha / sigma, on both sides of 1
 
 
 def cases(rng):
     size = [0.3 + 0.5 * torch.rand(len(RATIOS), generator=rng, dtype=torch.float64) for _ in range(2)]
+    for sigma in size:                                          # of the first: alpha² between a half and 1
+        sigma[0] = 0.55 + 0.2 * (sigma[0] - 0.3)
     ratio = torch.tensor(RATIOS, dtype=torch.float64)
     rows = lambda k: {"t": torch.linspace(999, 1, len(RATIOS)), "alpha": ratio * size[k], "sigma": size[k]}
     shaped = lambda row, shape, dtype: {name: field.reshape(shape).to(dtype) for name, field in row.items()}
@@ -41,6 +43,7 @@ def verify(case, out):
             isinstance(out, Tensor) else (), readable=False)]
     good = bool(out.any()) and not any(torch.equal(out, case[key].to(out)) for key in case)
     form = Property(FORM, good, f"shape {tuple(out.shape)}" if good else "zeros, or what was handed in", "a new value")
+    added = (case["alpha"] ** 2 / out - case["sigma"] ** 2)[snr > 1.5].mean().clamp(min=0)      # to sigma², if it is that
     ratio, lam = case["alpha"] / case["sigma"], (case["alpha"] / case["sigma"]).log()
     return [form, close(VALUE, out, right, {
         "a cap, min(SNR, 1): it is a floor": lambda: snr.clamp(max=1),
@@ -51,10 +54,17 @@ def verify(case, out):
         "Min-SNR, a cap at 5: this is a floor at 1": lambda: snr.clamp(max=5),
         "a floor and a cap at 5: there is no cap": lambda: snr.clamp(1, 5),
         "log SNR: the SNR itself is asked for": lambda: (2 * lam).clamp(min=1),
+        "something is added to sigma²: it is divided by sigma² as it is": lambda: (
+            case["alpha"] ** 2 / (case["sigma"] ** 2 + added)).clamp(min=1),
         "sigma is not squared": lambda: (case["alpha"] ** 2 / case["sigma"]).clamp(min=1),
         "alpha / (1 - alpha) is the SNR where alpha is alpha-bar: here it is alpha² / sigma²": lambda: (
             case["alpha"] / (1 - case["alpha"])).clamp(min=1),
+        "sigma² is taken for 1 - alpha²: they are one only where the variance is preserved": lambda: (
+            case["alpha"] ** 2 / (1 - case["alpha"] ** 2)).clamp(min=1),
+        "alpha² is taken for 1 - sigma²: they are one only where the variance is preserved": lambda: (
+            (1 - case["sigma"] ** 2) / case["sigma"] ** 2).clamp(min=1),
         "the largest SNR of the batch for all: each level has its own": lambda: snr.max().expand_as(snr),
+        "the weight of the first level for all: each level has its own": lambda: right[:1].expand_as(right),
         "divided by the mean of the weights: they are asked for as they are": lambda: right / right.mean(),
         "SNR + 1 where the SNR is above 1: there it is the SNR itself": lambda: torch.where(snr > 1, snr + 1, 1.0),
         "the SNR is squared once more: alpha² / sigma² is it": lambda: (snr**2).clamp(min=1),
@@ -64,7 +74,7 @@ def verify(case, out):
         "lam, the logarithm of alpha / sigma: the SNR is exp(2 lam)": lambda: lam.clamp(min=1),
         "1 everywhere: is the floor a cap as well, or is sigma missing?": lambda: torch.ones_like(snr),
         "(SNR + 1) / SNR is the weight of v for errors of eps": lambda: (snr + 1) / snr},
-        tol(out.dtype if out.is_floating_point() else torch.float32))]
+        slack(out.dtype))]
 
 
 EXERCISES = (Exercise("04-floor", "A floor, not a cap", {FORM: 0, VALUE: 1}, cases, run, verify, own=(stops.weight,)),)

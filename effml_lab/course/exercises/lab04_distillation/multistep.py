@@ -70,7 +70,9 @@ def overshot(row: Property, states: list, x: Tensor, count: int) -> Property:
 
 def ended(case, before: Tensor, after: Tensor, cur: Level) -> Property:
     said = guess(case, before, cur)
-    row = close(ENDS, after, said, {"the last step leaves the state as it was": lambda: before}, 1e-4)
+    row = close(ENDS, after, said, {
+        "the last step leaves the state as it was": lambda: before,
+        "the guess is clipped to [-1, 1]: it is used as it is": lambda: said.clamp(-1, 1)}, 1e-4)
     rest = (after - said).double().std().item()
     slack = 6 / (2 * after.numel()) ** 0.5
     noisy = not row.passed and min(abs(rest - 1), abs(rest / cur.sigma - 1)) < slack
@@ -81,14 +83,20 @@ def noisy(case, before: Tensor, after: Tensor, cur: Level, nxt: Level, first: bo
     """What is left when the guess is taken off has the size of nxt's noise, mean 0, and in the first step nothing of the old."""
     said = guess(case, before, cur)
     left, old = (after - nxt.alpha * said).double() / nxt.sigma, (before - cur.alpha * said).double() / cur.sigma
-    size, same = left.std().item(), torch.corrcoef(torch.stack([left.flatten(), old.flatten()]))[0, 1].item()
-    slack = 6 / (2 * left.numel()) ** 0.5
-    few = 6 / left.numel() ** 0.5
-    if abs(size - 1) < slack and abs(left.mean()) < few and (not first or abs(same) < few):
+    alike = torch.corrcoef(torch.stack([part.double().flatten() for part in (left, old, said)])).nan_to_num()
+    size, same = left.std().item(), alike[0, 1].item()
+    slack, few = 6 / (2 * left.numel()) ** 0.5, 6 / left.numel() ** 0.5
+    fits = abs(size - 1) < slack and abs(left.mean()) < few and (not first or abs(same) < few)
+    tails = (left / size).pow(4).mean().item() if fits else 3.0         # of normal noise 3, give or take 5 / sqrt(n)
+    if fits and abs(tails - 3) < 5 * few:
         return Property(NOISE, True, "as expected")
-    told = tuple(cause for cause, holds in reasons(case, before, after, cur, nxt, left, same).items() if holds)
-    if not told and 2 * few < abs(same) < 0.99:
-        told = ("a part of the old noise is kept: all of it is drawn anew",)
+    rest = (alike[0, 2] - alike[0, 1] * alike[1, 2]).abs()              # what the guess still tells beside the old noise
+    told = tuple(cause for cause, holds in {
+        **reasons(case, before, after, cur, nxt, left, same),
+        "a part of the old noise is kept: all of it is drawn anew": 2 * few < abs(same) < 0.99 and rest < few,
+        "noise of the right size, but not normal: torch.randn draws normal noise": fits}.items() if holds)
+    if fits:
+        return Property(NOISE, False, f"a mean fourth power of {tails:.3g}", "3, as normal noise has", told)
     return Property(NOISE, False, f"noise of size {size:.3g}, like the old one to {same:.2f}", "size 1, like the old one to 0",
                     told)
 
@@ -96,6 +104,7 @@ def noisy(case, before: Tensor, after: Tensor, cur: Level, nxt: Level, first: bo
 def reasons(case, before: Tensor, after: Tensor, cur: Level, nxt: Level, left: Tensor, same: float) -> dict[str, bool]:
     """Causes -> whether this one predicts what is left."""
     said, slack = guess(case, before, cur), 6 / (2 * left.numel()) ** 0.5
+    rest, cut = after - nxt.alpha * said, nxt.alpha * (said.clamp(-1, 1) - said)
     size = lambda rest, of: bool(abs((rest.double() / of).std() - 1) < slack) if of else False
     alike = lambda want: bool((after - want).abs().max() < 1e-3)
     return {
@@ -104,6 +113,10 @@ def reasons(case, before: Tensor, after: Tensor, cur: Level, nxt: Level, left: T
         "a root is taken of alpha: it is what x0 is multiplied with already": alike(said) if nxt.alpha == 1 else any(
             size(after - nxt.alpha**0.5 * said, of) for of in (nxt.sigma, nxt.sigma**0.5, (1 - nxt.alpha) ** 0.5)),
         "one noise for the whole batch: every picture has its own": bool(left.std(0).max() < 1e-4 * left.std()),
+        "sqrt(1 - alpha²) stands where sigma belongs: they are one only where the variance is preserved": size(
+            after - nxt.alpha * said, (1 - nxt.alpha**2) ** 0.5) if nxt.alpha < 1 else alike(nxt.alpha * said),
+        "the guess is clipped to [-1, 1]: it is used as it is": size(rest - cut, nxt.sigma) and bool(
+            abs((rest * cut).sum() / cut.square().sum() - 1) < 0.25),
         "no noise is added: the guess goes back to nxt, alpha times it and sigma times new noise": (
             alike(nxt.alpha * said) or alike(said)),
         "nothing is made of the guess: x stays as it is": alike(before),

@@ -92,6 +92,7 @@ def verify(case, out):
         "every error counts the same: as that of v it counts SNR + 1": off(guess, 1.0),
         "the floor, max(SNR, 1): v's weight is SNR + 1": off(guess, snr.clamp(min=1)),
         "the SNR, eps's weight: v's is SNR + 1": off(guess, snr),
+        "alpha / sigma is not squared in the weight: the SNR is alpha² / sigma²": off(guess, snr.sqrt() + 1),
         "sigma² / alpha² + 1: the SNR is upside down": off(guess, 1 / snr + 1),
         "the weight is squared with the error: it stands before the square": off(guess, count**2),
         "the weight's root is taken: it stands before the square as it is": off(guess, count.sqrt()),

@@ -40,6 +40,8 @@ def slips(case, guess: Tensor) -> dict:
         "the student is asked about the picture made noisy with x: it is asked about x itself": of(
             bent(case["weight"], at.alpha * image + at.sigma * x, at), image),
         "the student is asked about the picture: it is asked about the noise": of(bent(case["weight"], image, at), image),
+        "noise and picture are exchanged: it is asked about the noise x, and image is what it should say": of(
+            bent(case["weight"], image, at), x),
         "a product: the errors are squared": lambda: (guess * image).mean()}
 
 

@@ -1,6 +1,7 @@
 """Lab 04: where one step of a student has to aim (Salimans and Ho 2022, algorithm 2).
 
-Levels of three families, one of which preserves the variance; once nxt is the clean end.
+Levels of three families, one of which preserves the variance; once nxt is the clean end, and once all are almost pure noise,
+where a step's x0 counts little: as little as for the first step of the course's student.
 """
 import torch
 from torch import Tensor
@@ -16,9 +17,9 @@ ASKED, FREE = "the teacher is asked twice: at cur about z, at mid about where it
 
 
 def cases(rng):
-    out = [(k, shape, dtype, False) for k, (shape, dtype) in enumerate(SIZES)]
-    out = [{"z": drawn(rng, shape, dtype), "weight": between(rng, 0.4, 0.9), "levels": levels(rng, k, clean)}
-           for k, shape, dtype, clean in [*out, (0, *SIZES[2], True)]]
+    out = [(k, shape, dtype, False, 0.0) for k, (shape, dtype) in enumerate(SIZES)]
+    out = [{"z": drawn(rng, shape, dtype), "weight": between(rng, 0.4, 0.9), "levels": levels(rng, k, clean, lift)}
+           for k, shape, dtype, clean, lift in [*out, (0, *SIZES[2], True, 0.0), (0, *SIZES[2], False, -3.9)]]
     z = drawn(rng, ROWS, torch.float64)
     return [*out, {"z": z, "weight": between(rng, 0.4, 0.9), "levels": by_row(rng, z)}]
 
@@ -48,6 +49,7 @@ def slips(case) -> dict:
     return {
         "this comes to the teacher's guess at cur: where its first step led, it is asked again": lambda: first,
         "this comes to the teacher's guess at mid: from z, a step with it lands elsewhere": lambda: second,
+        "the target is clipped to [-1, 1]: it is asked for as it is": lambda: solved(end)().clamp(-1, 1),
         "the average of the teacher's two guesses: solve for the one that lands on z''": lambda: (first + second) / 2,
         "this is z'', where the teacher arrives: the x0 that leads there is asked for": lambda: end,
         "this is the state at mid": lambda: half,
@@ -70,6 +72,10 @@ def slips(case) -> dict:
         "the noise of the teacher's first guess is taken off z'': that of the student's own step is": lambda: (
             (end - nxt.sigma * first_eps) / nxt.alpha),
         "the ratio is that of mid: sigma'' / sigma, from cur to nxt": solved(end, mid.sigma / cur.sigma),
+        "sigma of mid stands below in the ratio: sigma'' / sigma, from cur to nxt": solved(end, nxt.sigma / mid.sigma),
+        "alpha is missing in the denominator: alpha'' less the ratio times alpha": solved(end, a=1.0),
+        "brackets are missing: the whole of z'' less the ratio times z is divided": lambda: end - keep * z / (
+            nxt.alpha - keep * cur.alpha),
         "alpha of mid in the denominator: it is that of nxt, less the ratio times that of cur": solved(end, b=mid.alpha),
         "numerator or denominator is turned round: this is the right one with the other sign": lambda: -solved(end)(),
         "the second guess is made at nxt: it is made at mid, where its step begins": lambda: solved(
@@ -95,7 +101,8 @@ def verify(case, out):
     form = same_form(FORM, out["out"], right, z)
     if not form.readable:
         return [form]
-    return [form, close(LANDS, out["out"], right, slips(case), slack(z.dtype)), asked(case, out["asked"]),
+    divisor = torch.as_tensor(nxt.alpha - nxt.sigma / cur.sigma * cur.alpha).min().item()
+    return [form, close(LANDS, out["out"], right, slips(case), slack(z.dtype) / min(divisor, 1.0)), asked(case, out["asked"]),
             Property(FREE, not out["keeps"], "none" if not out["keeps"] else "one hangs on the target", "none", () if not out[
                 "keeps"] else ("the teacher is not trained: ask it under torch.no_grad()",))]
 
