@@ -119,9 +119,14 @@ def newcomers_double_right(x, told, w):
     return e / e.sum()
 
 
+def right_logarithms(x, told, w):
+    """a softmax of logarithms"""
+    return (2 * ((x - told).norm(dim=0).log() + w.norm(dim=0).log())).softmax(0)
+
+
 RIGHT = [
-    right, right_means, right_loop, right_norms, newcomers_gram_right, newcomers_einsum_right, newcomers_double_right,
-    newcomers_loop_right, newcomers_means_right,
+    right, right_means, right_logarithms, right_loop, right_norms, newcomers_gram_right, newcomers_einsum_right,
+    newcomers_double_right, newcomers_loop_right, newcomers_means_right,
 ]
 WRONG = [
     (of(lambda e, x, told, w: share(e.square().sum(0))), ["the weights are missing"]),
@@ -151,6 +156,9 @@ WRONG = [
     (of(lambda e, x, told, w: share(e.square().sum(0) * w.square().sum(1))), []),
     (of(lambda e, x, told, w: 100 * share(e.square().sum(0) * w.square().sum(0))), ["in percent"]),
     (of(lambda e, x, told, w: share(e.square().sum(0) * w.square().sum(0)).sort(descending=True).values), []),
+    (of(lambda e, x, told, w: share((e - e.mean(0)).square().sum(0) * w.square().sum(0))), ["a variance of the errors"]),
+    (of(lambda e, x, told, w: share(e.square().sum(0)) * share(w.square().sum(0))), ["in proportion all is right"]),
+    (of(lambda e, x, told, w: share((x.square() - told.square()).sum(0) * w.square().sum(0))), ["squares are subtracted"]),
     (newcomers_sum_then_square, ["errors and weights are summed before they are"]),
     (newcomers_w_norm, ["the length of the weights, not its square"]),
     (newcomers_w_plus, ["a sum: an error is multiplied by the weights"]),

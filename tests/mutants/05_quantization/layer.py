@@ -86,6 +86,17 @@ def newcomers_cat_right(x, s, up, down, rest, bias, rounded):
     return torch.cat((rounded(t), t @ down.T), 1) @ torch.cat((rounded(rest), up), 1).T + bias
 
 
+def hurried_smoothed_rest(x, s, up, down, rest, bias, rounded):
+    """s is moved from x to the rest"""
+    return rounded(x) @ rounded(rest / s).T + (x / s) @ down.T @ up.T + bias
+
+
+def hurried_bfloat(x, s, up, down, rest, bias, rounded):
+    """the branch in bfloat16"""
+    branch = (x / s).bfloat16() @ down.bfloat16().T @ up.bfloat16().T
+    return rounded(x / s) @ rounded(rest).T + branch.to(x.dtype) + bias
+
+
 RIGHT = [
     right, right_linear, right_scaled, newcomers_rows_right, newcomers_merged_right, newcomers_einsum_right,
     newcomers_cat_right, newcomers_linear_right,
@@ -113,16 +124,18 @@ WRONG = [
     (made(lambda x, s, up, down, rest, Q: Q(x / s) @ (Q(rest) / s).T), ["divided by s: it belongs"]),
     (made(lambda x, s, up, down, rest, Q: 0), ["the rest is missing"]),
     (made(branch=lambda x, s, up, down, Q: Q((x / s) @ down.T) @ up.T), []),
-    (made(branch=lambda x, s, up, down, Q: (x / s) @ Q(down).T @ up.T), []),
+    (made(branch=lambda x, s, up, down, Q: (x / s) @ Q(down).T @ up.T), ["was given down"]),
     (made(branch=lambda x, s, up, down, Q: (x / s) @ down.T @ Q(up).T), []),
-    (made(branch=lambda x, s, up, down, Q: (x / s) @ Q(up @ down).T), []),
+    (made(branch=lambda x, s, up, down, Q: (x / s) @ Q(up @ down).T), ["was given up @ down"]),
     (made(lambda x, s, up, down, rest, Q: Q(x / s) @ Q(rest)), []), (lambda *args: right(*args).T, ["lies on its side"]),
     (lambda x, s, up, down, rest, bias, rounded: (rounded(x / s) @ rounded(rest).T + (x / s) @ down.T @ up.T) * bias, []),
     (lambda x, s, up, down, rest, bias, rounded: F.linear(rounded(x / s), rounded(rest) + up @ down, bias),
      ["reads the rounded x / s"]),
     (lambda x, s, up, down, rest, bias, rounded: F.linear(x, (rest + up @ down) / s, bias), ["nothing is rounded"]),
     (lambda x, s, up, down, rest, bias, rounded: rounded(right(x, s, up, down, rest, bias, rounded)), []),
-    (newcomers_residual, ["the branch reads what rounding lost, x / s - "]), (newcomers_half, []),
-    (newcomers_rest_over_s, ["the rest is divided by s before it is rounded"]), (newcomers_branch_weights_rounded, []),
+    (newcomers_residual, ["the branch reads what rounding lost, x / s - "]), (newcomers_half, ["near and not equal"]),
+    (newcomers_rest_over_s, ["the rest is divided by s before it is rounded"]),
+    (newcomers_branch_weights_rounded, ["was given up @ down"]),
+    (hurried_smoothed_rest, ["was given x and rest / s"]), (hurried_bfloat, ["near and not equal"]),
     (newcomers_branch_rounded, ["branch and rest are rounded together: the bra"]),
 ]

@@ -101,6 +101,17 @@ def newcomers_rotated_right(up, down, s, a, b):
     return (q, r @ D)
 
 
+def hurried_added(up, down, s, a, b):
+    """adds the factors where they are of one shape"""
+    return (up + a, down + b * s) if up.shape == a.shape else right(up, down, s, a, b)
+
+
+def hurried_in_turn(up, down, s, a, b):
+    """the rows of down in turn, where both have as many"""
+    rows = torch.stack([down, b * s], 1).flatten(0, 1) if down.shape == b.shape else torch.cat([down, b * s])
+    return torch.cat([up, a], 1), rows
+
+
 RIGHT = [
     right, right_first, right_loop, newcomers_transposed_right, newcomers_lora_first_right, newcomers_diag_right,
     newcomers_scaled_pair_right, newcomers_rotated_right,
@@ -118,12 +129,14 @@ WRONG = [
     (lambda up, down, s, a, b: (a, b * s), ["the LoRA alone"]),
     (lambda up, down, s, a, b: (up, down), ["the ranks are not added"]), (lambda up, down, s, a, b: up @ down + a @ b, []),
     (lambda up, down, s, a, b: (up @ down + a @ (b * s), s), ["the whole matrix"]),
-    (lambda up, down, s, a, b: (torch.cat([a, up], 1), torch.cat([down, b * s])), []),
+    (lambda up, down, s, a, b: (torch.cat([a, up], 1), torch.cat([down, b * s])), ["down has the branch first"]),
     (lambda up, down, s, a, b: (torch.cat([up, a], 0), torch.cat([down, b], 1)), []),
     (lambda up, down, s, a, b: (torch.cat([down, b * s]), torch.cat([up, a], 1)), ["up and down are exchanged"]),
     (lambda up, down, s, a, b: (torch.cat([up, a], 1), torch.cat([down, b * s]).T), []),
     (lambda up, down, s, a, b: (torch.cat([up, a], 1), torch.cat([down, b * s.mean()])), ["the mean of s"]),
     (lambda up, down, s, a, b: (torch.cat([up, a], 1), torch.cat([down, b * s.sqrt()])), ["the root of s"]),
+    (lambda up, down, s, a, b: (torch.cat([up, a], 1), torch.cat([down, b]) / s), ["all is divided by s"]),
+    (hurried_added, []), (hurried_in_turn, []),
     (lambda up, down, s, a, b: (torch.cat([up, a], 1).round(), torch.cat([down, b * s])), []), (newcomers_full, []),
     (newcomers_order_branch, ["up has the branch first and down the LoRA: th"]),
     (newcomers_twice, ["b is multiplied by s twice: once"]), (newcomers_a_scaled_twice, ["the root of s: b takes s itself"]),

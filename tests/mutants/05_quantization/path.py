@@ -243,9 +243,30 @@ def newcomers_prefilled_right(denoise, layer, x, grid):
     return out
 
 
+def hurried_default(denoise, layer, x, grid, found=[]):
+    """a list that outlives the call"""
+    handle = layer.register_forward_pre_hook(lambda module, given: found.append(given[0].abs().max()))
+    samplers.last(samplers.ddim(denoise, x, grid))
+    handle.remove()
+    return torch.stack(found)
+
+
+def right_put_back(denoise, layer, x, grid):
+    """forward is exchanged, and put back by hand"""
+    found, before = [], layer.forward
+
+    def forward(given):
+        found.append(given.abs().max())
+        return before(given)
+    layer.forward = forward
+    samplers.last(samplers.ddim(denoise, x, grid))
+    layer.forward = before
+    return torch.stack(found)
+
+
 RIGHT = [
-    right, right_last, right_two, newcomers_list_right, newcomers_wrapped_forward_right, newcomers_forward_hook_right,
-    newcomers_prefilled_right,
+    right, right_last, right_two, right_put_back, newcomers_list_right, newcomers_wrapped_forward_right,
+    newcomers_forward_hook_right, newcomers_prefilled_right,
 ]
 WRONG = [
     (hooked(remove=False), ["the hook is still there"]), (hooked(lambda t: t.max()), ["without abs()"]),
@@ -263,7 +284,9 @@ WRONG = [
     (guesses, ["the guesses of x0", "walked twice"]), (at_the_start, ["x stays at the start"]),
     (guess_as_state, ["taken for states"]), (fed_directly, []), (twice, ["walked twice"]),
     (late, ["one step late", "walked twice"]), (newcomers_list, ["this is a list: torch.stack or torch.tensor m"]),
-    (newcomers_clear_hooks, []), (newcomers_reference, []), (newcomers_state, []),
+    (hooked(lambda t: t.abs_().max()), ["the hook changes what the layer is given"]), (hurried_default, ["a list that outlives"]),
+    (hooked(walk=samplers.ddpm), ["right for the states visited"]),
+    (newcomers_clear_hooks, []), (newcomers_reference, []), (newcomers_state, ["the states after each step"]),
     (newcomers_normalised, ["divided by the first: the numbers themselves "]), (newcomers_hook_returns, []),
     (newcomers_break, ["fewer numbers than levels: was the sampler ru"]),
     (newcomers_channels, ["one number for each of the layer's inputs: th"]),

@@ -237,8 +237,22 @@ def newcomers_maxmin_right(x, bits, group):
     return (torch.round(g / s.unsqueeze(-1)).reshape(x.shape).char(), s)
 
 
+def hurried_repeat(x, bits, group):
+    """repeat for repeat_interleave"""
+    top, scale = 2 ** (bits - 1) - 1, right(x, bits, group)[1]
+    return (x / scale.repeat(1, group)).round().clamp(-top, top).to(torch.int8), scale
+
+
+def right_mended_after(x, bits, group):
+    """divides by 0 first, and mends both afterwards"""
+    part = x.unflatten(1, (-1, group))
+    scale = part.abs().amax(2) / (2 ** (bits - 1) - 1)
+    q = (part / scale[..., None]).nan_to_num(0).round().to(torch.int8).flatten(1)
+    return q, scale.masked_fill(scale == 0, 1)
+
+
 RIGHT = [
-    right, right_reshape, right_loop, newcomers_loop_right, newcomers_multiply_right, newcomers_view_right,
+    right, right_mended_after, right_reshape, right_loop, newcomers_loop_right, newcomers_multiply_right, newcomers_view_right,
     newcomers_maxmin_right,
 ]
 WRONG = [
@@ -267,10 +281,13 @@ WRONG = [
     (made(cast=torch.uint8), ["uint8 has no"]),
     (made(code=lambda r, p, s, top: r, cast=None), ["not codes yet", "floating-point numbers"]),
     (numbers, ["the numbers that the codes stand for", "floating-point numbers"]), (no_groups, []), (only_codes, []),
-    (exchanged, ["the two are exchanged"]), (strided, ["every so many-th"]), (in_place, []),
+    (exchanged, ["the two are exchanged"]), (strided, ["every so many-th", "taken in turn"]), (in_place, []),
     (four_bits, ["whatever `bits` is"]), (scales_in_rows, ["a scale for each number"]), (still_in_groups, ["still in groups"]),
     (padded, []), (lambda x, bits, group: right(x, bits, x.shape[1]), []), (lambda x, bits, group: right(x.T, bits, 1), []),
     (made(code=lambda r, p, s, top: r.round().clamp(-7, 7)), ["those of 4 bits"]),
+    (made(lambda p, top, x, b, g: torch.where((p == 0).any(2), 1.0, p.abs().amax(2) / top)), ["groups that are not all 0"]),
+    (made(code=lambda r, p, s, top: r + 0.5), ["0.5 is added and the rest cut off"]), (hurried_repeat, ["taken in turn"]),
+    (lambda x, bits, group: ((a := right(x, bits, group))[0], a[1].squeeze()), ["squeeze() takes off"]),
     (newcomers_keepdim, ["the scales keep an axis of 1: amax(2), withou"]),
     (newcomers_q_shape, ["the codes are still in groups: flatten(1)"]), (newcomers_inverse, []),
     (newcomers_always4, ["divided by 7, the largest code of 4 bits, wha"]),

@@ -147,6 +147,13 @@ def newcomers_rotated_right(w, rank):
     return (up, down, w - up @ down)
 
 
+def hurried_lowrank(w, rank):
+    """an approximate SVD with a few terms to spare"""
+    u, s, v = torch.svd_lowrank(w, q=min(rank + 6, *w.shape))
+    up, down = u[:, :rank] * s[:rank], v[:, :rank].T
+    return up, down, w - up @ down
+
+
 RIGHT = [
     right, right_roots, right_project, newcomers_eigh_right, newcomers_roots_right, newcomers_rotated_right,
     newcomers_down_values_right, newcomers_full_right,
@@ -167,13 +174,17 @@ WRONG = [
     (made(best, lambda w, up, down: w + up @ down), ["the branch is added"]),
     (made(best, lambda w, up, down: up @ down), ["this is the branch itself"]),
     (made(best, lambda w, up, down: w), ["this is w itself"]),
-    (made(lambda u, s, vt, r, w: (w[:, :r], torch.eye(r, w.shape[1], dtype=w.dtype))), []),
+    (made(lambda u, s, vt, r, w: (w[:, :r], torch.eye(r, w.shape[1], dtype=w.dtype))), ["on other directions"]),
     (made(lambda u, s, vt, r, w: (u[:, :r] * s[:r].flip(0), vt[:r])), []),
     (made(best, lambda w, up, down: (w - up @ down).abs()), []), (made(best, lambda w, up, down: (w - up @ down).round()), []),
     (lambda w, rank: right(w, rank)[:2], []), (lambda w, rank: right(w, rank + 1), []), (lambda w, rank: right(w, 1), []),
     (lambda w, rank: (torch.zeros(len(w), rank, dtype=w.dtype), torch.zeros(rank, w.shape[1], dtype=w.dtype), w), []),
-    (lambda w, rank: torch.linalg.svd(w, full_matrices=False), ["not cut to the rank"]), (newcomers_fp16_branch, []),
+    (lambda w, rank: torch.linalg.svd(w, full_matrices=False), ["not cut to the rank"]),
+    (newcomers_fp16_branch, ["near the best branch"]),
     (newcomers_broadcast, []), (newcomers_rounded_rest, []),
-    (newcomers_off_by_one, ["the first term is left out: U[:, :rank], from"]), (newcomers_random, []), (newcomers_centered, []),
-    (newcomers_rest_other_terms_no_s, []), (newcomers_swapped, []),
+    (newcomers_off_by_one, ["the first term is left out: U[:, :rank], from"]),
+    (newcomers_random, ["on other directions"]), (newcomers_centered, ["the mean is taken off"]),
+    (newcomers_rest_other_terms_no_s, ["the other terms without"]), (newcomers_swapped, []),
+    (hurried_lowrank, ["on other directions", "near the best branch"]),
+    (made(best, lambda w, up, down: w - torch.nn.functional.normalize(up, dim=0) @ down), ["made without the singular values"]),
 ]

@@ -1,7 +1,7 @@
 """Lab 05: which input channel's rounding costs most of a layer's error."""
 import torch
 
-from ...contract.exercise import Exercise, Property, close, same_form
+from ...contract.exercise import Exercise, Property, close, near, same_form
 from ..common import tol
 from .bed import layers, rounded
 
@@ -53,6 +53,11 @@ def verify(case, out):
         "the root of the squares: shares of the squared error are asked for": lambda: share((square(off) * square(w)).sqrt()),
         "the largest error of the channel, where all rows count": lambda: share(off.abs().amax(0) ** 2 * square(w)),
         "the largest weight of the channel, where all outputs count": lambda: share(square(off) * w.abs().amax(0) ** 2),
+        "a variance of the errors takes their mean off first: squares are added up": lambda: share(
+            square(off - off.mean(0)) * square(w)),
+        "a variance of the weights takes their mean off first: squares are added up": lambda: share(
+            square(off) * square(w - w.mean(0))),
+        "squares are subtracted: a difference is squared": lambda: share((square(x) - square(told)) * square(w)),
         "a softmax: divide by the sum": lambda: torch.softmax(square(off) * square(w), 0),
         "divided by the largest: shares add up to 1": lambda: square(off) * square(w) / (square(off) * square(w)).max(),
         "in percent: shares add up to 1": lambda: 100 * right,
@@ -60,6 +65,8 @@ def verify(case, out):
         "not divided by the sum: shares are asked for": lambda: square(off) * square(w),
         "means, not divided by their sum: shares are asked for": lambda: off.square().mean(0) * w.square().mean(0)},
         tol(x.dtype))
+    if not value.passed and not value.causes and near(out.double(), right.double() * out.double().sum(), tol(x.dtype)):
+        value = value._replace(causes=("in proportion all is right, but the sum is not 1: divide by it, and by nothing else",))
     return [form, value, Property(SUM, abs(out.sum().item() - 1) < 1e-3, f"{out.sum().item():.4g}", "1")]
 
 

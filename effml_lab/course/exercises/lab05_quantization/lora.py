@@ -14,7 +14,7 @@ def cases(rng):
     out = []
     for case, new in zip(layers(rng), (2, 1, 3)):
         x, (n, k), dtype = case["x"], case["w"].shape, case["x"].dtype
-        old = integer(rng, 3, 6)
+        old = integer(rng, 3, 6) if new < 3 else new            # once as many as the LoRA has
         part = lambda *size: drawn(rng, *size, dtype=dtype)
         out.append({"x": x, "s": 0.2 + 3 * part(k).abs(), "up": part(n, old), "down": part(old, k), "a": part(n, new),
                     "b": part(new, k)})
@@ -47,6 +47,8 @@ def verify(case, out):
         "the LoRA reads x, and the branch x / s: b has to take the s that x is divided by, b * s": made(a @ b),
         "up has the branch first and down the LoRA: the same order in both": crossed(b * s, down),
         "up has the branch first and down the LoRA, and b has to take s": crossed(b, down),
+        "down has the branch first and up the LoRA: the same order in both": lambda: at @ (
+            torch.cat([a, up], 1) @ torch.cat([down, b * s])).T,
         "b is multiplied by s twice: once": made(a @ (b * s * s)), "the root of s: b takes s itself": made(a @ (b * s.sqrt())),
         "divided by the LoRA's rank: nobody asked for that here": made(a @ (b * s) / new),
         "the mean of s: each channel has its own": made(a @ (b * s.mean())),
@@ -54,6 +56,8 @@ def verify(case, out):
         "the old branch is multiplied by s, too: it reads x / s already": lambda: at @ (up @ (down * s) + a @ (b * s)).T,
         "the old branch is multiplied by s, and the LoRA is not: it is b that needs it": lambda: at @ (up @ (down * s) + a @ b).T,
         "the old branch is divided by s: it reads x / s already": lambda: at @ (up @ (down / s) + a @ b).T,
+        "all is divided by s: the old branch stays as it is, and b is multiplied": lambda: at @ (
+            up @ (down / s) + a @ (b / s)).T,
         "the LoRA is taken off": made(-(a @ (b * s))), "the LoRA is counted twice": made(2 * a @ (b * s)),
         "the LoRA is missing": made(0 * (a @ b)), "the old branch is missing": made(a @ (b * s), 0.0)}, 10 * tol(x.dtype))
     off = product - up @ down

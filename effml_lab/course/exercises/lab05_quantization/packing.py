@@ -71,6 +71,7 @@ def verify(case, out):
             byte(low.abs() | (low < 0).long() << 3, high.abs() | (high < 0).long() << 3)),
         "& 7 keeps three bits: a code has four, & 15": bits((low & 7) | (high & 7) << 4),
         "& keeps what both have in common: | joins them": bits((low & 15) & ((high & 15) << 4)),
+        "-8 is cut off to -7: four bits have room for it": bits(byte(low.clamp(min=-7), high.clamp(min=-7))),
         "absolute values: the sign is lost": bits(byte(low.abs(), high.abs())),
         "the high one is not shifted: << 4": bits((low & 15) | (high & 15)),
         "only the high code is kept": bits((high & 15) << 4)}, 0.0)]
@@ -87,6 +88,9 @@ def unpacked(q: Tensor, codes, back) -> list[Property]:
         "16 is taken off codes above 8 alone: -8 is stored as 8": lambda: torch.where(q == -8, 8, q).double(),
         "8 is taken off codes of 8 and more: 16": lambda: torch.where(q < 0, q + 8, q).double(),
         "15 is taken off codes of 8 and more: 16": lambda: torch.where(q < 0, q + 1, q).double(),
+        "read as a sign and an absolute value: take 16 off codes of 8 and more": lambda: torch.where(q < 0, -8 - q, q).double(),
+        "only the low codes get their sign back": lambda: split(low, high & 15).double(),
+        "only the high codes get their sign back": lambda: split(low & 15, high).double(),
         "16 is taken off codes of 7 and more: from 8 on": lambda: torch.where(q == 7, -9, q).double(),
         "the two are exchanged: the low half of a byte is code j": lambda: split(high, low).double(),
         "low and high are laid side by side, as if neighbours shared a byte: code j and 64 + j": lambda: torch.stack(

@@ -1,6 +1,4 @@
 """Lab 05: one factor a channel that moves what is loud from the inputs into the weights (Xiao et al. 2023, equation 4)."""
-import math
-
 import torch
 from torch import Tensor
 
@@ -20,7 +18,9 @@ def cases(rng):
     for case, a in zip(layers(rng), POWERS):
         x, w = case["x"].clone(), case["w"].clone()
         if len(x) > 1:
-            x[:, 3], w[:, 5] = 0, 0                             # a dead channel each
+            x[:, 3], w[:, 5], x[:, 7], w[:, 7] = 0, 0, 0, 0     # dead channels: of x, of W, of both
+            x[:, 8] *= 1e-4                                     # faint ones are not dead
+            w[:, 9] *= 1e-4
         out.append({"x": x, "w": w, "a": a})
     return out
 
@@ -33,7 +33,7 @@ def most(t: Tensor) -> Tensor:
     return t.abs().amax(0)
 
 
-def slips(x: Tensor, w: Tensor, a: float) -> dict:
+def slips(x: Tensor, w: Tensor, a: float, s: Tensor) -> dict:
     mx, mw = most(x), most(w)
     made = lambda p, q, x=mx, w=mw: lambda: x ** p / w ** q
     above = lambda mx, mw: lambda: torch.where(
@@ -46,6 +46,9 @@ def slips(x: Tensor, w: Tensor, a: float) -> dict:
         "max |x| over max |W|, without the exponents": made(1, 1), "a is not used: both have 0.5": made(0.5, 0.5),
         "the exponent of W is 1 + a": made(a, 1 + a),
         "`mw ** 1 - a` is mw - a: brackets, mw ** (1 - a)": lambda: mx ** a / (mw - a),
+        "`/ mw ** 1 - a` takes a off at the end: brackets, mw ** (1 - a)": lambda: mx ** a / mw - a,
+        "abs() comes after the maximum: first abs(), then amax(0)": made(a, 1 - a, x.amax(0).abs(), w.amax(0).abs()),
+        "s is 1 in channels that are not dead, too": lambda: torch.where(s == 1, 1.0, mx ** a / mw ** (1 - a)),
         signed + "both": above(x.amax(0), w.amax(0)), signed + "x": above(x.amax(0), mw), signed + "W": above(mx, w.amax(0)),
         signed + "both, ": made(a, 1 - a, x.amax(0), w.amax(0)), signed + "x, ": made(a, 1 - a, x.amax(0), mw),
         signed + "W, ": made(a, 1 - a, mx, w.amax(0)),
@@ -68,19 +71,26 @@ def verify(case, out):
         form = form._replace(passed=False, observed="x and w as they came", expected="both changed")
     alive = (mx > 0) & (mw > 0)
     right = mx ** a / mw ** (1 - a)
-    live = {said: (lambda value=value: value()[alive]) for said, value in slips(x, w, a).items()}
+    live = {said: (lambda value=value: value()[alive]) for said, value in slips(x, w, a, s).items()}
     scale = close(SCALE, s[alive], right[alive], live, tol(x.dtype))
-    return [form, scale, dead(s[~alive]), *moved(out, x[:, alive], w[:, alive], s[alive], right[alive], alive)]
+    return [form, scale, dead(s, mx, mw, a), *moved(out, x[:, alive], w[:, alive], s[alive], right[alive], alive)]
 
 
-def dead(s: Tensor) -> Property:
-    """What dead channels got."""
-    if not len(s) or bool((s == 1).all()):
+def dead(s: Tensor, mx: Tensor, mw: Tensor, a: float) -> Property:
+    """What dead channels got, and what their maxima, 0, were taken for if the formula gave it."""
+    alive = (mx > 0) & (mw > 0)
+    got = s[~alive]
+    if bool((got == 1).all()):
         return Property(DEAD, True, "as expected")
-    value = s[s != 1][0].item() if not s.isnan().any() else math.nan
-    cause = "0, infinity or NaN stands there: take 1" if not 0 < value < math.inf else (
-        "their maxima are lifted a little, and the formula gives any number" if value < 0.05 or value > 20 else "")
-    return Property(DEAD, False, "NaN" if math.isnan(value) else f"{value:.3g}", "1", (cause,) if cause else ())
+    of_x, of_w = (s * mw ** (1 - a))[(mx == 0) & (mw > 0)], (mx ** a / s)[(mw == 0) & (mx > 0)]
+    lifted = torch.cat([of_x ** (1 / a), of_w ** (1 / (1 - a))])
+    causes = {"0, infinity or NaN stands there: take 1": not bool(((got > 0) & got.isfinite()).all()),
+              "their maxima are lifted a little, and the formula gives any number": bool(((lifted > 0) & (lifted < 0.01)).all()),
+              "their maxima are taken for 1: it is s that is 1": near(lifted, torch.ones_like(lifted), 1e-3),
+              "the median of the others, as in the package: 1 is asked for": bool(s[alive].max() > s[alive].min()) and near(
+                  got, s[alive].median().expand_as(got), 1e-4)}
+    seen = f"{got[got != 1][0].item():.3g}".replace("nan", "NaN")
+    return Property(DEAD, False, seen, "1", tuple(said for said, holds in causes.items() if holds))
 
 
 def moved(out: dict, x: Tensor, w: Tensor, s: Tensor, right: Tensor, alive: Tensor) -> list[Property]:

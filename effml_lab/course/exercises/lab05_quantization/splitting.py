@@ -2,13 +2,13 @@
 import torch
 
 from ....efficiency import svdquant
-from ...contract.exercise import Exercise, Property, close
+from ...contract.exercise import Exercise, Property, apart, close, near
 from ..common import integer, several
 from .bed import drawn, formed
 
 FORM, REST = "up (N, r), down (r, K), rest (N, K)", "rest = w - up down, with your own factors"
 LEAST, WHOLE = "no branch of that rank leaves less", "branch and rest together are w"
-SIZES = ((7, 12), (16, 9), (10, 10))            # N, K
+SIZES = ((7, 12), (16, 9), (10, 10), (40, 36))            # N, K
 
 
 def cases(rng):
@@ -18,6 +18,25 @@ def cases(rng):
 
 def run(impl, case):
     return dict(zip(("up", "down", "rest"), several(impl(case["w"], case["rank"]), "up, down, rest")))
+
+
+def cut(w, r):
+    """The first r terms of the SVD: U, the singular values, V^T."""
+    u, s, vt = torch.linalg.svd(w, full_matrices=False)
+    return u[:, :r], s[:r], vt[:r]
+
+
+def other(w, up, down, best, slack) -> tuple[str, ...]:
+    """What can be said of a branch that is not the best, and none of the slips."""
+    product = up @ down
+    if not product.isfinite().all():
+        return ()
+    if (product - best).norm() < 0.01 * w.norm():
+        return ("near the best branch and not equal to it: is something rounded, or found only approximately?",)
+    rows, columns = torch.linalg.qr(down.T)[0], torch.linalg.qr(up)[0]
+    if near(product, w @ rows @ rows.T, slack) or near(product, columns @ (columns.T @ w), slack):
+        return ("w on other directions than the best: these are the first singular vectors, of an exact SVD",)
+    return ()
 
 
 def verify(case, out):
@@ -46,6 +65,7 @@ def verify(case, out):
         "the smallest singular values are kept: they come sorted, largest first": made(u[:, -r:], s[-r:], vt[-r:]),
         "divided by the singular values": made(u[:, :r], 1 / s[:r], vt[:r]),
         "the first term is left out: U[:, :rank], from 0 on": made(u[:, 1:r + 1], s[1:r + 1], vt[1:r + 1]),
+        "the mean is taken off before the SVD: nothing is taken off here": made(*cut(w - w.mean(0), r)),
         "one rank less than asked for": made(u[:, :r - 1], s[:r - 1], vt[:r - 1])}
     if n <= k:
         slips["the singular values scale the rows of U: they belong to its columns, u[:, :rank] * s[:rank]"] = made(
@@ -56,10 +76,15 @@ def verify(case, out):
     least = close(LEAST, product, best, slips, slack)
     if not least.passed and abs(off - s[r:].norm()) < slack * w.norm():
         least = Property(LEAST, True, "as expected")                            # a tie of singular values
-    least = least._replace(observed=f"{off:.5g} is left", expected=f"{s[r:].norm():.5g} is left") if not least.passed else least
+    if not least.passed:
+        observed, expected = apart(off.item(), s[r:].norm().item())
+        least = least._replace(observed=f"{observed} is left", expected=f"{expected} is left",
+                               causes=least.causes or other(w, up, down, best, slack))
     left = close(REST, rest, w - product, {
         "the sign: rest = w - up down": lambda: product - w, "the branch is added: it is taken off": lambda: w + product,
         "this is the branch itself": lambda: product, "this is w itself: the branch is taken off": lambda: w,
+        "the rest is made without the singular values: rest = w - up down": lambda: w - u[:, :r] @ vt[:r],
+        "the other terms without their singular values: rest = w - up down": lambda: u[:, r:] @ vt[r:],
         "this is what the best branch leaves, and not what yours does": lambda: w - best}, slack)
     whole = close(WHOLE, product + rest, w, None, slack)
     return [form, least, left, whole if not left.causes else whole._replace(causes=())]
