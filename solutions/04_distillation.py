@@ -214,7 +214,8 @@ with figure("Where two steps of the teacher lead from 400 noises, as circles, an
 # It is a floor. "Truncated" is easily read the other way round, as a cap at 1. (That is another thing than
 # Min-SNR, Hang et al. 2023, which caps the weight in training from scratch, at 5 and on purpose.)
 #
-# **Exercise 3: the floor** (about 1 line). The levels of a batch are tensors, one number a row.
+# **Exercise 3: the floor** (about 1 line). The levels of a batch are tensors, one number a row; they need
+# not preserve the variance.
 #
 # <details><summary>Hint</summary>
 #
@@ -261,7 +262,8 @@ with figure("The weight of an error of x0 over the level: floor, cap, and the SN
 #
 # **Exercise 4: a round** (about 7 lines). Train with `torch.optim.Adam`, one step a batch, in order. `loss(student, teacher,
 # *batch)` is a number; what a batch holds only the loss needs to know. The teacher stays as it is: neither train it nor freeze
-# it, since whoever copies it next wants to train the copy.
+# it, since whoever copies it next wants to train the copy. The student is such a teacher in the next round: hand it back
+# trainable, too.
 #
 # <details><summary>Hint</summary>
 #
@@ -573,7 +575,7 @@ check("04-consistency", consistency_loss, points=4)
 # consistency model takes any number: guess the end, **make it noisy again** with *fresh* noise of a lower level, guess again.
 #
 # **Exercise 8: guess, and guess again** (about 4 lines). A generator, like all samplers: yield the state after each step; into
-# the clean end goes the guess alone. All noise comes from `rng`.
+# the clean end goes the guess alone. All noise is normal and comes from `rng`.
 #
 # <details><summary>Hint</summary>
 #
@@ -638,8 +640,8 @@ with figure("Samples of a distilled consistency model and of one trained without
 # *one* step. (Other GANs of diffusion show the critic a part of the noisy picture, too. They match one step of several.)
 #
 # **Exercise 9: the critic's loss** (about 4 lines). Each softplus is a mean over the batch; `eps` is a pair, the noise of the
-# real pictures and that of the fakes; levels may have one number a row. This loss trains the critic alone: it must not make
-# whoever made the fakes worse.
+# real pictures and that of the fakes, handed in, so that nothing is drawn here; levels may have one number a row. This loss
+# trains the critic alone: it must not make whoever made the fakes worse.
 #
 # <details><summary>Hint</summary>
 #

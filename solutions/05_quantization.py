@@ -236,8 +236,9 @@ except NotImplementedError:
 #
 # With $a = 1$ all of a channel's loudness goes to the weights, with $a = 0.5$ both are equally loud afterwards.
 #
-# **Exercise 4: smoothing** (about 4 lines). Maxima are taken a channel, over all rows. A dead channel, in which the inputs or
-# the weights are all 0, gets $s = 1$. (The package gives it the median of the others.) Do not forget that $|x|$ is meant.
+# **Exercise 4: smoothing** (about 4 lines). Maxima are taken a channel, over all rows. A dead channel, in which the inputs, the
+# weights or both are all 0, gets $s = 1$; a faint one is not dead. (The package gives it the median of the others.) Do not forget
+# that $|x|$ is meant.
 #
 # <details><summary>Hint</summary>
 #
@@ -302,7 +303,8 @@ with figure("Largest weight of each column, before and after smoothing with a = 
 # becomes easy.
 #
 # **Exercise 5: a branch and a rest** (about 4 lines). Return `up`, `down` and `rest` of a matrix, the rank being 1 or more.
-# Nothing is rounded here: all three stay in the type of `w`.
+# Nothing is rounded here: all three stay in the type of `w`, and the SVD is exact: an approximate one, as `torch.svd_lowrank`,
+# leaves more.
 #
 # <details><summary>Hint</summary>
 #
@@ -549,7 +551,8 @@ for name, row in bench.recorded("quant").items():
 # it be?
 #
 # **Exercise 7: to the byte** (about 1 line). Count all that a layer $K \to N$ keeps: codes, two a byte; a scale of 16 bits for
-# each group of each row; `up`, `down` and $s$ in 16 bits. $K$ is a multiple of twice the group, and nothing is padded. No bias.
+# each group of each row; `up`, `down` and $s$ in 16 bits. $K$ is a multiple of twice the group, and nothing is padded, not even
+# the rank. No bias.
 #
 # <details><summary>Hint</summary>
 #
