@@ -61,7 +61,7 @@ def attending(shift=True, old=lambda most, new: tl.exp(most - new), sums=True, v
               scale: s * scale,
               edge=-float("inf"), divide=True, tiles="all", query_in_loop=False, twice=False, softmax_each=False,
                   masked=True, own=False,
-              first=-float("inf"), masked_late=False, other=0.0):
+              first=-float("inf"), masked_late=False, other=0.0, power=tl.exp, more=0, hasty=False, half=False):
     def kernel(q, k, v, out, N, scale, D, BM, BN):
         m, d = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, D)
         ask = lambda: tl.load(q + m[:, None] * D + d[None, :], mask=m[:, None] < N, other=0.0)
@@ -69,24 +69,28 @@ def attending(shift=True, old=lambda most, new: tl.exp(most - new), sums=True, v
         asked = ask()
         most, total = tl.full((BM,), first, tl.float32), tl.zeros((BM,), tl.float32)
         acc = tl.zeros((BM, D), tl.float32)
-        for start in {"all": range(0, N, BN), "first": range(0, BN, BN), "last": range((N - 1) // BN * BN, N, BN)}[tiles]:
+        for start in {"all": range(0, N, BN), "first": range(0, BN, BN), "last": range((N - 1) // BN * BN, N, BN),
+                      "whole": range(0, N // BN * BN, BN)}[tiles]:
             n = start + tl.arange(0, BN)
             asked = ask() if query_in_loop and start else asked
             keys = read(n)
             if twice:
                 keys = read(n)
             score = scale_by(tl.dot(asked, keys), scale)
-            score = score if edge is None or masked_late else tl.where(n[None, :] < N, score, edge)
+            score = score if edge is None or masked_late else tl.where(n[None, :] < N + more, score, edge)
             new = tl.max(score, 1) if own else tl.maximum(most, tl.max(score, 1))
-            p = tl.exp(score - new[:, None]) if shift else tl.exp(score)
+            p = power(score - new[:, None]) if shift else tl.exp(score)
             p = tl.where(n[None, :] < N, p, 0.0) if masked_late else p
             down = old(most, new) if shift and not own else tl.full((BM,), 1.0, tl.float32)
             values = tl.load(v + n[:, None] * D + d[None, :], mask=n[:, None] < N if masked else None, other=other)
+            p, values = (p.to(tl.float16), values.to(tl.float16)) if half else (p, values)
             if softmax_each:
                 acc += tl.dot(p / tl.sum(p, 1)[:, None], values)
             else:
-                total = (total * down if sums else total) + tl.sum(p, 1)
+                total = (total * down if sums else total) + tl.sum(p.to(tl.float32), 1)
+                before = acc
                 acc = (acc * down[:, None] if values_too else acc) + tl.dot(p, values)
+                acc = tl.dot(p, values, before) * down[:, None] if hasty else acc
             most = new
         tl.store(out + m[:, None] * D + d[None, :], acc / total[:, None] if divide and not softmax_each else acc, mask=m[:,
             None] < N)
@@ -107,4 +111,8 @@ WRONG = [
     (attending(tiles="first"), ["first tile"]), (attending(tiles="last"), ["last tile"]),
     (attending(softmax_each=True), ["for each tile"]), (attending(query_in_loop=True), ["queries are read"]),
     (attending(twice=True), ["read twice"]), (attending(masked=False), []),
-    (attending(shift=False, divide=False), ["no maximum taken off"]), (attending(first=0.0), ["begins at 0"])]
+    (attending(power=tl.exp2, old=lambda most, new: tl.exp2(most - new)), ["2^x is not e^x"]),
+    (attending(more=1), ["one key beyond"]), (attending(tiles="whole"), ["ragged tile of keys"]),
+    (attending(hasty=True), ["new values are scaled down"]), (attending(half=True), ["16 bits"]),
+    (attending(first=-100.0), ["begins too high"]),
+    (attending(shift=False, divide=False), ["no maximum taken off"]), (attending(first=0.0), ["begins too high"])]

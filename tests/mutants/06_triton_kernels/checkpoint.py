@@ -1,4 +1,6 @@
 """Answers to 06-checkpoint: right ones, and wrong ones with the causes that a report may name for them."""
+import copy
+
 import torch
 
 EXERCISE = "06-checkpoint"
@@ -111,9 +113,57 @@ def cloned(block, x, grad):
     return z.grad
 
 
-RIGHT = [back, by_method, by_sum, by_hand]
+def switched_on(block, x, grad):
+    torch.set_grad_enabled(True)
+    x = x.detach().requires_grad_()
+    block(x).backward(grad)
+    return x.grad
+
+
+def in_eval(block, x, grad):
+    block.eval()
+    return back(block, x, grad)
+
+
+def in_place(block, x, grad):
+    x.detach_().requires_grad_()
+    with torch.enable_grad():
+        block(x).backward(grad)
+    return x.grad
+
+
+def added_again(block, x, grad):
+    before = [0 if weight.grad is None else weight.grad.clone() for weight in block.parameters()]
+    made = back(block, x, grad)
+    for weight, old in zip(block.parameters(), before):
+        weight.grad += old
+    return made
+
+
+def of_the_mean(block, x, grad):
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        (block(x) * grad).mean().backward()
+    return x.grad
+
+
+def copied(block, x, grad):
+    block = copy.deepcopy(block)
+    return back(block, x, grad)
+
+
+@torch.enable_grad()
+def decorated(block, x, grad):
+    x = x.detach().requires_grad_()
+    torch.dot(block(x).flatten(), grad.flatten()).backward()
+    return x.grad
+
+
+RIGHT = [back, by_method, by_sum, by_hand, decorated]
 WRONG = [
     (cloned, ["x.detach()"]), (input_alone, ["no gradient"]), (of_the_sum, ["of the sum of the outputs"]), (not_detached, []),
     (no_graph, []), (twice, ["twice is the work"]), (both_times, ["twice", "work of two"]), (overwritten, ["overwritten"]),
     (output, ["block's output", "work of two"]), (handed_on, ["came in", "never called", "no gradient"]),
-    (nothing_returned, []), (times_output, ["times the output", "no gradient"]), (clears, [])]
+    (nothing_returned, []), (times_output, ["times the output", "no gradient"]), (clears, []),
+    (switched_on, ["left switched on"]), (in_eval, ["mode was changed"]), (in_place, ["x itself was changed"]),
+    (added_again, ["added twice: backward adds"]), (of_the_mean, ["of the mean"]), (copied, ["never called"])]

@@ -71,11 +71,42 @@ def programs_as_places(x, y, rows, cols, stride, BR, BC):
     tl.store(y + r[:, None] * cols + c[None, :], tl.load(x + r[:, None] * stride + c[None, :], mask=inside), mask=inside)
 
 
-RIGHT = [copy, by_pointers, row_by_row]
+def number_by_number(x, y, rows, cols, stride, BR, BC):
+    for i in range(BR):
+        for j in range(BC):
+            r, c = tl.program_id(0) * BR + i, tl.program_id(1) * BC + j
+            if r < rows and c < cols:
+                tl.store(y + r * cols + c, tl.load(x + r * stride + c))
+
+
+def first_alone(x, y, rows, cols, stride, BR, BC):
+    if tl.program_id(0) + tl.program_id(1) == 0:
+        for start in range(0, rows, BR):
+            for left in range(0, cols, BC):
+                r, c = start + tl.arange(0, BR)[:, None], left + tl.arange(0, BC)[None, :]
+                inside = (r < rows) & (c < cols)
+                tl.store(y + r * cols + c, tl.load(x + r * stride + c, mask=inside), mask=inside)
+
+
+def clamped(x, y, rows, cols, stride, BR, BC):
+    r = tl.minimum(tl.program_id(0) * BR + tl.arange(0, BR), rows - 1)[:, None]
+    c = tl.minimum(tl.program_id(1) * BC + tl.arange(0, BC), cols - 1)[None, :]
+    tl.store(y + r * cols + c, tl.load(x + r * stride + c))
+
+
+def in_a_line(x, y, rows, cols, stride, BR: tl.constexpr, BC: tl.constexpr):
+    i = tl.arange(0, BR * BC)
+    r, c = tl.program_id(0) * BR + i // BC, tl.program_id(1) * BC + i % BC
+    inside = (r < rows) & (c < cols)
+    tl.store(y + r * cols + c, tl.load(x + r * stride + c, mask=inside), mask=inside)
+
+
+RIGHT = [copy, by_pointers, row_by_row, in_a_line]
 WRONG = [
     (copying(read="cols"), ["not `cols`"]), (copying(read="rows"), []), (copying(wrote="stride"), []),
     (copying(by_cols=False), []), (copying(by_rows=False), []), (copying(masked=(False, True)), []),
     (copying(masked=(True, False)), []), (copying(swap=True), ["program_id(0) counts"]),
     (copying(factor=2), ["twice the value"]), (copying(back=True), ["y was read"]), (copying(tile=1), []), (no_place, []),
     (loaded_only, []), (with_and, []), (flat, ["never"]), (programs_as_places, []), (copying(factor=0), []),
-    (copying(read="cols", wrote="stride"), [])]
+    (copying(read="cols", wrote="stride"), []), (number_by_number, []), (first_alone, []),
+    (clamped, ["written inside it again"])]

@@ -45,15 +45,17 @@ def adding(dtype=tl.int32, step=lambda acc, x, w: tl.dot(x, w, acc, out_dtype=tl
            mask_k=True,
            mask_m=True,
            mask_out=True, through_memory=False, cast=lambda t: t, apart_a="K", swap=False,
-           store_each=False, modulo=False, stuck=False):
+           store_each=False, modulo=False, stuck=False, turned=False):
     def kernel(a, b, out, M, N, K, BM, BN, BK):
         first, second = (1, 0) if swap else (0, 1)
         m, n = tl.program_id(first) * BM + tl.arange(0, BM), tl.program_id(second) * BN + tl.arange(0, BN)
-        place, here = out + m[:, None] * N + n[None, :], (m[:, None] < M) & (n[None, :] < N)
+        at = n[None, :] * M + m[:, None] if turned else m[:, None] * N + n[None, :]
+        place, here = out + at, (m[:, None] < M) & (n[None, :] < N)
         acc = tl.zeros((BM, BN), dtype)
         if through_memory:
             tl.store(place, acc, mask=here)
-        for start in {"all": range(0, K, BK), "whole": range(0, K // BK * BK, BK), "first": range(0, BK, BK)}[steps]:
+        for start in {"all": range(0, K, BK), "whole": range(0, K // BK * BK, BK), "first": range(0, BK, BK),
+                      "later": range(BK, K, BK)}[steps]:
             k = (0 if stuck else start) + tl.arange(0, BK)
             in_a = m[:, None] < M if not mask_k else k[None, :] < K if not mask_m else (m[:, None] < M) & (k[None, :] < K)
             if modulo:
@@ -88,7 +90,8 @@ WRONG = [
     (adding(dtype=tl.float16, step=lambda acc, x, w: acc + tl.dot(x, w).to(tl.float16)), ["float16"]),
     (adding(other=None), ["not 0"]), (adding(mask_k=False), []), (adding(mask_m=False), []), (adding(mask_out=False), []),
     (adding(through_memory=True), ["through memory"]), (adding(step=lambda acc, x, w: acc + x * w), []),
-    (adding(apart_a="M"), []), (adding(swap=True), ["never"]),
+    (adding(apart_a="M"), ["begins at m * K"]), (adding(turned=True), ["writes it as (N, M)"]),
+    (adding(steps="later"), ["first tile of K is missing"]), (adding(swap=True), ["never"]),
     (adding(step=lambda acc, x, w: tl.dot(w, x, acc, out_dtype=tl.int32)), []), (adding(step=lambda acc, x, w: acc), []),
     (adding(step=lambda acc, x, w: tl.maximum(acc, tl.dot(x, w))), []), (adding(other=1), []),
     (adding(step=lambda acc, x, w: acc - tl.dot(x, w)), [])]

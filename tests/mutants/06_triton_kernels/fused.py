@@ -36,10 +36,11 @@ def turned(x, down, codes, scales, la, M, K, RANK: tl.constexpr, BM: tl.constexp
 def fusing(top=7.0, absolute=True, down_of="x", code=lambda v: tl.floor(v + 0.5), apply=lambda t, s: t / s, again=0,
            rows=True, keep=True,
            groups="all", by_rows=True, shared=False, so_far=False, project=True, scaled=lambda most, top: most / top,
-               masked=True, la_each=False):
+               masked=True, la_each=False, ranks=None,
+           half=False):
     def kernel(x, down, codes, scales, la, M, K, RANK, BM):
-        m, r = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, RANK)
-        total, most = tl.zeros((BM, RANK), tl.float32), tl.zeros((BM,), tl.float32)
+        m, r = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, ranks or RANK)
+        total, most = tl.zeros((BM, ranks or RANK), tl.float32), tl.zeros((BM,), tl.float32)
         for group in {"all": range(K // 64), "first": range(1)}[groups]:
             k = group * 64 + tl.arange(0, 64)
             read = lambda: tl.load(x + m[:, None] * K + k[None, :], mask=m[:, None] < M if masked else None, other=0.0)
@@ -53,8 +54,9 @@ def fusing(top=7.0, absolute=True, down_of="x", code=lambda v: tl.floor(v + 0.5)
             scale = scaled(most, top)
             q = code(apply(tile, scale[:, None])).to(tl.int8)
             given = {"x": tile, "codes": q.to(tl.float32), "rounded": q.to(tl.float32) * scale[:, None],
-                "divided": tile / scale[:, None]}[down_of]
+                "divided": tile / scale[:, None], "left": tile - q.to(tl.float32) * scale[:, None]}[down_of]
             d = tl.load(down + (r[None, :] * K + k[:, None] if by_rows else k[:, None] * RANK + r[None, :]))
+            given, d = (given.to(tl.float16), d.to(tl.float16)) if half else (given, d)
             total = tl.dot(given, d, total if keep else None)
             tl.store(scales + (m * (K // 64) + group if rows else group * M + m), scale, mask=m < M)
             tl.store(codes + m[:, None] * K + k[None, :], q, mask=m[:, None] < M)
@@ -91,6 +93,7 @@ WRONG = [
     (fusing(code=tl.floor), ["rounded down"]), (fusing(code=lambda v: v + 0.5), ["a half too much"]),
     (fusing(apply=lambda t, s: t * s), ["multiplied"]), (fusing(down_of="codes"), ["of the codes"]),
     (fusing(down_of="rounded"), ["rounded x"]), (fusing(down_of="divided"), ["divided by its scales"]),
+    (fusing(down_of="left"), ["leave over"]), (fusing(half=True), ["16 bits"]), (fusing(ranks=16), ["never"]),
     (fusing(keep=False), ["last group alone"]), (fusing(groups="first"), ["first group alone", "never"]),
     (fusing(by_rows=False), ["row by row, (R, K)"]), (fusing(rows=False), ["row by row, (M, K / 64)"]),
     (fusing(again=1), ["read twice"]), (fusing(again=2), ["three times"]), (fusing(project=False), []),

@@ -74,6 +74,32 @@ def in_each(acc, part, s, t, factors):
     return acc + part * s[:, None] * t[None, :] + tl.dot(left, right)
 
 
+def in_numbers(a, s, b, t, la, up, out, M, N, K, RANK, BM, BN, BK, ranks=None, promoted=False):
+    """Codes are turned into numbers first, and multiplied then; or the sums of each tile are."""
+    m, n, r = tl.program_id(0) * BM + tl.arange(0, BM), tl.program_id(1) * BN + tl.arange(0, BN), tl.arange(0, ranks or RANK)
+    rows, cols = tl.load(s + m, mask=m < M, other=0.0)[:, None], tl.load(t + n, mask=n < N, other=0.0)[None, :]
+    total = tl.zeros((BM, BN), tl.float32)
+    for start in range(0, K, BK):
+        k = start + tl.arange(0, BK)
+        x = tl.load(a + m[:, None] * K + k[None, :], mask=(m[:, None] < M) & (k[None, :] < K), other=0)
+        w = tl.load(b + n[None, :] * K + k[:, None], mask=(n[None, :] < N) & (k[:, None] < K), other=0)
+        if promoted:
+            total += tl.dot(x, w).to(tl.float32) * rows * cols
+        else:
+            total = tl.dot(x.to(tl.float32) * rows, w.to(tl.float32) * cols, total)
+    left = tl.load(la + m[:, None] * RANK + r[None, :], mask=m[:, None] < M, other=0.0)
+    right = tl.load(up + n[None, :] * RANK + r[:, None], mask=n[None, :] < N, other=0.0)
+    tl.store(out + m[:, None] * N + n[None, :], tl.dot(left, right, total), mask=(m[:, None] < M) & (n[None, :] < N))
+
+
+def promoted(a, s, b, t, la, up, out, M, N, K, RANK, BM, BN, BK):
+    in_numbers(a, s, b, t, la, up, out, M, N, K, RANK, BM, BN, BK, promoted=True)
+
+
+def sixteen(a, s, b, t, la, up, out, M, N, K, RANK, BM, BN, BK):
+    in_numbers(a, s, b, t, la, up, out, M, N, K, RANK, BM, BN, BK, ranks=16)
+
+
 RIGHT = [layer, branch_first, finished()]
 WRONG = [
     (finished(lambda acc, s, t, y: (acc + y) * s[:, None] * t[None, :]), ["before the scales"]),
@@ -89,10 +115,11 @@ WRONG = [
     (finished(lambda acc, s, t, y: acc * s[:, None] * t[None, :] - y), ["taken off"]),
     (finished(lambda acc, s, t, y: acc * s[None, :] * t[:, None] + y), []),
     (finished(each=lambda acc, part, s, t, f: acc + part * s[:, None] * t[None, :], end=lambda acc, s, t, y: acc + y),
-     ["scales are read once a tile"]),
-    (finished(each=in_each, reads="all", end=lambda acc, s, t, y: acc), ["once a tile of K: once is enough"]),
+     ["scales are read once a tile", "sums in floats"]),
+    (finished(each=in_each, reads="all", end=lambda acc, s, t, y: acc), ["once a tile of K: once is enough", "sums in floats"]),
     (finished(back=True), ["out is written twice"]), (finished(by_rows=False), ["(RANK, N)"]),
     (finished(dtype=tl.float16), ["float16"]), (finished(half=True), ["16 bits"]),
     (finished(lambda acc, s, t, y: 2 * acc * s[:, None] * t[None, :] + y), ["count twice"]),
+    (in_numbers, ["sums in floats"]), (promoted, ["sums in floats"]), (sixteen, ["sums in floats", "16 columns"]),
     (finished(lambda acc, s, t, y: 0 * acc), []), (finished(lambda acc, s, t, y: acc * s[:, None] * t[None, :] * y), []),
     (finished(lambda acc, s, t, y: (acc * s[:, None] * t[None, :]).to(tl.int32).to(tl.float32) + y), [])]

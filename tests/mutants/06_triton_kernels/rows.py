@@ -102,6 +102,20 @@ def along_columns(x, codes, scales, M, K, BM, BK):
     tl.store(scales + r, tl.max(tl.abs(tile), 0) / 127, mask=r < M)
 
 
+def kept_in_a_list(x, codes, scales, M, K, BM, BK):
+    r = tl.program_id(0) * BM + tl.arange(0, BM)
+    most, kept = tl.zeros((BM,), tl.float32), []
+    for at in range(0, K, BK):
+        c = at + tl.arange(0, BK)
+        tile = tl.load(x + r[:, None] * K + c[None, :], mask=(r[:, None] < M) & (c[None, :] < K), other=0.0)
+        most = tl.maximum(most, tl.max(tl.abs(tile), 1))
+        kept += [(tile, c)]
+    tl.store(scales + r, most / 127, mask=r < M)
+    for tile, c in kept:
+        inside = (r[:, None] < M) & (c[None, :] < K)
+        tl.store(codes + r[:, None] * K + c[None, :], tl.floor(tile / (most / 127)[:, None] + 0.5).to(tl.int8), mask=inside)
+
+
 RIGHT = [quantize_rows, by_row, magic, quantizing()]
 WRONG = [
     (quantizing(top=128.0), ["divided by 128"]), (quantizing(top=7.0), ["divided by 7"]),
@@ -115,4 +129,5 @@ WRONG = [
     (quantizing(code=lambda v: v + 0.5), ["a half too much"]), (quantizing(apply=lambda t, s: t * s), ["multiplied"]),
     (quantizing(apply=lambda t, s: t), ["x itself"]), (quantizing(reads=3), ["three times"]), (quantizing(fill=None), []),
     (quantizing(store_scale=False), []), (quantizing(wide=8), []), (quantizing(mask_rows=False), []),
-    (one_pass, ["largest so far"]), (along_columns, [])]
+    (kept_in_a_list, []), (quantizing(scaled=lambda most, top: (most + 1e-3) / top), ["is added"]),
+    (quantizing(start=1.0), ["no scale is below"]), (one_pass, ["largest so far"]), (along_columns, [])]

@@ -68,7 +68,31 @@ def by_places(packed, scales, out, N, K, BN):
     tl.store(out + n[:, None] * K + c[None, :], q.to(tl.float32) * s, mask=here)
 
 
-RIGHT = [unpack, written_out, shifted, unpacking()]
+def number_by_number(packed, scales, out, N, K, BN):
+    pair = tl.program_id(1)
+    for i in range(BN):
+        n = tl.program_id(0) * BN + i
+        for j in range(64 if n < N else 0):
+            byte = tl.load(packed + n * (K // 2) + pair * 64 + j).to(tl.int32)
+            for half in range(2):
+                code = (((byte >> (4 * half)) & 15) ^ 8) - 8
+                s = tl.load(scales + n * (K // 64) + 2 * pair + half)
+                tl.store(out + n * K + (2 * pair + half) * 64 + j, code.to(tl.float32) * s)
+
+
+def a_row_at_a_time(packed, scales, out, N, K, BN: tl.constexpr):
+    j, pair = tl.arange(0, 64), tl.program_id(1)
+    for i in range(BN):
+        n = tl.program_id(0) * BN + i
+        if n < N:
+            byte = tl.load(packed + n * (K // 2) + pair * 64 + j).to(tl.int32)
+            for half in tl.static_range(2):
+                code = (((byte >> (4 * half)) & 15) ^ 8) - 8
+                s = tl.load(scales + n * (K // 64) + 2 * pair + half)
+                tl.store(out + n * K + (2 * pair + half) * 64 + j, code.to(tl.float32) * s)
+
+
+RIGHT = [unpack, written_out, shifted, unpacking(), a_row_at_a_time]
 WRONG = [
     (unpacking(cast=tl.uint8), ["in uint8"]), (unpacking(kept=255), ["still in the low one"]),
     (by_places, ["and not neighbours", "read twice"]), (unpacking(order=(1, 0)), ["exchanged: the low one"]),
@@ -85,5 +109,7 @@ WRONG = [
     (unpacking(place=lambda pair, half, j: pair * 128 + 2 * j + half), ["neighbours"]),
     (unpacking(place=lambda pair, half, j: pair * 64 + j), []), (unpacking(wide=lambda K: K), []),
     (unpacking(halves=1), ["never"]), (unpacking(masked=False), []), (unpacking(twice=True), ["read twice"]),
+    (unpacking(sign=lambda v: tl.where(v > 7, 8 - v, v)), ["no sign alone"]),
+    (unpacking(place=lambda pair, half, j: (2 * pair + 1 - half) * 64 + j), ["exchanged in `out`"]),
     (unpacking(up=0), ["low nibbles alone"]), (unpacking(up=3), []), (unpacking(sign=lambda v: -v), []),
-    (unpacking(apply=lambda c, s: c + s), []), (unpacking(apply=lambda c, s: 0 * c), [])]
+    (number_by_number, []), (unpacking(apply=lambda c, s: c + s), []), (unpacking(apply=lambda c, s: 0 * c), [])]

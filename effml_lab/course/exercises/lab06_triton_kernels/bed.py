@@ -6,6 +6,7 @@ from torch import Generator, Tensor
 
 from ....efficiency.tiles import launch
 from ...contract.exercise import Property, close
+from .style import in_tiles, noted
 
 POISON = {torch.float32: torch.nan, torch.float16: torch.nan, torch.int8: 77, torch.int32: -7_777_777}
 STORED = "the kernel stores its results"
@@ -35,8 +36,10 @@ def ran(kernel: Callable, grid: tuple[int, ...], inputs: dict[str, Tensor], outp
     """
     made = {name: torch.full(shape, POISON[dtype], dtype=dtype) for name, (dtype, *shape) in outputs.items()}
     given = {**inputs, **made}
-    traffic = launch(kernel, grid, *given.values(), *numbers, **constants)
-    theirs = kernel.__code__.co_varnames
+    with noted() as (calls, writers):
+        traffic = launch(kernel, grid, *given.values(), *numbers, **constants)
+    theirs = kernel.__code__.co_varnames[:len(given)]
+    in_tiles(dict(zip(theirs, given.values())), theirs[len(inputs):], grid, traffic, calls, writers)
     bytes_of = lambda book: {ours: book.get(name, 0) for ours, name in zip(given, theirs)}
     return made | {"moved": {"loaded": bytes_of(traffic.loaded), "stored": bytes_of(traffic.stored)}}
 
@@ -77,6 +80,13 @@ def scale_slips(most: Tensor, greatest: Tensor, bits: int, of: str, rows: int) -
         "the greatest number, not the greatest |x|: tl.abs first": lambda: greatest / top,
         "one scale for all rows of the tile: each row has its own": lambda: torch.cat([
             part.amax(0, keepdim=True).expand_as(part) for part in most.split(rows)]) / top}
+
+
+def shortened(left: Tensor, right: Tensor, of: str) -> dict[str, Callable]:
+    """left right^T of numbers that were rounded to 16 bits before: cause -> value; of: what the two are."""
+    return {f"{of} are rounded to {said} here: multiply them as they are": lambda dtype=dtype: (
+        left.to(dtype).double() @ right.to(dtype).double().T)
+        for said, dtype in {"16 bits": torch.float16, "bfloat16, 16 bits,": torch.bfloat16}.items()}
 
 
 def never_written(out: dict, name: str) -> bool:

@@ -37,9 +37,14 @@ def verify(case, out):
         "program_id(0) counts tiles of rows, program_id(1) tiles of columns": turned,
         "places of y were never written": lambda: left if never_written(out, "y") and not covered.equal(~y.isnan()) else x,
         "twice the value: a copy is asked for": lambda: 2 * x}, 0)
-    moved = out["moved"]
+    moved, all_tiles = out["moved"], height * width * BLOCK["BR"] * BLOCK["BC"]
     return [gate, right, traffic(BYTES, moved["loaded"]["x"] + moved["stored"]["y"] + moved["loaded"]["y"] + moved["stored"]["x"],
-                                 2 * x.numel() * 4, 1.0, {"y was read, too: there is nothing in it yet": 3 * x.numel() * 4})]
+                                 2 * x.numel() * 4, 1.0, {
+                                     "y was read, too: there is nothing in it yet": 3 * x.numel() * 4,
+                                     "something is read where the tile lies beyond the edge: mask the load, too": 4 * (
+                                         all_tiles + x.numel()),
+                                     "places beyond the edge are read and written inside it again: mask them instead": (
+                                         8 * all_tiles)})]
 
 
 EXERCISES = (Exercise("06-copy", "A copy in tiles", {STORED: 0, VALUES: 2, BYTES: 1}, cases, run, verify),)

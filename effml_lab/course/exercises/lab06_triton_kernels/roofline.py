@@ -22,6 +22,15 @@ def run(impl, case):
         several(impl(*case.values()), "bytes, operations, seconds"), ("bytes", "operations", "seconds"))]
 
 
+def missized(m, k, n, x_bytes, w_bytes) -> dict[str, float]:
+    """Bytes of a layer with one of its three matrices given the sides of another: cause -> value."""
+    sides = {"m times k": m * k, "n times k": n * k, "m times n": m * n, "k times k": k * k}
+    parts = {"inputs": ("m times k", x_bytes), "weights": ("n times k", w_bytes), "outputs": ("m times n", 2)}
+    right = sum(sides[own] * each for own, each in parts.values())
+    return {f"the {part} are {other} here: they are {own}": right + (size - sides[own]) * each
+            for part, (own, each) in parts.items() for other, size in sides.items() if other != own}
+
+
 def verify(case, out):
     m, k, n, x_bits, w_bits, byte_rate, op_rate = case.values()
     moved, ops, seconds = (torch.tensor(float(value), dtype=torch.float64) for value in out)
@@ -38,9 +47,13 @@ def verify(case, out):
         "the inputs have as many bits as the weights here": number(m * k * w_bits / 8 + w + y),
         "the bits of inputs and weights are exchanged": number((m * k * w_bits + n * k * x_bits) / 8 + y),
         "both have 16 bits here, whatever x_bits and w_bits are": number(2 * (m * k + n * k) + y),
-        "the weights are k times k here: (n, k)": number(x + k * k * w_bits / 8 + y),
+        "only the last of the sum is divided by 8: brackets": number(8 * (x + w) + y),
+        "`// 8` makes 0 of 4 bits: they are half a byte": number(m * k * (x_bits // 8) + n * k * (w_bits // 8) + y),
+        "a number of 4 bits takes a whole byte here: two share one": number(
+            m * k * max(1, x_bits // 8) + n * k * max(1, w_bits // 8) + y),
         "these are the operations: bytes come first": number(work),
-        "the weights are read anew for every row here: once is the least": number(x + m * w + y)}, 1e-9)
+        "the weights are read anew for every row here: once is the least": number(x + m * w + y)}
+        | {said: number(value) for said, value in missized(m, k, n, x_bits / 8, w_bits / 8).items()}, 1e-9)
     b = close(OPERATIONS, ops, number(work)(), {
         "a product and a sum are two operations": number(work / 2), "these are the bytes: operations come second": number(right),
         "the operations of one row": number(work / m), "m k + k n: every output takes k products": number(m * k + k * n),
@@ -53,8 +66,8 @@ def verify(case, out):
         told = relative(close(SECONDS, seconds / least, torch.ones_like(least), {
             said: lambda time=time: time / least for said, time in {
                 "the sum of the two: loading and computing go on at the same time": by_bytes + by_ops,
-                "the time of the bytes, where that of the operations is longer: the slower one decides": by_bytes,
-                "the time of the operations, where that of the bytes is longer: the slower one decides": by_ops,
+                "the shorter of the two times: the slower one decides": torch.minimum(by_bytes, by_ops),
+                "bits over bytes a second": torch.maximum(8 * by_bytes, by_ops),
                 "in milliseconds: seconds are asked for": 1e3 * least, "in microseconds: seconds are asked for": 1e6 * least,
                 "upside down: an amount over a rate is a time": torch.maximum(byte_rate / moved, op_rate / ops),
                 "rates are multiplied: an amount over a rate is a time": torch.maximum(moved * byte_rate, ops * op_rate),

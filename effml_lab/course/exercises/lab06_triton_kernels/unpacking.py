@@ -40,6 +40,7 @@ def verify(case, out):
     right = (q * each).flatten(1)
     flat = scales.flatten()
     swapped = lambda: flat[(torch.arange(2 * half // 64)[None, :] * n + torch.arange(n)[:, None]) % flat.numel()]
+    halved = lambda: flat[torch.arange(n)[:, None] * (half // 64) + torch.arange(half // 32)[None, :]]
     value = close(VALUES, got, right, {
         "the two nibbles of a byte are exchanged: the low one comes first": lambda: (
             laid(signed(high), signed(low)) * each).flatten(1),
@@ -52,6 +53,11 @@ def verify(case, out):
             torch.where(low > 8, low - 16, low), torch.where(high > 8, high - 16, high)) * each).flatten(1),
         "8 less where 16 belongs": lambda: (laid(
             torch.where(low > 7, low - 8, low), torch.where(high > 7, high - 8, high)) * each).flatten(1),
+        "the highest of four bits is no sign alone: 8 to 15 are 16 less": lambda: (laid(
+            torch.where(low > 7, 8 - low, low), torch.where(high > 7, 8 - high, high)) * each).flatten(1),
+        "the high nibble is 16 times what it stands for: bring it down by >> 4": lambda: (
+            laid(signed(low), signed(16 * high)) * each).flatten(1),
+        "the two groups are exchanged in `out`: the low nibbles are the first 64": lambda: (q * each).flip(2).flatten(1),
         "the codes alone: the scales are missing": lambda: q.flatten(1),
         "both groups of a byte have the first one's scale": lambda: (q * each[:, :, :1]).flatten(1),
         "the scales of the two groups are exchanged": lambda: (q * each.flip(2)).flatten(1),
@@ -62,6 +68,8 @@ def verify(case, out):
         "the first group's scale for the whole row": lambda: (q * each[:, :1, :1]).flatten(1),
         "scales lie row by row, (N, K / 64): row n begins at n * (K // 64)": lambda: (
             q * swapped().unflatten(1, (-1, 2))[..., None]).flatten(1),
+        "a row of scales has K // 64 of them, and half as many here": lambda: (
+            q * halved().unflatten(1, (-1, 2))[..., None]).flatten(1),
         "divided by the scales: a code counts one scale": lambda: (q / each).flatten(1),
         "neighbours: the two nibbles of byte j are codes j and 64 + j of their 128": lambda: (
             torch.stack([signed(low) * each[:, :, 0], signed(high) * each[:, :, 1]], 3).float().flatten(1)),
