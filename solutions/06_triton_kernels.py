@@ -168,7 +168,8 @@ print(torch.equal(y, 2 * x), traffic)
 #
 # The words of this lab: `tl.program_id, load, store, arange, zeros, full, maximum, minimum, max(t, axis), sum(t, axis), abs,
 # floor, exp, where, dot, trans, cdiv, static_range`, types such as `tl.float32`, operators, and `.to(dtype)`. No slices, no
-# `and`, nothing of torch: a kernel is not Python on a GPU. (All of it is in `effml_lab/efficiency/tiles`.)
+# `and`, no lists that collect tiles, nothing of torch: a kernel is not Python on a GPU, and it moves tiles, not single numbers.
+# (All of it is in `effml_lab/efficiency/tiles`.)
 #
 # Matrices lie in memory row by row. Element $(r, c)$ is at $r\,\cdot$ `stride` $+\,c$, where `stride` is how far rows lie
 # apart: the width of the matrix, or more, where it is a part of a wider one.
@@ -393,7 +394,8 @@ print(written.timed(product, (n // 128, n // 128), lambda device: (
 # it would read the whole output, add to it, and write it again.
 #
 # **Exercise 6: the whole layer** (about 5 lines more than exercise 5). `s` (M,), `t` (N,), `la` (M, RANK), `up` (N, RANK) and `out`
-# (M, N) are float32, RANK is a power of two from 16 on. Load what is needed once at the end, not in the loop.
+# (M, N) are float32, RANK is a power of two from 16 on. The sums of codes stay whole numbers, in 32 bits, to the
+# end of the loop. Load what is needed once at the end, not in the loop.
 #
 # <details><summary>Hint</summary>
 #
@@ -635,7 +637,7 @@ print(written.timed(attention, (n // 64,), lambda device: (*(torch.randn(n, 64, 
 # **Exercise 9: made again on the way back** (about 5 lines). This function is called on the way back, when gradients are switched
 # off, with the `x` that was kept. That `x` is part of an older graph: leave it alone, and use a copy that is detached from it.
 # Run the block once more, with gradients, and send `grad` through it, *and no further*: the weights' `.grad` add up as ever, and
-# the gradient of `x` is returned.
+# the gradient of `x` is returned. Leave the block's mode and the switch for gradients as they are.
 #
 # <details><summary>Hint</summary>
 #
