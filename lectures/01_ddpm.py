@@ -35,9 +35,9 @@
 # | $\epsilon_\theta(x_t, t)$ | $\hat\epsilon$ | `net(x, t)` | guess of the noise |
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Papers and code disagree about letters. **Careful:** our $\alpha_t$ is the square root of the paper's $\bar\alpha_t = \prod_{i \le t} (1 - \beta_i)$, and
-# the paper's $\alpha_t$ is something else. The paper counts $t = 1 \dots T$; code counts $0 \dots T - 1$ and calls
-# what lies before $0$ clean.
+# Papers and code disagree about letters. **Careful:** our $\alpha_t$ is the square root of the paper's $\bar\alpha_t = \prod_{i
+# \le t} (1 - \beta_i)$, and the paper's $\alpha_t$ is something else. The paper counts $t = 1 \dots T$; code counts $0 \dots T -
+# 1$ and calls what lies before $0$ clean.
 
 # %% slideshow={"slide_type": "skip"}
 import time
@@ -264,10 +264,10 @@ with figure(f"Three bell curves over x_s: from x_0, wide; from x_t, to the left;
 # - **large**, $\beta$: exact if the data were $\mathcal N(0, I)$.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# The posterior's variance is exact when $x_0$ is known. It is not: $\hat x_0$ is a guess, and what it leaves open
-# should widen the step. For data $\mathcal N(0, I)$, $x_s$ and $x_t$ are both $\mathcal N(0, I)$ with correlation $r$, so the
-# variance of one given the other is $1 - r^2 = \beta$. Real data lie between. With all 1000 steps the two differ only in the last few; with 20 they differ over the cleaner
-# two fifths of the way.
+# The posterior's variance is exact when $x_0$ is known. It is not: $\hat x_0$ is a guess, and what it leaves open should widen
+# the step. For data $\mathcal N(0, I)$, $x_s$ and $x_t$ are both $\mathcal N(0, I)$ with correlation $r$, so the variance of one
+# given the other is $1 - r^2 = \beta$. Real data lie between. With all 1000 steps the two differ only in the last few; with 20
+# they differ over the cleaner two fifths of the way.
 
 # %%
 with figure("Standard deviation of the fresh noise over t, small and large: for 1000 steps the curves agree but near "
@@ -533,10 +533,11 @@ with figure("Left: 24 digits drawn by the model. Right: 24 held-out digits. They
 # sampler.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *recognizable* is the share that it takes for some digit. *kid* is a distance between its features
-# of the samples and of the held-out digits; what real digits score there is the floor. *nearest* is the distance to
-# the nearest training image, over that of a held-out digit: near 0 for a copying machine, and 0 in the first row, whose
-# real digits are the training images; the judge was trained on them, too, hence 1.00 (of held-out ones it recognizes 0.994). Numbers with 95% intervals, recorded by `python -m effml_lab bench digits`.
+# *recognizable* is the share that it takes for some digit. *kid* is a distance between its features of the samples and of the
+# held-out digits; what real digits score there is the floor. *nearest* is the distance to the nearest training image, over that
+# of a held-out digit: near 0 for a copying machine, and 0 in the first row, whose real digits are the training images; the judge
+# was trained on them, too, hence 1.00 (of held-out ones it recognizes 0.994). Numbers with 95% intervals, recorded by `python -m
+# effml_lab bench digits`.
 
 # %%
 for record in records.read(folders.data_folder() / "results" / "digits.jsonl"):
@@ -567,7 +568,7 @@ for rows, ms in zip(sizes, cost):
           f"{ms.median / rows:5.2f} s an image for 1000")
 print(f"1000 calls with 24 images: {cost[2].median:.1f} s expected, {seconds:.1f} s measured for the whole run above")
 
-# %%
+# %% slideshow={"slide_type": "skip"}
 with figure(f"Seconds for a thousand calls over the batch size, in all and for each image: one image alone takes "
             f"{cost[0].median:.1f} s, each of 96 takes {cost[3].median / 96:.2f} s") as ax:
     plots.curve(ax, sizes, *zip(*cost), label="the batch", k=0)
@@ -632,7 +633,7 @@ with figure("Ten samples each of DDIM, small and large variance with 10, 50 and 
 # followed exactly, and so can the divergence (KL) between what comes out and the data. No training, no random numbers,
 # milliseconds.
 
-# %%
+# %% slideshow={"slide_type": "skip"}
 counts, names = (10, 20, 50, 100, 200, 500, 1000), ("ddim", "small", "large")
 results = {m: [oracle.gaussian_run(schedule.grid(n, "leading"), 0.5, 0.05, m) for n in counts] for m in names}
 print("steps      DDIM     small     large   std under large (true 0.050)")

@@ -251,8 +251,8 @@ with figure("Twelve paths over time from noise at t = 999 to data at t = 0, on t
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Euler's method on both
 #
-# Smooth paths allow long steps, and the same noise gives the same picture. The SDE's noise forgets errors, and wants short steps. The
-# energy distance between a thousand results and the data:
+# Smooth paths allow long steps, and the same noise gives the same picture. The SDE's noise forgets errors, and wants short steps.
+# The energy distance between a thousand results and the data:
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # What the ODE's smoothness is good for:
@@ -668,16 +668,17 @@ for factor, name in ((1.0, "as published"), (2.0, "as derived")):
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The last step
 #
-# Images are wanted at $\sigma = 0$, where $\lambda = \infty$. A solver returns its last guess, whose error does not depend on $N$: the
-# curves stall (dashed). A line in $\tilde\sigma^2$ through the last two guesses is free:
+# Images are wanted at $\sigma = 0$, where $\lambda = \infty$. A solver returns its last guess, whose error does not depend on
+# $N$: the curves stall (dashed). A line in $\tilde\sigma^2$ through the last two guesses is free:
 #
 # $$x_0 \approx D + (D - D_r)\, \frac{\tilde\sigma^2}{\tilde\sigma_r^2 - \tilde\sigma^2} .$$
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # The last step has infinite length, and no polynomial *in $\lambda$* helps. In $\tilde\sigma^2$ it is short. By Tweedie $D = y +
-# \tilde\sigma^2\, \nabla \log p$, and the path obeys $y = y_0 - \tfrac12 \tilde\sigma^2\, \nabla \log p + \dots$, so $D = y_0 + \tfrac12
-# \tilde\sigma^2\, \nabla \log p + \dots$: the guess is linear in $\tilde\sigma^2$. From $\lambda = 3$ the line takes the stall from 3.6e-3 to
-# 1.8e-4; with 8 or 16 steps it loses a little. The course's grids end at $\lambda = 5$, where it changes next to nothing.
+# \tilde\sigma^2\, \nabla \log p$, and the path obeys $y = y_0 - \tfrac12 \tilde\sigma^2\, \nabla \log p + \dots$, so $D = y_0 +
+# \tfrac12 \tilde\sigma^2\, \nabla \log p + \dots$: the guess is linear in $\tilde\sigma^2$. From $\lambda = 3$ the line takes the
+# stall from 3.6e-3 to 1.8e-4; with 8 or 16 steps it loses a little. The course's grids end at $\lambda = 5$, where it changes
+# next to nothing.
 
 # %%
 everywhere = levels.edm()                                           # the same ODE, on a clock that goes on beyond lambda = 4.6
@@ -744,8 +745,8 @@ with figure("Above, speed of the guess over lambda for the blobs and for the cou
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Ten calls on five grids
 #
-# The same noise, the same ten calls of 2M. `trailing` spends its first call out where all is noise, and then steps over the levels at
-# which ground and colour are settled.
+# The same noise, the same ten calls of 2M. `trailing` spends its first call out where all is noise, and then steps over the
+# levels at which ground and colour are settled.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # - **lambda** is even in $\lambda$; **karras** is even in $\tilde\sigma^{1/7}$ (Karras et al. 2022, eq. 5), between
@@ -794,10 +795,10 @@ for name, table in tables.items():
     print(f"{name:34} alpha {end.alpha:8.2g} at the last level, lambda {end.lam:.1f}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# The cure is to rescale the table to **zero terminal SNR**, $\alpha_T = 0$. It has a price in three places. The noise
-# says nothing about the image there, so the network must predict $v = \alpha\, \epsilon - \sigma\, x_0$ or $x_0$; the grid must visit the last level,
-# hence `trailing`; and out of $\alpha = 0$, where $\lambda = -\infty$, every solver's first step is of first order.
-# The cosine table of the course's model is nearly there: hence the long first step of `trailing` above.
+# The cure is to rescale the table to **zero terminal SNR**, $\alpha_T = 0$. It has a price in three places. The noise says
+# nothing about the image there, so the network must predict $v = \alpha\, \epsilon - \sigma\, x_0$ or $x_0$; the grid must visit
+# the last level, hence `trailing`; and out of $\alpha = 0$, where $\lambda = -\infty$, every solver's first step is of first
+# order. The cosine table of the course's model is nearly there: hence the long first step of `trailing` above.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## On the course's model
