@@ -1,0 +1,37 @@
+"""The schedulers of diffusers that are not followed, each with its reason and what to do; and settings that none may have."""
+from typing import Any
+
+_TOKENS = "it draws tokens, not noise, and no denoiser of ours has them"
+_ONE_STEP = "it renews all noise between the guesses of a consistency model: take such a model with consistency sampling"
+_INVERSE = "ddim inverts up a grid of the forward scheduler, from a level with sigma > 0: ddim(denoise, x, grid[::-1])"
+_SDE = "it needs torchsde: take DPMSolverMultistepScheduler with algorithm_type='sde-dpmsolver++'"
+_VE = "its network predicts a score on its own noise law: take EDMEulerScheduler with a network trained for it"
+
+REFUSED = {
+    "AmusedScheduler": _TOKENS, "BlockRefinementScheduler": _TOKENS, "DiscreteDDIMScheduler": _TOKENS,
+    "EntropyBoundScheduler": _TOKENS, "VQDiffusionScheduler": _TOKENS,
+    "CMStochasticIterativeScheduler": _ONE_STEP, "ConsistencyDecoderScheduler": _ONE_STEP, "LCMScheduler": _ONE_STEP,
+    "TCDScheduler": _ONE_STEP, "SCMScheduler": _ONE_STEP, "FlowMatchLCMScheduler": _ONE_STEP, "HeliosDMDScheduler": _ONE_STEP,
+    "DDIMInverseScheduler": _INVERSE, "DPMSolverMultistepInverseScheduler": _INVERSE,
+    "DPMSolverSDEScheduler": _SDE, "CosineDPMSolverMultistepScheduler": _SDE,
+    "ScoreSdeVeScheduler": _VE, "ScoreSdeVpScheduler": _VE, "KarrasVeScheduler": _VE,
+    "DDPMWuerstchenScheduler": "its network reads a time in [0, 1] of its own: no network of that kind is adapted here",
+    "FlowMapEulerDiscreteScheduler": "its network is told where a step ends as well, which no denoiser is",
+    "HeliosScheduler": "it changes the picture's size between its stages: no single noise law covers them",
+    "IPNDMScheduler": "its times are angles, for networks of sound: take a scheduler with a table of alpha-bar",
+    "MiniMaxH3Scheduler": "its times and velocities run the other way, for a network that is not adapted here",
+    "PiflowScheduler": "its network gives a policy for many small steps, which is no guess of x0",
+    "RePaintScheduler": "it paints around a given picture: take DDPMScheduler for the network alone",
+    "RFD4ProteinaScheduler": "it moves atoms of a protein, not a picture",
+    "UnCLIPScheduler": "diffusers itself replaces it: take DDPMScheduler.from_config(scheduler.config)",
+}
+SETTINGS = {        # a setting -> why no scheduler is followed that has it on
+    "thresholding": "dynamic thresholding is left out: make it with thresholding=False",
+    "stochastic_sampling": "stochastic_sampling renews all noise at each step: make it with stochastic_sampling=False",
+    "invert_sigmas": "invert_sigmas lets time run the other way, for a network that is not adapted here",
+}
+
+
+def settings(config: Any) -> str | None:
+    """Why a scheduler of this configuration is not followed, if it is not."""
+    return next((why for setting, why in SETTINGS.items() if config.get(setting)), None)
