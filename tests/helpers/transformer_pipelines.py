@@ -35,7 +35,7 @@ def pixart(scheduler, folder, sample_size: int = 8):
     pipeline = diffusers.PixArtAlphaPipeline(None, None, autoencoder(), net, scheduler)
     mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]])
     given = WORDS | {"prompt_attention_mask": mask, "negative_prompt_attention_mask": mask.flip(0), "negative_prompt": None}
-    return saved(pipeline, folder, text_encoder=None, tokenizer=None), given, SIZE | {"use_resolution_binning": False}
+    return saved(pipeline, folder), given, SIZE | {"use_resolution_binning": False}
 
 
 def flux(scheduler, folder, guidance_embeds: bool = True):
