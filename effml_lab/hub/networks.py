@@ -62,9 +62,14 @@ OPTIONAL = {        # a setting of the network -> the condition that it needs th
 }
 
 
+def _bare(net: nn.Module) -> nn.Module:
+    """The network itself, where torch.compile has wrapped it."""
+    return getattr(net, "_orig_mod", net)
+
+
 def kind(net: nn.Module) -> str:
-    """The class of a network, also of one that torch.compile has wrapped."""
-    return type(getattr(net, "_orig_mod", net)).__name__
+    """The class of a network."""
+    return type(_bare(net)).__name__
 
 
 class Foreign(nn.Module):
@@ -73,7 +78,7 @@ class Foreign(nn.Module):
     def __init__(self, net: nn.Module, sign: float = 1.0):
         super().__init__()
         self.net, self.way, self.sign = net, NETWORKS[kind(net)], sign
-        told = net.config | {k: getattr(net, k) for k in OPTIONAL if k in vars(net)}       # PixArt settles one by itself
+        told = net.config | {k: v for k, v in vars(_bare(net)).items() if k in OPTIONAL}      # PixArt settles one by itself
         self.needs = {*self.way.needs, *(key for setting, key in OPTIONAL.items() if told.get(setting))}
 
     def forward(self, x: Tensor, t: Tensor, cond: dict | None = None) -> Tensor:
@@ -95,7 +100,7 @@ def checked(net: Any) -> nn.Module:
     if gives not in (takes, 2 * takes):
         raise ValueError(f"this {kind(net)} takes {takes} channels and gives {gives}: only a network of noisy latents, "
                          "a time and a condition is a denoiser")
-    if net.training:
+    if _bare(net).training:
         raise ValueError(f"this {kind(net)} is in training mode, where dropout is at work: call its eval() first")
     return net
 
