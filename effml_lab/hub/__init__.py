@@ -15,7 +15,8 @@ so every sampler, wrapper and measurement drives it, on the latents that the net
 
   model.py        from_diffusers, pretrained and the Model that holds it all
   networks.py     how each network is called
-  schedulers.py   the noise law of each scheduler, where it begins and stops; refused.py: why not, for the others
+  laws.py         the noise law of each scheduler, and where it begins; refused.py says why others have none
+  grids.py        where it stops
   solvers.py      which of our samplers makes a scheduler's own steps
   pipelines.py    prompts, latents and images
   export.py       to_diffusers, the other way

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..diffusion.denoise import Denoiser, clipped
 from ..diffusion.levels import Level, Schedule
-from . import networks, pictures, pipelines, schedulers, solvers
+from . import grids, laws, networks, pictures, pipelines, solvers
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class Model:
         t is what it feeds the network, often rounded. A level that it visits twice in a row is listed once. n may be left
         out where an option says it, such as timesteps or sigmas. Without options, those of the pipeline are taken.
         """
-        schedulers.whole(n, bool(options))
+        grids.whole(n, bool(options))
         n, options = (n, options) if options else pipelines.stops(self.pipeline, self.scheduler, self.shape, n)
-        return schedulers.grid(self.scheduler, self.schedule, n, **options)
+        return grids.grid(self.scheduler, self.schedule, n, **options)
 
     def start(self, shape: tuple[int, ...], grid: list[Level], rng: torch.Generator | None = None) -> Tensor:
         """Noise at the first level, as much as the model's scheduler begins with, on the network's device.
 
         It differs from samplers.start by up to half a percent: Euler's linspace begins at sigma, not at 1.
         """
-        spread = schedulers.law(self.scheduler).spread(self.scheduler.config, grid[0])
+        spread = laws.law(self.scheduler).spread(self.scheduler.config, grid[0])
         device = next(self.net.parameters()).device
         return spread * torch.randn(shape, generator=rng, device=rng.device if rng else device).to(device)
 
@@ -86,9 +86,9 @@ def from_diffusers(source: Any, scheduler: Any = None) -> Model:
         pipeline, scheduler = pipelines.checked(source), source.scheduler
         net = source.transformer if getattr(source, "unet", None) is None else source.unet
     net = networks.checked(net)
-    law = schedulers.law(scheduler)
+    law = laws.law(scheduler)
     pred, schedule = law.read(scheduler)
-    denoise = Denoiser(networks.Foreign(net, -1.0 if schedulers.mirrored(scheduler) else 1.0), pred)
+    denoise = Denoiser(networks.Foreign(net, -1.0 if laws.mirrored(scheduler) else 1.0), pred)
     if law.clips and scheduler.config.get("clip_sample"):
         reach = scheduler.config.get("clip_sample_range", 1.0)
         denoise = clipped(denoise, -reach, reach)

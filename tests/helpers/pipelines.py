@@ -34,7 +34,8 @@ def saved(pipeline, folder):
 def unet(kind: str = "UNet2DModel", **settings):
     torch.manual_seed(0)
     cross = "CrossAttn" if "Condition" in kind else "Attn"
-    small = {"sample_size": 8, "block_out_channels": (8, 16), "layers_per_block": 1, "norm_num_groups": 4, "attention_head_dim": 4,
+    small = {"sample_size": 8, "block_out_channels": (8, 16), "layers_per_block": 1, "norm_num_groups": 4,
+             "attention_head_dim": 4,
              "down_block_types": ("DownBlock2D", f"{cross}DownBlock2D"), "up_block_types": (f"{cross}UpBlock2D", "UpBlock2D")}
     return getattr(diffusers, kind)(**small | settings).eval()
 

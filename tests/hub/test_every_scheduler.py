@@ -22,7 +22,7 @@ from effml_lab.diffusion.denoise import PREDICTIONS
 from effml_lab.diffusion.samplers import last
 from effml_lab.folders import checkout
 from effml_lab.hub.refused import REFUSED
-from effml_lab.hub.schedulers import LAWS, mirrored
+from effml_lab.hub.laws import LAWS, mirrored
 from effml_lab.hub.solvers import own
 
 diffusers = pytest.importorskip("diffusers")

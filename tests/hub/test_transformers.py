@@ -12,7 +12,7 @@ from effml_lab.diffusion.samplers import last
 diffusers = pytest.importorskip("diffusers")
 pytest.importorskip("transformers")
 from pipelines import draw
-from transformer_pipelines import dynamic, flux, pixart, stable_3
+from transformer_pipelines import GROWING, flux, pixart, stable_3, told_flux
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 N = 6
@@ -26,7 +26,7 @@ def close(ours: Tensor, theirs: Tensor) -> None:
 
 @pytest.mark.parametrize("make, scheduler, settings", [
     (stable_3, "FlowMatchEulerDiscreteScheduler", {"shift": 3.0}),
-    (stable_3, "FlowMatchEulerDiscreteScheduler", {"use_dynamic_shifting": True, "base_image_seq_len": 4, "max_image_seq_len": 64}),
+    (stable_3, "FlowMatchEulerDiscreteScheduler", GROWING),
     (pixart, "DPMSolverMultistepScheduler", {})])
 def test_trajectory(make, scheduler, settings, tmp_path):
     pipeline, given, call = make(getattr(diffusers, scheduler)(**settings), tmp_path)
@@ -38,11 +38,9 @@ def test_trajectory(make, scheduler, settings, tmp_path):
     close(model.decode(ours) / 2 + 0.5, pipeline(**call, latents=z.clone(), output_type="pt").images)
 
 
-@pytest.mark.parametrize("weight", [None, 1.5])
-@pytest.mark.parametrize("true_cfg_scale", [1.0, 3.0])
-@pytest.mark.parametrize("make_scheduler", [dynamic, diffusers.FlowMatchEulerDiscreteScheduler])
-def test_flux(make_scheduler, true_cfg_scale, weight, tmp_path):
-    pipeline, given, call = flux(make_scheduler(), tmp_path)
+@pytest.mark.parametrize("settings, true_cfg_scale, weight", [(GROWING, 1.0, None), (GROWING, 3.0, 1.5), ({"shift": 3.0}, 3.0, None)])
+def test_flux(settings, true_cfg_scale, weight, tmp_path):
+    pipeline, given, call = flux(diffusers.FlowMatchEulerDiscreteScheduler(**settings), tmp_path)
     model = replace(hub.from_diffusers(pipeline), shape=(4, 8, 8))
     weight = {} if weight is None else {"guidance_scale": weight}
     cond, null = model.prompt(**given, **weight)
@@ -55,8 +53,20 @@ def test_flux(make_scheduler, true_cfg_scale, weight, tmp_path):
     close(model.decode(ours) / 2 + 0.5, pipeline(**call, output_type="pt").images)
 
 
+@pytest.mark.parametrize("negative", [{}, {"negative_prompt": ["blue", "a"]}])
+def test_flux_in_words(negative):
+    pipeline, call = told_flux()
+    model, words = replace(hub.from_diffusers(pipeline), shape=(4, 8, 8)), ["a red circle", "a blue square"]
+    cond, null = model.prompt(words, max_sequence_length=16, **negative)
+    w, z = 3.0 if negative else 1.0, draw(2, 4, 8, 8)
+    ours = last(model.sampler(guided(model.denoise, cond, null, w), z, model.grid(N)))
+    pack = lambda x: pipeline._pack_latents(x, 2, 4, 8, 8)
+    call = call | negative | {"num_inference_steps": N, "true_cfg_scale": w, "latents": pack(z), "output_type": "latent"}
+    close(pack(ours), pipeline(words, **call).images)
+
+
 def test_flux_by_its_parts(tmp_path):
-    pipeline, given, _ = flux(dynamic(), tmp_path, guidance_embeds=False)
+    pipeline, given, _ = flux(diffusers.FlowMatchEulerDiscreteScheduler(**GROWING), tmp_path, guidance_embeds=False)
     model = hub.from_diffusers(pipeline)
     assert model.shape == (4, 128, 128)
     cond, null = model.prompt(**{k: v for k, v in given.items() if not k.startswith("negative")})
@@ -66,7 +76,7 @@ def test_flux_by_its_parts(tmp_path):
         assert model.denoise(tall, level, cond).shape == tall.shape
         with pytest.raises(ValueError, match="an even height and width, got 7 x 8"):
             model.denoise(draw(2, 4, 7, 8), level, cond)
-        with pytest.raises(ValueError, match="FluxTransformer2DModel needs a condition with encoder_hidden_states, pooled_projections"):
+        with pytest.raises(ValueError, match="FluxTransformer2DModel needs a condition with encoder_hidden_states"):
             guided(model.denoise, cond, None, 3.0)(tall, level)
 
 

@@ -1,4 +1,4 @@
-"""The schedulers of diffusers that are followed: what the network predicts, the noise law, where they begin and stop.
+"""The noise law of each scheduler of diffusers that is followed: what its network predicts, and how noisy it begins.
 
   of a table      alpha-bar, as DDPM has it; Euler, Heun, LMS and KDPM2 carry x / alpha and rescale it for the network, while
                   here x is what the network sees. Euler with continuous times is fed log(sigma / alpha) / 4 instead of an index
@@ -6,21 +6,16 @@
                   which moves every lam by -log s
   EDM's           Karras et al. 2022; a network that learned v gives F with the other sign
 DPM-Solver++ and its relatives take a table or, with use_flow_sigmas, flow. A last alpha-bar of 2^-24, which they write for
-0, stays where their grid visits it. `clip_sample` becomes part of the denoiser, for those schedulers that heed it.
-What no law here says is refused: refused.py. Whose own steps are ours: solvers.py.
+0, stays where their grid visits it. `clip_sample` becomes part of the denoiser, for those schedulers that heed it. What has
+no law here is refused: refused.py.
 """
-import copy
 import math
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any, Callable, NamedTuple
-
-import torch
-from torch import Tensor
 
 from ..diffusion import levels
 from ..diffusion.denoise import SIGMA_DATA
-from ..diffusion.levels import CLEAN, Level, Schedule
+from ..diffusion.levels import Level, Schedule
 from .refused import REFUSED, settings
 
 PREDICTIONS = {"epsilon": "eps", "sample": "x0", "original_sample": "x0", "v_prediction": "v", "flow_prediction": "flow"}
@@ -122,54 +117,3 @@ def law(scheduler: Any) -> Law:
 def mirrored(scheduler: Any) -> bool:
     """Whether the network's output has the other sign than ours: EDM's of networks that learned v."""
     return LAWS[type(scheduler).__name__].read is _edm and scheduler.config.prediction_type == "v_prediction"
-
-
-def whole(n: int | None, elsewhere: bool = False) -> None:
-    """Ask for a whole number of steps; None is one where it is said elsewhere."""
-    if n is None and elsewhere:
-        return
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ValueError(f"a grid takes a whole number of steps, 1 at least, got {n}")
-
-
-def grid(scheduler: Any, schedule: Schedule, n: int | None, **options) -> list[Level]:
-    """The levels that a scheduler's network sees, and the one where it ends; each once.
-
-    t is what it feeds the network, often rounded.
-    """
-    scheduler = copy.deepcopy(scheduler)            # set_timesteps changes it
-    scheduler.set_timesteps(*() if n is None else (n,), **options)
-    times = [float(t) for t in scheduler.timesteps]
-    if hasattr(scheduler, "sigmas"):
-        found = [Level(*fields) for fields in zip(times + [0.0], *_split(schedule, _seen(scheduler, len(times))))]
-    else:
-        if law(scheduler).strides:
-            _evenly(scheduler, times)
-        clean = float(getattr(scheduler, "final_alpha_cumprod", 1.0)) == 1
-        found = [schedule(t) for t in times] + [CLEAN if clean else schedule(0.0)]
-    return found[:1] + [nxt for cur, nxt in pairwise(found) if not math.isclose(cur.lam, nxt.lam, abs_tol=1e-5)]
-
-
-def _seen(scheduler: Any, count: int) -> Tensor:
-    """The sigmas of the network's inputs; KDPM2 keeps those between its steps in a second list."""
-    sigmas = scheduler.sigmas.double().cpu()
-    if not hasattr(scheduler, "sigmas_interpol"):
-        return sigmas
-    between = scheduler.sigmas_interpol.double().cpu()
-    late = 1 if hasattr(scheduler, "sigmas_up") else 0             # the ancestral list begins a place earlier
-    return torch.stack([between[k - late] if k % 2 else sigmas[k] for k in range(count)] + [sigmas[-1]])
-
-
-def _evenly(scheduler: Any, times: list[float]) -> None:
-    stride, config = scheduler.config.num_train_timesteps // scheduler.num_inference_steps, scheduler.config
-    moves = (stride,) if config.get("skip_prk_steps", True) else (stride, stride // 2)      # Runge-Kutta stops half way
-    if any(t >= stride and not any(t - move in times for move in moves) for t in times):
-        raise ValueError(f"{type(scheduler).__name__} with timestep_spacing {config.timestep_spacing!r} steps to other levels "
-                         f"than it visits next, for this number of steps: take one that divides {config.num_train_timesteps}, "
-                         "or model.schedule.grid")
-
-
-def _split(schedule: Schedule, sigmas: Tensor) -> list[list[float]]:
-    """Our alphas and sigmas of a scheduler's sigmas, which are sigma itself for flow and sigma / alpha otherwise."""
-    lam = torch.special.logit(1 - sigmas) if schedule.split is levels.straight else -sigmas.log()
-    return [field.tolist() for field in schedule.split(lam)]
