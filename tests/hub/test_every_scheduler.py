@@ -48,8 +48,8 @@ SETTINGS = {        # what each class is tried with besides its defaults; DDIM's
     "EulerAncestralDiscreteScheduler": [*SPACED[1:], ZERO],
     "HeunDiscreteScheduler": [*SPACED[1:], V, {"clip_sample": True}, {"use_exponential_sigmas": True}],
     "LMSDiscreteScheduler": [*SPACED[1:], {"use_beta_sigmas": True}],
-    "KDPM2DiscreteScheduler": [SPACED[1], V, {"use_karras_sigmas": True}],
-    "KDPM2AncestralDiscreteScheduler": SPACED[1:],
+    "KDPM2DiscreteScheduler": [V | {"use_karras_sigmas": True}],
+    "KDPM2AncestralDiscreteScheduler": [],
     "DPMSolverMultistepScheduler": [*SOLVERS, ZERO, {"solver_order": 3}, {"solver_order": 1}, {"use_lu_lambdas": True},
                                     {"algorithm_type": "sde-dpmsolver++"}, {"solver_type": "heun"},
                                     {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"}],
@@ -64,7 +64,7 @@ SETTINGS = {        # what each class is tried with besides its defaults; DDIM's
     "EDMEulerScheduler": [V, {"sigma_schedule": "exponential"}],
     "EDMDPMSolverMultistepScheduler": [V, {"solver_order": 3}, {"final_sigmas_type": "sigma_min"}],
 }
-CASES = [(name, settings) for name in LAWS for settings in ([] if name == "SASolverScheduler" else [{}]) + SETTINGS[name]]
+CASES = [(name, settings) for name in LAWS if hasattr(diffusers, name) for settings in ([] if name == "SASolverScheduler" else [{}]) + SETTINGS[name]]
 
 
 def known() -> set[str]:
@@ -245,6 +245,8 @@ def table() -> list[str]:
 
 
 def test_the_table_of_the_readme_is_current():
+    if len({name for name, _ in CASES}) < len(LAWS):
+        pytest.skip("an older diffusers, without some of the classes")
     path = checkout() / "README.md"
     text, drawn = path.read_text(encoding="utf-8"), table()
     if os.environ.get("EFFML_DRAW"):
