@@ -4,7 +4,8 @@ from typing import Any
 _TOKENS = "it draws tokens, not noise, and no denoiser of ours has them"
 _RENEWING = ("it renews all noise at each step: adapt the network with {} and take "
              "efficiency.distill.consistency.multistep on levels of your own")
-_LCM, _IN_FLOW = (_RENEWING.format(name) for name in ("DDIMScheduler.from_config(scheduler.config)", "FlowMatchEulerDiscreteScheduler"))
+_LCM = _RENEWING.format("DDIMScheduler.from_config(scheduler.config)")
+_IN_FLOW = _RENEWING.format("FlowMatchEulerDiscreteScheduler")
 _CONSISTENT = "its network is a consistency model with a noise law of its own: none of that kind is adapted here"
 _INVERSE = "ddim inverts up a grid of the forward scheduler, from a level with sigma > 0: ddim(denoise, x, grid[::-1])"
 _STAGES = "it changes the picture's size between its stages: no single noise law covers them"

@@ -13,7 +13,7 @@ POOLED = {"pooled_prompt_embeds": draw(2, 10), "negative_pooled_prompt_embeds": 
 WORDS = {"prompt_embeds": draw(2, 5, 12), "negative_prompt_embeds": draw(2, 5, 12, seed=2)}
 
 
-GROWING = {"use_dynamic_shifting": True, "base_image_seq_len": 4, "max_image_seq_len": 64}      # Flux: its shift grows with the picture
+GROWING = {"use_dynamic_shifting": True, "base_image_seq_len": 4, "max_image_seq_len": 64}      # with the picture, as Flux has it
 
 
 def stable_3(scheduler, folder):

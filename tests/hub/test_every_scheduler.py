@@ -64,7 +64,8 @@ SETTINGS = {        # what each class is tried with besides its defaults; DDIM's
     "EDMEulerScheduler": [V, {"sigma_schedule": "exponential"}],
     "EDMDPMSolverMultistepScheduler": [V, {"solver_order": 3}, {"final_sigmas_type": "sigma_min"}],
 }
-CASES = [(name, settings) for name in LAWS if hasattr(diffusers, name) for settings in ([] if name == "SASolverScheduler" else [{}]) + SETTINGS[name]]
+CASES = [(name, settings) for name in LAWS if hasattr(diffusers, name)
+         for settings in ([] if name == "SASolverScheduler" else [{}]) + SETTINGS[name]]
 
 
 def known() -> set[str]:

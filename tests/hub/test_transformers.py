@@ -38,7 +38,8 @@ def test_trajectory(make, scheduler, settings, tmp_path):
     close(model.decode(ours) / 2 + 0.5, pipeline(**call, latents=z.clone(), output_type="pt").images)
 
 
-@pytest.mark.parametrize("settings, true_cfg_scale, weight", [(GROWING, 1.0, None), (GROWING, 3.0, 1.5), ({"shift": 3.0}, 3.0, None)])
+@pytest.mark.parametrize("settings, true_cfg_scale, weight", [
+    (GROWING, 1.0, None), (GROWING, 3.0, 1.5), ({"shift": 3.0}, 3.0, None)])
 def test_flux(settings, true_cfg_scale, weight, tmp_path):
     pipeline, given, call = flux(diffusers.FlowMatchEulerDiscreteScheduler(**settings), tmp_path)
     model = replace(hub.from_diffusers(pipeline), shape=(4, 8, 8))
