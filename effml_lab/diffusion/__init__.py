@@ -5,5 +5,5 @@
   denoise      from a network's output to x0; the loss   oracle      data whose exact denoiser is known
   step         the one move that all samplers make       train       the loop, as a generator
   guess        better guesses of x0 from earlier ones
-  samplers     DDPM, DDIM, Heun, DPM-Solver++, UniPC
+  samplers     DDPM, DDIM, Heun, DPM-Solver++, UniPC     edm         training at EDM's levels
 """

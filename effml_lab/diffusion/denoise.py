@@ -7,7 +7,7 @@ in one table, for x = alpha * x0 + sigma * eps at any (alpha, sigma):
   v      alpha eps - sigma x0 (Salimans and Ho 2022)    x0 = (alpha x - sigma o) / (alpha^2 + sigma^2)
   flow   eps - x0 (Lipman et al. 2023)                  x0 = (x - sigma o) / (alpha + sigma)
   edm    Karras et al. 2022, table 1, sigma_data = 0.5  x0 = c_skip x + c_out o, the network fed c_in x
-Left out: learned variances; EDM's own distribution of training levels and its weights.
+EDM's own distribution of training levels, and why it needs no weights here, are in edm.py. Left out: learned variances.
 """
 import math
 from functools import reduce
