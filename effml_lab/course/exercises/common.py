@@ -77,7 +77,7 @@ def drawn_anew(name: str, out: Tensor, again: Tensor, other: Tensor, noisy: bool
 def one_number(value, name: str) -> float:
     """A value that should be one number."""
     try:
-        return float(value if not isinstance(value, str) else None)         # a text is no number, whatever it says
+        return float(value)
     except (TypeError, ValueError, RuntimeError):
         text = {"nothing": "nothing (None)", "one": "a tensor of several numbers"}.get(kind(value).split()[0], kind(value))
         raise Unanswered(f"The {name} should be one number; your function gave {text}.") from None

@@ -2,7 +2,7 @@
 import torch
 
 from ....efficiency import quant
-from ...contract.exercise import Exercise, Property, close
+from ...contract.exercise import Exercise, Property, Unanswered, close
 from ..common import integer, one_number
 
 VALUE = "codes, scales, branch and s, in bytes"
@@ -17,7 +17,10 @@ def cases(rng):
 
 
 def run(impl, case):
-    return one_number(impl(case["n"], case["k"], case["rank"], case["group"]), "count of bytes")
+    count = impl(case["n"], case["k"], case["rank"], case["group"])
+    if isinstance(count, str):                  # float() would read it
+        raise Unanswered("The count of bytes should be one number; your function gave a text.")
+    return one_number(count, "count of bytes")
 
 
 def verify(case, out):
