@@ -423,11 +423,10 @@ else:
 #
 # **ControlNet** (Zhang et al. 2023) tells a trained network where things are. The base is frozen. A trainable copy of
 # its way down sees the hint $c$, and what it finds is added:
-
 #
-# $$y = \text{decode}\big( \text{encode}(h) + Z_2(\text{encode}'(h' + Z_1(c))) \big) .$$
+# $$\text{decode}\big( \text{encode}(h) + Z_2(\text{encode}'(h' + Z_1(c))) \big) .$$
 #
-# $Z_1$ and $Z_2$ are convolutions whose weights and biases **begin at zero**: at first $y$ is the base's own output, to
+# $Z_1$ and $Z_2$ are convolutions whose weights and biases **begin at zero**: at first this is the base's own output, to
 # the last bit. How does anything learn behind zeros?
 
 # %% [markdown] slideshow={"slide_type": "notes"}

@@ -242,8 +242,8 @@ with figure("The weight of an error of x0 over the level: floor, cap, and the SN
         ax.plot(levels_32.lam.flatten(), weight.flatten(), color=plots.look(k).color, linestyle=plots.look(k).line, label=name)
     for k, steps in enumerate((4, 2, 1)):
         at = [level.lam for level in ring.grid(steps)[:-1]]
-        ax.plot(at, [10.0 ** (-6 - k)] * len(at), plots.look(k).marker, color=plots.look(k + 3).color,
-                label=f"asked, {steps} step{'s' * (steps > 1)}")
+        ax.plot(at, [0.05 + 0.07 * k] * len(at), plots.look(k).marker, color=plots.look(k + 3).color,
+                transform=ax.get_xaxis_transform(), label=f"asked, {steps} step{'s' * (steps > 1)}")     # a strip, not weights
     ax.set(yscale="log", xlabel="lambda = log(alpha / sigma), noise at the left", ylabel="weight")
     ax.legend(ncols=2, fontsize=8)
 

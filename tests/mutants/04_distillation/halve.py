@@ -40,20 +40,6 @@ def right_grads(teacher, loss, batches, lr=1e-3):
     return student
 
 
-def right_freezing(teacher, loss, batches, lr=1e-3):
-    """The teacher is frozen while it teaches, and let go again."""
-    student, before = copy.deepcopy(teacher), [weight.requires_grad for weight in teacher.parameters()]
-    opt = torch.optim.Adam(student.parameters(), lr=lr)
-    teacher.requires_grad_(False)
-    for batch in batches:
-        opt.zero_grad()
-        loss(student, teacher, *batch).backward()
-        opt.step()
-    for weight, was in zip(teacher.parameters(), before):
-        weight.requires_grad_(was)
-    return student
-
-
 def written(begin=copy.deepcopy, optimizer=torch.optim.Adam, whose=lambda s, t: s.parameters(), zero=True, step=True,
             backward=True, taught=lambda s, t: t, over=lambda b: b, back=lambda s, t: s):
     """The right one with one thing changed."""
@@ -263,7 +249,7 @@ def newcomers_shuffled(teacher, loss, batches, lr=1e-3):
     return train_theirs(student, teacher, loss, batches, opt)
 
 
-RIGHT = [right, right_late_zero, right_grads, right_freezing]
+RIGHT = [right, right_late_zero, right_grads]
 WRONG = [
     (written(zero=False), ["gradients add up"]), (written(step=False), ["nothing was learned"]),
     (written(backward=False), ["nothing was learned"]), (written(begin=lambda t: t), ["the teacher itself"]),
@@ -276,8 +262,6 @@ WRONG = [
     (wrong_new_optimizer, ["a new optimizer"]), (wrong_rate, ["Adam's own rate"]), (wrong_zero_between, ["nothing was learned"]),
     (wrong_packed, []), (wrong_return_in_loop, ["the first batch alone"]),
     (wrong_weights, []), (wrong_outside, ["one step for all"]),
-    (written(back=lambda s, t: s.eval().requires_grad_(False)), ["the student comes back frozen"]),
-    (written(optimizer=lambda weights, lr: torch.optim.Adam(weights, lr, betas=(0.9, 0.99))), []),
     (newcomers_shallow, ["student and teacher share their weights"]),
     (newcomers_zero_before_step, ["nothing was learned"]),
     (newcomers_loss_args, ["student and teacher are exchanged"]),
