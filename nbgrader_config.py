@@ -6,7 +6,8 @@
   nbgrader generate_feedback 01_ddpm --force      -> grading/feedback
   nbgrader export                                 -> grading/grades.csv and, by exercise, grading/exercises.csv
 
-TEACHING.md tells the whole of it. Everything that grading makes lies in grading/, which git ignores: keep that folder, it holds the grades.
+TEACHING.md tells the whole of it. Everything that grading makes lies in grading/, which git ignores: keep that folder, it
+holds the grades.
 """
 import os
 import secrets
@@ -34,8 +35,8 @@ c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "*.py"
 c.ExportApp.plugin_class = export.Marks
 c.ExportPlugin.to = str(GRADING / "grades.csv")
 c.ZipCollectApp.downloaded_directory = "grading/downloaded"
-c.FileNameCollectorPlugin.named_regexp = (              # a folder for each student; Moodle's have a number and a word behind the name
-    r".*/extracted/(?:[^/]+/)?(?P<student_id>[^/]+?)(?:_\d+_assignsubmission_file)?_?/(?P<file_id>[^/]+\.ipynb)$")
+c.FileNameCollectorPlugin.named_regexp = (              # a folder for each student; Moodle's end in a number and words
+    r".*?/(?P<student_id>[^/]+?)(?:_\d+_assignsubmission_file_?/(?:[^/]+/)*|/)(?P<file_id>[^/]+)$")
 
 c.ClearSolutions.code_stub = {"python": marks.STUB}
 c.ClearMarkScheme.enforce_metadata = False              # a written answer holds its own mark scheme

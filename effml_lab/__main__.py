@@ -120,13 +120,13 @@ def talk(names: tuple[str, ...], out: Path | None):
 
 
 @cli.command()
-@click.argument("name", metavar="NN_name")
+@click.argument("name", metavar="NN")
 def repair(name: str):
     """Mend hand-ins of a lab in grading/submitted: wrong name, place or encoding. What came stays as it was."""
     from .course.authoring import build as builder
     from .course.grading import handins
     root = builder.home()
-    choose("lab", name, sorted(path.name for path in (root / "labs").glob("[0-9][0-9]_*")))
+    (name,) = builder.chosen([name], root)
     for line in handins.repair(root / "grading/submitted", name) or ["Every hand-in of this lab lies where nbgrader finds it."]:
         click.echo(line)
 

@@ -3,7 +3,8 @@
 It appends to NAME.jsonl; `samplers` also writes spacing.jsonl, `race` is a row of unet.jsonl, `tune` a launch table too.
 What they share: `plan_cost` (what a set of samples costs), `real` (what it is held against), `findings` (what the rows of
 `samplers` come to), `beds` (the nets of lab 05), `spent` and `lora` (parts of `quant`), `written` (somebody's own kernel on a
-GPU), `factors` (which lab attacks which factor of the cost). `point` is what notebooks call: anybody's sampler on the same plot, and the recorded rows.
+GPU), `factors` (which lab attacks which factor of the cost). `point` is what notebooks call: anybody's
+sampler on the same plot, and the recorded rows.
 """
 from .point import measure, recorded
 

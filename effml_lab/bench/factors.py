@@ -1,5 +1,6 @@
-"""The map of the course: which lab attacks which factor of latency = steps x work per step / (kernel efficiency x devices), and what
-was measured for it, from the recorded rows. The front page shows all of it, and each lab ends with its own line.
+"""The map of the course: which lab attacks which factor of the cost, and what was measured for it, from the recorded rows.
+
+latency = steps x work per step / (kernel efficiency x devices). The front page shows all lines, and each lab ends with its own.
 
 The lines must not be multiplied: they are of different nets, and of different measures of quality.
 """
@@ -19,24 +20,27 @@ class Factor(NamedTuple):
 
 
 def told(found: dict, form: str = ".3g") -> str:
+    """A recorded value with its interval."""
     value, low, high = (format(found[key], form) for key in ("value", "low", "high"))
     return f"{value} ({low} to {high})"
 
 
 def baseline() -> Factor | None:
+    """Each of these reads its rows, and gives None where they are not recorded."""
     row = recorded("samplers").get(findings.FULL)
-    return row and Factor("01", "the baseline", f"DDPM, {row.nfe:g} steps", f"distance to real shapes {told(row.quality['frechet'])}",
-                          f"wanted kind {told(row.quality['wanted'])}")
+    return row and Factor("01", "the baseline", f"DDPM, {row.nfe:g} steps",
+                          f"distance to real shapes {told(row.quality['frechet'])}", f"wanted kind {told(row.quality['wanted'])}")
 
 
 def steps() -> Factor | None:
     rows = recorded("samplers")
     found, full = rows.get(findings.NO_WORSE), rows.get(findings.FULL)
-    if found is None or found.nfe is None:
+    if found is None or found.nfe is None or full is None:
         return None
     few = rows[found.settings["point"]]
-    return Factor("02", "steps", f"{full.nfe:g} evaluations to the fewest that will do", f"{told(found.quality['speedup'])} times as fast",
-                  f"distance {told(few.quality['frechet'])}, surely at most a fifth greater; wanted kind {told(few.quality['wanted'])}")
+    return Factor("02", "steps", f"{full.nfe:g} evaluations to the fewest that will do",
+                  f"{told(found.quality['speedup'])} times as fast", f"distance {told(few.quality['frechet'])}, surely at most a "
+                  f"fifth greater; wanted kind {told(few.quality['wanted'])}")
 
 
 def calls() -> Factor | None:
@@ -64,7 +68,7 @@ def stored() -> Factor | None:
     rows = recorded("quant")
     whole, few = rows.get("dit, bf16"), rows.get("dit, SVDQuant, w4a4, rank 32")
     return whole and few and Factor("05", "work: bytes", "16 bits to w4a4 with a branch",
-                                    f"{whole.bytes / few.bytes:.2f} times fewer bytes; no time, since the arithmetic is simulated",
+                                    f"{whole.bytes / few.bytes:.2f} times fewer bytes; no time, as arithmetic is simulated",
                                     f"median picture {told(few.quality['psnr'], '.1f')} dB from 32 bits")
 
 

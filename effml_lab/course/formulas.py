@@ -19,9 +19,9 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 SPACE = "{http://www.w3.org/1998/Math/MathML}"
 TAGS = frozenset(SPACE + tag for tag in """math menclose mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub
     msubsup msup mtable mtd mtext mtr munder munderover""".split())
-ATTRIBUTES = frozenset("""accent accentunder columnalign columnlines columnspacing displaystyle display fence form height largeop linethickness
-    lspace mathcolor mathsize mathvariant maxsize minsize movablelimits notation rowlines rowspacing rspace scriptlevel
-    separator stretchy symmetric width""".split())
+ATTRIBUTES = frozenset("""accent accentunder columnalign columnlines columnspacing displaystyle display fence form height
+    largeop linethickness lspace mathcolor mathsize mathvariant maxsize minsize movablelimits notation rowlines rowspacing
+    rspace scriptlevel separator stretchy symmetric width""".split())
 ALPHABETS = {"double-struck": "DOUBLE-STRUCK", "script": "SCRIPT", "bold": "BOLD"}
 
 
@@ -43,6 +43,15 @@ class Renderer(IPythonRenderer):
     def inline_math(self, body: str) -> str:
         return self.token(body, False)
 
+    def latex_environment(self, name: str, body: str) -> str:
+        return self.token(f"\\begin{{{name}}}{body}\\end{{{name}}}", True)
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        """Alt text holds words alone: formulas in it stay TeX."""
+        for name, (tex, _) in self.found.items():
+            text = text.replace(name, f"${tex}$")
+        return super().image(text, url, title)
+
 
 def rendered(source: str, attachments: dict | None = None, clean: Callable[[str], str] = str) -> str:
     """Markdown as HTML with MathML; `clean` sees the page before its formulas come back."""
@@ -54,22 +63,27 @@ def rendered(source: str, attachments: dict | None = None, clean: Callable[[str]
 
 
 def mathml(tex: str, alone: bool) -> str:
+    """A formula as MathML; as it was written, dollars and all, if it cannot be read."""
+    written = escape(f"$${tex}$$" if alone else f"${tex}$")
     bare = tex.strip().strip("$").strip().replace(r"\|", "‖").replace("<", r"\lt ").replace(">", r"\gt ")
+    bare = re.sub(r"\\(begin|end)\{(aligned|align|eqnarray\*?)\}", r"\\\1{align*}", bare)
     bare = re.sub(r"\\mathrm\{(\w+)\}", r"\\text{\1}", bare)
     try:
         made = convert(bare, display="block" if alone else "inline")
         parts = list(ElementTree.fromstring(made).iter())
     except Exception:           # the converter's own errors have no common base; a student's TeX may be anything
-        return escape(tex)
+        return written
     if not all(part.tag in TAGS and part.attrib.keys() <= ATTRIBUTES for part in parts):
-        return escape(tex)
+        return written
     return re.sub(r'<mi mathvariant="([a-z-]+)">(.)</mi>', lambda found: f"<mi>{letter(*found.groups())}</mi>", made)
 
 
 def letter(style: str, plain: str) -> str:
     """A letter of one of Unicode's mathematical alphabets; itself where there is none."""
+    if style not in ALPHABETS:
+        return plain
     kind = "CAPITAL" if plain.isupper() else "SMALL" if plain.islower() else "DIGIT"
-    name = f"{ALPHABETS.get(style)} {kind} {plain if plain.isalpha() else unicodedata.name(plain, '').removeprefix('DIGIT ')}".upper()
+    name = f"{ALPHABETS[style]} {kind} {plain if plain.isalpha() else unicodedata.name(plain, '').removeprefix('DIGIT ')}".upper()
     for full in (f"MATHEMATICAL {name}", name):         # some letters, such as R of the real numbers, are older
         try:
             return unicodedata.lookup(full)

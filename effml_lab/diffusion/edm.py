@@ -22,6 +22,8 @@ REACH = 6.0                         # deviations; uniform float32 numbers themse
 
 def training(mean: float = MEAN, deviation: float = DEVIATION) -> Schedule:
     """levels.edm with a finite range of t = ln(sigma) / 4: that of the levels which `log_normal` draws."""
+    if deviation <= 0:
+        raise ValueError(f"ln sigma varies by a deviation above 0, got {deviation}")
     ends = ((mean - REACH * deviation) / 4, (mean + REACH * deviation) / 4)
     return replace(levels.edm(), span=ends)
 

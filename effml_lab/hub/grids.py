@@ -31,7 +31,10 @@ def grid(scheduler: Any, schedule: Schedule, n: int | None, **options) -> list[L
     t is what it feeds the network, often rounded.
     """
     scheduler = copy.deepcopy(scheduler)            # set_timesteps changes it
-    scheduler.set_timesteps(*() if n is None else (n,), **options)
+    try:
+        scheduler.set_timesteps(*() if n is None else (n,), **options)
+    except TypeError as error:                      # diffusers' own words name the option
+        raise ValueError(f"{type(scheduler).__name__} makes no grid of this: {error}") from None
     times = [float(t) for t in scheduler.timesteps]
     if hasattr(scheduler, "sigmas"):
         found = [Level(*fields) for fields in zip(times + [0.0], *_split(schedule, _seen(scheduler, len(times))))]

@@ -59,7 +59,7 @@ def ordered(n: int) -> list[tuple]:
 
 
 def _tile(batch: Tensor, cols: int, gap: int) -> Tensor:
-    """(N, C, H, W) in [-1, 1] to one picture (rows H + gaps, cols W + gaps, C) in [0, 1], a light grey between: pictures may be white."""
+    """(N, C, H, W) in [-1, 1] to one picture (rows H + gaps, cols W + gaps, C) in [0, 1], light grey between."""
     if batch.ndim != 4 or batch.shape[1] not in (1, 3):
         raise ValueError(f"a picture needs a batch (N, 1 or 3, H, W), got {tuple(batch.shape)}")
     rows = math.ceil(len(batch) / cols)

@@ -37,7 +37,6 @@ class Course:
 
     def nbgrader(self, *words: str, fails: bool = False) -> str:
         env = os.environ | {"EFFML_HOME": str(self.folder / "home"), "PYTHONPATH": str(Path(__file__).parent)}
-        env.pop("EFFML_SEED", None)
         done = subprocess.run([sys.executable, "-m", "nbgrader", *words], cwd=self.folder, env=env, text=True,
                               check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert fails or done.returncode == 0, done.stdout

@@ -25,14 +25,14 @@ def build(names: list[str] | None = None, execute: bool = False, check: bool = F
     """Build the notebooks whose number or name is given, or all; return the files that changed.
 
     execute: run the lectures and keep what they show. check: write nothing, return the files that would change.
-    graded: leave the links to the solutions out, for a class that is graded.
+    graded: the labs alone, without links to the solutions, for a class that is graded.
     Raises ValueError or RuntimeError with one sentence, and then has written nothing.
     """
     root, files = home(root), {}
     for name in chosen(names, root):
         if (root / f"solutions/{name}.py").is_file():
             files |= build_lab(name, root, graded)
-        if (root / f"lectures/{name}.py").is_file():
+        if (root / f"lectures/{name}.py").is_file() and not graded:
             files |= build_lecture(name, root, execute and not check)
     changed = [path for path, data in files.items() if not path.is_file() or path.read_bytes() != data]
     if check:

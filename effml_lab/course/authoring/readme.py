@@ -47,13 +47,8 @@ def redraw(root: Path) -> list[Path]:
 def front(root: Path) -> str:
     """The text of README.md with its figure and its rows as they should be."""
     text = between((root / "README.md").read_text(encoding="utf-8"), "figure", f"![{ALT[SPEED]}]({SPEED})")
-    text = between(text, "map", labelled(("Lab", "Factor", "Change", "Measured", "Paid with, or bought"), factors.factors()))
+    text = between(text, "map", table(factors.factors(), ("Lab", "Factor", "Change", "Measured", "Paid with, or bought")))
     return between(text, "numbers", table(highlights.lines(root / "data/results")))
-
-
-def labelled(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
-    """A table of Markdown."""
-    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ("---",) * len(head), *lines))
 
 
 def results(root: Path) -> str:

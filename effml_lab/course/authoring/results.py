@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Callable, Iterable, Iterator
 
 from ... import models
-from ...bench import findings
+from ...bench import factors, findings
 from ...bench.samplers import FLOOR
 from ...measure import records
 from ..exercises import EXERCISES
@@ -16,16 +16,16 @@ Lines = Iterator[tuple[str, str]]
 PARTS = {"tensor": "products", "issue": "instructions", "convert": "conversions"}     # of a loop's clocks
 
 
-def table(lines: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(["| what | measured |", "|---|---|", *(f"| {what} | {value} |" for what, value in lines)])
+def table(lines: Iterable[tuple[str, ...]], head: tuple[str, ...] = ("what", "measured")) -> str:
+    """A table of Markdown."""
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ("---",) * len(head), *lines))
 
 
 def rows(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
 
 
-def interval(estimate: dict) -> str:
-    return f"{estimate['value']:.3g} ({estimate['low']:.3g} to {estimate['high']:.3g})"
+interval = factors.told
 
 
 def latest(results: Path, name: str) -> dict[str, records.Record]:
@@ -216,8 +216,9 @@ def whole_nets(results: Path) -> Lines:
         what = f"{NETS[about['net']]}, {name.partition(', ')[2]}"
         if "over" in about:
             few, many = (recorded.get(f"{about['net']}, {way}") for way in name.partition(", ")[2].split(" over "))
-            less = f" (which has {1 - many.bytes / few.bytes:.0%} fewer bytes)" if "equal bytes" in name and many.bytes < 0.98 * few.bytes else ""
-            yield f"{what}{less}: decibels", f"{interval(told['decibels'])}, of the median picture {interval(told['decibels_median'])}"
+            smaller = "equal bytes" in name and many.bytes < 0.98 * few.bytes
+            what += f" (which has {1 - many.bytes / few.bytes:.0%} fewer bytes)" if smaller else ""
+            yield f"{what}: decibels", f"{interval(told['decibels'])}, of the median picture {interval(told['decibels_median'])}"
         elif "before" in told:
             yield f"{what}: share of red pictures, before and after", (
                 f"{interval(told['before'])}, {interval(told['after'])}; codes changed in {about['layers whose codes changed']} "

@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 from ..formulas import rendered
+from .build import chosen
 
 TEMPLATES, NAME = Path(__file__).parent, "talk_template"
 REVEAL = "reveal.js"
@@ -25,12 +26,15 @@ SHOWN = Config({"SlidesExporter": {
 
 def make(root: Path, names: list[str], out: Path | None = None) -> list[Path]:
     """Write the talks of the lectures named ("01" or "01_ddpm"; all without a name) to out, by default talks/."""
-    from .build import chosen
     out = out or root / "talks"
+    if out.is_file():
+        raise ValueError(f"{out} is a file: --out names a folder.")
     out.mkdir(parents=True, exist_ok=True)
     shutil.copytree(program(), out / REVEAL, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.map", "markdown", "search"))
     paths = []
     for path in (root / f"lectures/{name}.ipynb" for name in chosen(names, root)):
+        if not path.is_file():
+            raise ValueError(f"{path.name} was not built yet: python -m effml_lab build {path.stem[:2]} --execute.")
         page = out / f"{path.stem}.slides.html"
         page.write_text(slides(nbformat.read(path, 4)), encoding="utf-8")
         paths.append(page)

@@ -18,7 +18,7 @@ from nbformat.v4 import new_output
 from nbgrader import preprocessors
 from traitlets import Integer, Unicode
 
-from .marks import failure
+from .marks import NOT_RUN, failure
 
 SAID = 4_000            # characters of an error that are kept
 HANDED_OVER = "from effml_lab.course.notebook import check as _check; _check.use({}); del _check"
@@ -30,9 +30,10 @@ class Execute(preprocessors.Execute):
     folder = Unicode("", help="where the secret is kept that the seed of each lab is made of").tag(config=True)
 
     def preprocess(self, nb, resources=None, km=None):
-        self.lost, self.made, self.seed = "", {}, self.folder and seed(Path(self.folder), resources["nbgrader"]["assignment"])
+        self.lost, self.made = "", {}
+        self.seed = seed(Path(self.folder), resources["nbgrader"]["assignment"]) if self.folder else None
         self.ends, self.begun = float("inf"), False
-        self.timeout_func = lambda cell: max(1, round(min(self.timeout or self.deadline, self.ends - time.monotonic())))
+        self.timeout_func = lambda cell: max(1, round(min(self.limit(), self.ends - time.monotonic())))
         with tempfile.TemporaryDirectory(prefix="effml_", ignore_cleanup_errors=True) as home:
             self.world = world(Path(home))
             try:
@@ -43,16 +44,22 @@ class Execute(preprocessors.Execute):
                 self.log.warning("The kernel was lost: %s", error)
                 return nb, resources
 
+    def limit(self) -> int:
+        """Seconds of a cell; nbclient's None and -1 mean none of its own."""
+        return self.timeout if (self.timeout or 0) > 0 else self.deadline
+
     def start_new_kernel(self, **words):
         super().start_new_kernel(**words | {"env": self.world})
 
     def preprocess_cell(self, cell, resources, index):
-        if not self.begun and self.seed:
-            self.wait_for_reply(self.kc.execute(HANDED_OVER.format(self.seed), silent=True, store_history=False))
+        if not self.begun and self.seed is not None:
+            reply = self.wait_for_reply(self.kc.execute(HANDED_OVER.format(self.seed), silent=True, store_history=False))
+            if not reply or reply["content"]["status"] != "ok":
+                raise RuntimeError("The kernel cannot import effml_lab, so nothing was graded: is it installed for this kernel?")
         self.ends = self.ends if self.begun else time.monotonic() + self.deadline
         self.begun = True
         if not self.lost and time.monotonic() > self.ends:
-            self.lost = f"not run: the {self.deadline} seconds of this notebook were over"
+            self.lost = f"{NOT_RUN}the {self.deadline} seconds of this notebook were over"
         if cell.cell_type == "code" and self.lost:
             cell.outputs = [failure(self.lost)]
             return cell, resources
@@ -60,7 +67,7 @@ class Execute(preprocessors.Execute):
             return super().preprocess_cell(cell, resources, index)
         except (DeadKernelError, CellTimeoutError):
             cell.outputs.append(failure("this cell ended the kernel or could not be stopped"))
-            self.lost = "not run: the kernel was lost in an earlier cell"
+            self.lost = f"{NOT_RUN}an earlier cell ended the kernel"
             return cell, resources
 
     def process_message(self, msg, cell, cell_index):
@@ -77,6 +84,10 @@ class Execute(preprocessors.Execute):
         if before <= self.max_bytes:
             cell.outputs.append(new_output("stream", name="stdout", text="... the rest of the output was left out ..."))
         return None
+
+    def clear_output(self, outs, msg, cell_index):
+        self.made[cell_index, "shown"] = 0
+        super().clear_output(outs, msg, cell_index)
 
     def on_cell_executed(self, **words):
         shorten(words["execute_reply"]["content"])

@@ -12,6 +12,7 @@ from nbgrader.api import Assignment, Gradebook, MissingEntry, Student
 from nbgrader.plugins import ExportPlugin
 
 from .handins import Handin, handins
+from .marks import NOT_RUN
 
 GRADES = ("assignment", "student_id", "last_name", "first_name", "email", "status", "score", "max_score",
           "late_submission_penalty", "timestamp", "duedate")
@@ -20,9 +21,12 @@ EXERCISES = ("assignment", "student_id", "exercise", "score", "max_score", "by_h
 
 class Marks(ExportPlugin):
     def export(self, gradebook: Gradebook) -> None:
+        """Write both files; what nbgrader calls."""
+        self.found: dict[str, dict[str, Handin]] = {}               # by lab: reading them takes time
         to = Path(self.to or "grades.csv")
         wanted = lambda name, names: not names or name in map(str, names)
-        pairs = [(lab, student) for lab in gradebook.assignments if wanted(lab.name, self.assignment)
+        labs = sorted(gradebook.assignments, key=lambda lab: lab.name)
+        pairs = [(lab, student) for lab in labs if wanted(lab.name, self.assignment)
                  for student in self.students(gradebook, lab.name) if wanted(student.id, self.student)]
         write(to, GRADES, (self.row(gradebook, *pair) for pair in pairs))
         write(to.with_name("exercises.csv"), EXERCISES, (row for pair in pairs for row in self.questions(gradebook, *pair)))
@@ -34,10 +38,13 @@ class Marks(ExportPlugin):
         return [*known.values(), *(Student(id=name) for name in self.handed_in(lab) if name not in known)]
 
     def handed_in(self, lab: str) -> dict[str, Handin]:
-        course = self.parent.coursedir
-        return {found.student: found for found in handins(Path(course.root, course.submitted_directory), lab)}
+        if lab not in self.found:
+            course = self.parent.coursedir
+            self.found[lab] = {found.student: found for found in handins(Path(course.root, course.submitted_directory), lab)}
+        return self.found[lab]
 
     def row(self, gradebook: Gradebook, lab: Assignment, student: Student) -> dict:
+        """A line of grades.csv."""
         told = {"assignment": lab.name, "duedate": lab.duedate, "student_id": student.id, "last_name": student.last_name,
                 "first_name": student.first_name, "email": student.email, "max_score": lab.max_score}
         found = self.handed_in(lab.name).get(student.id)
@@ -45,8 +52,10 @@ class Marks(ExportPlugin):
             made = gradebook.find_submission(lab.name, student.id)
         except MissingEntry:
             return told | {"status": waiting(found), "score": "" if found else 0.0}
-        if found and found.trouble:
-            return told | {"status": waiting(found)}
+        if found and not self.graded(student.id, lab.name):         # nbgrader keeps the row of a run that broke off
+            return told | {"status": waiting(found) if found.trouble else "not graded: autograde ended with an error"}
+        if found and self.changed(found, lab.name):
+            return told | {"status": waiting(found) if found.trouble else "not graded: changed since, so grade it again"}
         penalty = made.late_submission_penalty
         return told | {"status": self.status(made), "timestamp": made.timestamp, "late_submission_penalty": penalty,
                        "score": round(max(0.0, made.score - penalty), 2)}
@@ -57,18 +66,29 @@ class Marks(ExportPlugin):
         said = [f"needs marking: {', '.join(by_hand)}"] if by_hand else []
         return "; ".join([*self.lost(made), *said]) or "graded"
 
+    def graded(self, student: str, lab: str) -> list[Path]:
+        course = self.parent.coursedir
+        return list(Path(course.root, course.autograded_directory, student, lab).glob("*.ipynb"))
+
+    def changed(self, found: Handin, lab: str) -> bool:
+        """Whether a hand-in is newer than the notebook that was made of it."""
+        return found.path is not None and any(
+            found.path.stat().st_mtime > path.stat().st_mtime for path in self.graded(found.student, lab))
+
     def lost(self, made) -> list[str]:
         """What was not run, from the notebook as it was graded."""
-        course = self.parent.coursedir
-        folder = Path(course.root, course.autograded_directory, made.student.id, made.assignment.name)
-        cells = [cell for path in folder.glob("*.ipynb") for cell in nbformat.read(path, 4).cells]
+        cells = [cell for path in self.graded(made.student.id, made.assignment.name) for cell in nbformat.read(path, 4).cells]
         told = {output.evalue for cell in cells for output in cell.get("outputs", ()) if output.get("ename") == "NotGraded"}
-        return sorted(why for why in told if "kernel" in why or "seconds" in why)
+        return sorted(f"some cells were {why}" for why in told if why.startswith(NOT_RUN))
 
     def questions(self, gradebook: Gradebook, lab: Assignment, student: Student) -> Iterator[dict]:
+        """The lines of exercises.csv, of a hand-in that was graded."""
+        found = self.handed_in(lab.name).get(student.id)
         try:
             made = gradebook.find_submission(lab.name, student.id)
         except MissingEntry:
+            return
+        if found and not self.graded(student.id, lab.name):
             return
         for notebook in made.notebooks:
             comments = {comment.name: comment.comment for comment in notebook.comments}
@@ -89,7 +109,7 @@ def waiting(found: Handin | None) -> str:
 
 def write(path: Path, names: tuple[str, ...], rows: Iterator[dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with open(path, "w", newline="", encoding="utf-8-sig") as file:     # Excel reads names right by the mark
         writer = csv.DictWriter(file, names, restval="")
         writer.writeheader()
         writer.writerows(rows)

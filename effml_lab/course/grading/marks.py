@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader import preprocessors, utils
 
+NOT_RUN = "not run: "          # begins the error of a cell that was not reached; its reason follows
 STUB, COMMENT = "# YOUR CODE HERE\nraise NotImplementedError()", "# YOUR ANSWER HERE"
 
 

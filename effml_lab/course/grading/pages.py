@@ -50,9 +50,9 @@ class Feedback(HTMLExporter):
         for script in soup("script"):
             script.decompose()
         for link in soup.select("#toc a"):
-            link.string = named(link["href"].lstrip("#"), link.get_text())
+            link.string = named(link["href"].removeprefix("#"), link.get_text())
         for label in soup.select(".nbgrader-label code"):
-            label.replace_with(named(label.get_text(), label.get_text()))
+            label.replace_with(named(label.get_text(), "Exercise"))
         return str(soup), resources
 
 
@@ -61,4 +61,4 @@ def named(id: str, otherwise: str) -> str:
     from ..exercises import EXERCISES       # with torch, which other commands of nbgrader need not wait for
     comment = id.startswith("comment-")
     exercise = EXERCISES.get(id.removeprefix("comment-").removesuffix("-answer"))
-    return otherwise if exercise is None else f"Comment on {exercise.title}" if comment else exercise.title
+    return f"{otherwise} ({id})" if exercise is None else f"Comment on {exercise.title}" if comment else exercise.title

@@ -4,7 +4,6 @@ The gradebook knows all of its cells but the words of an answer: only those are 
 come back. A written answer whose cell is blank or gone may stand elsewhere, in a cell of the student's own, in a cell
 that lost its name, in a copy: then those words, pictures too, are put into the cell, and somebody has to read them.
 """
-import re
 from pathlib import Path
 
 import nbformat
@@ -54,7 +53,7 @@ def gathered(cells: list[NotebookNode]) -> NotebookNode:
     """One text cell of several; pictures of the same name stay apart."""
     words, pictures = [ELSEWHERE], {}
     for number, cell in enumerate(cells):
-        words.append(re.sub(r"\(attachment:", f"(attachment:{number}-", cell.source))
+        words.append(cell.source.replace("(attachment:", f"(attachment:{number}-"))
         pictures |= {f"{number}-{name}": data for name, data in sanitize.attachments(cell).items()}
     return new_markdown_cell("\n\n".join(words), attachments=pictures)
 

@@ -33,6 +33,9 @@ def clean(html: str) -> str:
     soup = BeautifulSoup(html, "html.parser")
     for tag in soup(["script", "style", "template", "iframe", "object", "svg", "math", "noscript"]):
         tag.decompose()
+    for picture in soup("img"):         # of a picture from elsewhere its words stay
+        if not str(picture.get("src", "")).strip().lower().startswith(EMBEDDED):
+            picture.replace_with(picture.get("alt", ""))
     return bleach.clean(str(soup), tags=TAGS, attributes=allowed, css_sanitizer=STYLE, strip=True,
                         protocols={"http", "https", "mailto", "data"})
 

@@ -30,7 +30,8 @@ def summary(own: records.Record | None = None) -> None:
     course_plot(own)
     lines = [line for line in factors.factors() if line.lab == LAB["name"][:2]]
     if lines:
-        display(HTML(html_table(("Factor of the cost", "Change", "Measured", "Paid with, or bought"), [line[1:] for line in lines])))
+        head = ("Factor of the cost", "Change", "Measured", "Paid with, or bought")
+        display(HTML(html_table(head, [line[1:] for line in lines])))
     if not marks.grading():
         display(HTML(so_far()))
 

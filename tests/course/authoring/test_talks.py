@@ -13,7 +13,8 @@ MEASURED = """() => Reveal.getSlides().map(slide => {
     const shown = slide.cloneNode(true);
     shown.querySelectorAll('aside, math, pre, style').forEach(part => part.remove());
     const wide = [...slide.querySelectorAll('img, table, pre, math')].map(part => part.scrollWidth);
-    return {title: (slide.querySelector('h1, h2, h3') || {innerText: ''}).innerText, height: slide.scrollHeight, width: Math.max(0, ...wide),
+    return {title: (slide.querySelector('h1, h2, h3') || {innerText: ''}).innerText,
+            height: slide.scrollHeight, width: Math.max(0, ...wide),
             words: (shown.textContent.match(/\\p{L}{2,}/gu) || []).length, figures: slide.querySelectorAll('img').length};
 })"""
 

@@ -1,5 +1,7 @@
 """What can happen to a lab on its way through nbgrader's own commands, on a small lab with every kind of exercise."""
 import csv
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -154,7 +156,7 @@ def test_a_written_answer_that_stands_elsewhere_is_seen(course):
 
 
 def rows(course, name: str) -> list[dict]:
-    with open(course.folder / "grading" / name, newline="") as file:
+    with open(course.folder / "grading" / name, newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
 
 
@@ -166,7 +168,13 @@ def test_export_tells_what_became_of_every_hand_in(course):
     assert found["blank"]["status"] == found["renamed"]["status"] == "graded"
     written = [graded_id(cell) for cell in filter(is_written, course.released.cells)]
     assert found["correct"]["status"] == found["elsewhere"]["status"] == f"needs marking: {', '.join(written)}"
-    assert "kernel was lost" in found["killed"]["status"]
+    assert "ended the kernel" in found["killed"]["status"]
+    path = course.folder / f"grading/submitted/half/{course.lab}/{course.lab}.ipynb"
+    os.utime(path, (time.time() + 9, time.time() + 9))
+    course.nbgrader("export")
+    changed = {row["student_id"]: row for row in rows(course, "grades.csv")}["half"]
+    assert changed["status"].startswith("not graded: changed") and changed["score"] == ""
+    os.utime(path, (0, 0))
     assert found["torn"]["status"].startswith("not graded: the file is not a whole notebook") and found["torn"]["score"] == ""
 
 

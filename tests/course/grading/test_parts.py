@@ -142,7 +142,7 @@ TABLE = ('<table><caption>c</caption><thead><tr><th scope="col">p</th></tr></the
     ('<p style="text-align:left; background:url(x)" onclick="f()">x</p>', '<p style="text-align:left;">x</p>'),
     ('<a href="javascript:f()">x</a>', "<a>x</a>"),
     ('<a href="data:text/html;base64,AAAA">x</a>', "<a>x</a>"),
-    ('<img src="http://e.org/spy.png" alt="a">', '<img alt="a">'),
+    ('<img src="http://e.org/spy.png" alt="a">', 'a'),
     ('<img src="data:image/png;base64,AAAA" alt="a">', '<img alt="a" src="data:image/png;base64,AAAA">'),
     ('<svg><script>f()</script></svg><math><mtext></mtext></math>', ""),
     ("<style>p {}</style>1 &lt; 2", "1 &lt; 2"),
@@ -160,14 +160,19 @@ def test_formulas_are_drawn_without_a_network_and_stay_harmless():
     assert made.count("<math") == 2 and "<em>so</em>" in made and "$" not in made
     assert not BeautifulSoup(made, "html.parser").find("script")
     assert "onclick" not in page("$\\color{red\" onclick=\"f()}x$").replace("onclick=&quot;", "")
-    assert "\\begin{" in page("$\\begin{x$")                         # what cannot be read stays as it was written
+    assert "$\\begin{x$" in page("$\\begin{x$")                       # what cannot be read stays as it was written
+    assert page("\\begin{align}a &= b \\\\ c &= d\\end{align}").count("<math") == 1
+    picture = BeautifulSoup(page("![a $x$ b](attachment:d.png)", attachments={"d.png": {"image/png": "AAAA"}}), "html.parser")
+    assert picture.img["src"].startswith("data:image/png") and picture.img["alt"] == "a $x$ b" and not picture.get_text().strip()
 
 
 def test_every_formula_of_the_course_can_be_drawn():
     for path in checkout().glob("l*s/**/[0-9][0-9]_*.ipynb"):
         for cell in json.loads(path.read_text())["cells"]:
             if cell["cell_type"] == "markdown":
-                assert "$" not in re.sub("<code>.*?</code>", "", formulas.rendered("".join(cell["source"]))), cell["source"]
+                renderer = formulas.Renderer()
+                formulas.MarkdownWithMath(renderer=renderer).render("".join(cell["source"]))
+                assert all(formulas.mathml(*found).startswith("<math") for found in renderer.found.values()), cell["source"]
 
 
 def test_a_pasted_picture_reaches_the_grader():
@@ -180,7 +185,7 @@ def test_a_pasted_picture_reaches_the_grader():
 def test_feedback_calls_exercises_by_their_names():
     assert pages.named("01-levels", "Test cell") == EXERCISES["01-levels"].title
     assert pages.named("comment-01-levels-answer", "Comment").endswith(EXERCISES["01-levels"].title)
-    assert pages.named("01-why", "Written response") == "Written response"
+    assert pages.named("01-why", "Written response") == "Written response (01-why)"
 
 
 NOTEBOOK = json.dumps(new_notebook(cells=[new_markdown_cell("a")]))
@@ -198,8 +203,12 @@ NOTEBOOK = json.dumps(new_notebook(cells=[new_markdown_cell("a")]))
     ("01_lab/01_lab.ipynb", b'{"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": []}', "an old format"),
     ("01_lab/01_lab.ipynb", NOTEBOOK.encode()[:-9], "NOT MENDED: the file is not a whole notebook"),
     ("01_lab/01_lab.ipynb", b"<<<<<<< HEAD\n" + NOTEBOOK.encode(), "NOT MENDED: the file holds both sides"),
+    ("01_lab/01_lab.ipynb", NOTEBOOK.replace('"a"', '"ü"').encode("cp1252"), "an encoding of Windows"),
+    ("02_other/02_other-2026-01.ipynb", NOTEBOOK.encode(), ""),
     ("01_lab/01_lab.ipynb", b"", "NOT MENDED: the file is empty"),
     ("01_lab/01_lab.ipynb", b"[1]", "NOT MENDED: the file is not a notebook"),
+    ("01_lab/01_lab.ipynb.txt", NOTEBOOK.encode(), "is taken for"),
+    ("notebook.ipynb", NOTEBOOK.encode(), "NOT MENDED: notebook.ipynb may be of this lab"),
     ("01_lab/notes.txt", b"hello", "NOT MENDED: there is no notebook"),
 ])
 def test_a_hand_in_is_mended_or_told(tmp_path, place, data, said):
@@ -207,13 +216,22 @@ def test_a_hand_in_is_mended_or_told(tmp_path, place, data, said):
     path.parent.mkdir(parents=True)
     path.write_bytes(data)
     told = handins.repair(tmp_path, "01_lab")
-    assert said in " ".join(told) and bool(told) == bool(said) and (path.is_file() or (tmp_path / "anna/01_lab").is_dir())
-    if "NOT MENDED" not in said:
+    assert said in " ".join(told) and bool(told) == bool(said)
+    if said and "NOT MENDED" not in said:
         (mended,) = handins.handins(tmp_path, "01_lab")
         assert not mended.trouble and nbformat.read(mended.path, 4).cells == nbformat.reads(
-            data.decode("utf-16" if said == "UTF-16" else "utf-8-sig"), 4).cells
+            data.decode({"UTF-16": "utf-16", "an encoding of Windows": "cp1252"}.get(said, "utf-8-sig")), 4).cells
     kept = [other.read_bytes() for other in tmp_path.rglob("*") if other.is_file()]
     assert data in kept                                                 # what came is still there
+
+
+@pytest.mark.parametrize("path, found", [
+    ("all/Anna Müller_12_assignsubmission_file/01_lab.ipynb", ("Anna Müller", "01_lab.ipynb")),
+    ("Anna Müller_12_assignsubmission_file_/deep/er/notes.pdf", ("Anna Müller", "notes.pdf")),
+    ("all/anna/01_lab.ipynb", ("anna", "01_lab.ipynb"))])
+def test_downloads_are_told_apart_by_their_folders(path, found):
+    pattern = re.search(r'named_regexp = \(.*?r"(.*?)"\)', (checkout() / "nbgrader_config.py").read_text(), re.DOTALL)[1]
+    assert re.match(pattern, f"grading/downloaded/01_lab/extracted/{path}").group("student_id", "file_id") == found
 
 
 def test_a_hand_in_that_could_be_either_of_two_is_left_to_a_human(tmp_path):
