@@ -2,7 +2,7 @@
 
 The kernel has a home and an IPython folder that are made for it and thrown away, so that no start-up file of one
 submission runs in the next. The seed of the inputs is handed to it once it runs, and is in no environment; it is one a
-lab. A cell has a limit of time and of output, the notebook a limit of time.
+lab. A cell has a limit of time and of output, the notebook a limit of time. With `sandbox` the kernel is shut in, too.
 """
 import hashlib
 import os
@@ -16,8 +16,9 @@ from pathlib import Path
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_output
 from nbgrader import preprocessors
-from traitlets import Integer, Unicode
+from traitlets import Bool, Integer, Unicode
 
+from . import sandbox
 from .marks import NOT_RUN, failure
 
 SAID = 4_000            # characters of an error that are kept
@@ -27,6 +28,7 @@ HANDED_OVER = "from effml_lab.course.notebook import check as _check; _check.use
 class Execute(preprocessors.Execute):
     max_bytes = Integer(2_000_000, help="bytes of output that a cell may make; the rest is left out").tag(config=True)
     deadline = Integer(600, help="seconds that a whole notebook may run").tag(config=True)
+    sandbox = Bool(False, help="whether the kernel is shut in, by bubblewrap").tag(config=True)
     folder = Unicode("", help="where the secret is kept that the seed of each lab is made of").tag(config=True)
 
     def preprocess(self, nb, resources=None, km=None):
@@ -35,7 +37,7 @@ class Execute(preprocessors.Execute):
         self.ends, self.begun = float("inf"), False
         self.timeout_func = lambda cell: max(1, round(min(self.limit(), self.ends - time.monotonic())))
         with tempfile.TemporaryDirectory(prefix="effml_", ignore_cleanup_errors=True) as home:
-            self.world = world(Path(home))
+            self.home, self.world = Path(home), world(Path(home))
             try:
                 return super().preprocess(nb, resources, km)
             except (DeadKernelError, RuntimeError) as error:        # the kernel does not even start, or not stop
@@ -49,6 +51,8 @@ class Execute(preprocessors.Execute):
         return self.timeout if (self.timeout or 0) > 0 else self.deadline
 
     def start_new_kernel(self, **words):
+        if self.sandbox:
+            sandbox.shut_in(self.km, self.home, self.world, self.resources.get("metadata", {}).get("path") or None)
         super().start_new_kernel(**words | {"env": self.world})
 
     def preprocess_cell(self, cell, resources, index):
