@@ -431,7 +431,7 @@ WRONG += [
     (reader_wrong_17, ["the sign: the gradient leads towards the cla"]),
     (reader_wrong_18, ["the gradient is made to have length 1: it is"]),
     (reader_wrong_19, ["this is the pull alone: it is added to the g"]),
-    (reader_wrong_20, ["x is moved before the net"]),
+    (reader_wrong_20, []),
     (reader_wrong_21, []),
     (reader_wrong_22, []),
     (reader_wrong_23, []),
@@ -531,36 +531,4 @@ WRONG += [
     (second_wrong_06, []),
     (second_wrong_07, ["1 - alpha for sigma²"]),
     (second_wrong_08, ["the gradient is added up over the batch: eac"]),
-]
-
-
-def third_wrong_01(denoise, log_prob, y, s):
-    def guide(x, level):
-        return denoise(x, level) + s * level.sigma**2 / (1 - level.sigma**2) ** 0.5 * reader__grad(log_prob, x, level, y)
-    return guide
-
-
-def third_wrong_02(denoise, log_prob, y, s):
-    seen = []
-    def guide(x, level):
-        if not seen:
-            seen.append(reader__grad(log_prob, x, level, y))
-        return denoise(x, level) + s * level.sigma**2 / level.alpha * seen[0]
-    return guide
-
-
-def third_right_1(denoise, log_prob, y, s):
-    def guide(x, level):
-        with torch.enable_grad():
-            copy = torch.nn.Parameter(x.clone())
-            log = log_prob(copy, level)
-            pull, = torch.autograd.grad(log, [copy], grad_outputs=torch.nn.functional.one_hot(y, log.shape[1]).to(log))
-        return denoise(x, level) + (s * level.sigma**2 / level.alpha) * pull
-    return guide
-
-
-RIGHT += [third_right_1]
-WRONG += [
-    (third_wrong_01, ["sqrt(1 - sigma²) for alpha"]),
-    (third_wrong_02, ["the gradient at the first x"]),
 ]

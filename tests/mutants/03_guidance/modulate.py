@@ -300,32 +300,3 @@ WRONG += [
     (second_wrong_06, ["linear is cut off (detach, no_grad): it coul"]),
     (second_wrong_07, ["h is scaled, norm(h) left as it is: it is no"]),
 ]
-
-
-def third_wrong_01(h, emb, norm, linear):
-    scale, shift = linear(emb)[:, :, None, None].chunk(2, 1)
-    return norm(h * (1 + scale)) + shift
-
-
-def third_wrong_02(h, emb, norm, linear):
-    scale, shift = (emb @ linear.weight.T)[:, :, None, None].chunk(2, 1)
-    return norm(h) * (1 + scale) + shift
-
-
-def third_wrong_03(h, emb, norm, linear):
-    scale, shift = linear(emb)[:, :, None, None].chunk(2, 1)
-    return F.layer_norm(h, h.shape[1:]) * (1 + scale) + shift
-
-
-def third_right_1(h, emb, norm, linear):
-    n = norm(h)
-    scale, shift = linear(emb).unflatten(1, (2, -1)).unbind(1)
-    return torch.addcmul(n + shift[..., None, None], n, scale[..., None, None])
-
-
-RIGHT += [third_right_1]
-WRONG += [
-    (third_wrong_01, ["h is scaled before it is normalised"]),
-    (third_wrong_02, ["the bias of linear"]),
-    (third_wrong_03, ["a norm over all channels"]),
-]

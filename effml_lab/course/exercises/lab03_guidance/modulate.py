@@ -72,7 +72,6 @@ def slips(case) -> dict:
     wide = lambda values: values[:, :, None, None]
     scale, shift = map(wide, given.chunk(2, 1))
     odd, even = wide(given[:, ::2]), wide(given[:, 1::2])
-    unbiased = [wide(part) for part in (emb @ linear.weight.T).chunk(2, 1)]
     silent = [wide(part) for part in linear(F.silu(emb)).chunk(2, 1)]
     along = lambda values: values[:, :, 0, 0] if h.shape[2:] == values.shape[:2] else torch.full_like(h, torch.nan)
     plain, own = F.group_norm(h, case["groups"]), lambda *dims: (h - h.mean(dims, keepdim=True)) / h.std(dims, keepdim=True)
@@ -80,7 +79,6 @@ def slips(case) -> dict:
         "the 1 + is missing: norm(h) (1 + scale) + shift": lambda: n * scale + shift,
         "scaled and shifted first, and normalised afterwards: that takes most of it away again": lambda: norm(
             h * (1 + scale) + shift),
-        "h is scaled before it is normalised: it is norm(h) that is scaled": lambda: norm(h * (1 + scale)) + shift,
         "scale and shift are exchanged: scale is the first half": lambda: n * (1 + shift) + scale,
         "h is not normalised": lambda: h * (1 + scale) + shift,
         "the shift is scaled, too: it is added last": lambda: (n + shift) * (1 + scale),
@@ -104,16 +102,13 @@ def slips(case) -> dict:
         "normalised by hand: call norm, which has groups and weights of its own": lambda: own(2, 3) * (1 + scale) + shift,
         "normalised by hand, over the whole image: call norm, which has groups and weights of its own": lambda: (
             own(1, 2, 3) * (1 + scale) + shift),
-        "a norm over all channels of an image: call norm, which has groups and weights of its own": lambda: (
-            F.layer_norm(h, h.shape[1:]) * (1 + scale) + shift),
         "every second number of linear(emb) was taken: scale is the first half, shift the second": lambda: n * (1 + odd) + even,
         "emb went through SiLU once more: it comes as it should be": lambda: n * (1 + silent[0]) + silent[1],
         "laid along height and width: give scale and shift the shape (B, C, 1, 1)": lambda: n * (1 + along(scale)) + along(shift),
-        "the bias of linear is left out: call linear(emb)": lambda: n * (1 + unbiased[0]) + unbiased[1],
         "all images are told what the first is": lambda: n * (1 + scale[:1]) + shift[:1],
         "averaged over the batch: each image is told something of its own": lambda: (
             n * (1 + scale.mean(0, keepdim=True)) + shift.mean(0, keepdim=True)),
-        "normalised without the weights of norm: call norm": lambda: plain * (1 + scale) + shift}
+        "normalised a second time, without its weights": lambda: plain * (1 + scale) + shift}
 
 
 @torch.no_grad()
