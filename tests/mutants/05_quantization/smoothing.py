@@ -184,7 +184,7 @@ WRONG = [
     (made(good, out=lambda x, w, s: (s, x / s, w * s)), ["s comes last"]),
     (lambda x, w, a: (x, w, torch.ones(x.shape[1], dtype=x.dtype)), ["as it came", "s is 1 in channels"]),
     (made(lambda mx, mw, a, x, w: x.abs().amax(1)[0] * good(mx, mw, a, x, w)), []),
-    (made(lambda mx, mw, a, x, w: mx ** a / w.abs().amax(1)[0] ** (1 - a)), []),
+    (made(lambda mx, mw, a, x, w: mx ** a / w.abs().amax(1)[0] ** (1 - a)), ["one maximum for all of W"]),
     (made(lambda mx, mw, a, x, w: mx ** 0.5 / mw ** 0.5), ["a is not used"]),
     (made(lambda mx, mw, a, x, w: torch.where((s := good(mx, mw, a, x, w)).isinf() | (s == 0), 1.0, s), False),
      ["0, infinity or NaN"]),
