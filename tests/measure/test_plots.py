@@ -31,7 +31,7 @@ def test_tiles_are_laid_row_by_row_in_grey_levels(ax):
     sheet = torch.as_tensor(ax.images[0].get_array().filled())
     assert sheet.shape == (5, 5)
     assert (sheet[0, 0], sheet[0, 3], sheet[3, 0]) == (0.0, 0.5, 1.0)
-    assert (sheet[2] == 1).all() and (sheet[:, 2] == 1).all()
+    assert (sheet[2] == plots.GAP).all() and (sheet[:, 2] == plots.GAP).all()
 
 
 def test_a_film_has_the_first_and_the_last_state(ax):

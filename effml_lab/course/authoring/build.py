@@ -32,7 +32,7 @@ def build(names: list[str] | None = None, execute: bool = False, check: bool = F
     for name in chosen(names, root):
         if (root / f"solutions/{name}.py").is_file():
             files |= build_lab(name, root, graded)
-        if (root / f"lectures/{name}.py").is_file() and not graded:
+        if (root / f"lectures/{name}.py").is_file() and not (graded and (root / f"lectures/{name}.ipynb").is_file()):
             files |= build_lecture(name, root, execute and not check)
     changed = [path for path, data in files.items() if not path.is_file() or path.read_bytes() != data]
     if check:
