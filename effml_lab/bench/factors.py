@@ -6,6 +6,7 @@ The lines must not be multiplied: they are of different nets, and of different m
 """
 from typing import NamedTuple
 
+from ..measure.records import Record
 from . import findings
 from .point import recorded
 
@@ -52,13 +53,18 @@ def calls() -> Factor | None:
         f"it buys: wanted kind {told(strong.quality['kind'])} instead of {told(plain.quality['kind'])}")
 
 
+def best_solver(rows: dict[str, Record]) -> Record | None:
+    """Of the solvers with four evaluations, the one that shows the wanted kind most often, in rows of `distill`."""
+    solvers = (row for name, row in rows.items() if ", 4 steps, " in name and not name.startswith("guided"))
+    return max(solvers, key=lambda row: row.quality["wanted"]["value"], default=None)
+
+
 def trained() -> Factor | None:
     rows = recorded("distill")
-    four = rows.get("progressive_4, 4 steps")
-    solvers = [row for name, row in rows.items() if ", 4 steps, " in name and not name.startswith("guided")]
-    if not four or not solvers:
+    four, best = rows.get("progressive_4, 4 steps"), best_solver(rows)
+    if not four or not best:
         return None
-    best, cost = max(solvers, key=lambda row: row.quality["wanted"]["value"]), four.settings["training"]
+    cost = four.settings["training"]
     return Factor("04", "steps, by training", "4 evaluations", f"wanted kind {told(four.quality['wanted'])}, "
                   f"the best solver {told(best.quality['wanted'])}", f"{cost['learned from']:,.0f} calls learned from, "
                   f"{cost['without a pass back']:,.0f} plain ones")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ...bench import findings
+from ...bench import factors, findings
 from ...measure import cost, records
 from ...nets.unet import UNet
 from .results import FLOOR, Lines, graders, interval, latest, rows
@@ -58,9 +58,8 @@ def trained_away(results: Path) -> Lines:
     """Four evaluations: students beside the best solver, without guidance and with."""
     recorded = latest(results, "distill")
     four, over = recorded.get("progressive_4, 4 steps"), recorded.get("progressive over ddim, 4 steps")
-    solvers = [row for name, row in recorded.items() if ", 4 steps, " in name and not name.startswith("guided")]
-    if four and over and solvers:
-        best = max(solvers, key=lambda row: row.quality["wanted"]["value"])
+    best = factors.best_solver(recorded)
+    if four and over and best:
         what = "share that shows the wanted kind, error to 64 steps over that of DDIM's four"
         yield f"Four steps, distilled (progressive): {what}", (
             f"{interval(four.quality['wanted'])}, the best solver ({best.technique}) {interval(best.quality['wanted'])}; "

@@ -34,7 +34,7 @@ class Execute(preprocessors.Execute):
     def preprocess(self, nb, resources=None, km=None):
         self.lost, self.made = "", {}
         self.seed = seed(Path(self.folder), resources["nbgrader"]["assignment"]) if self.folder else None
-        self.ends, self.begun = float("inf"), False
+        self.ends = None                # until the first cell
         self.timeout_func = lambda cell: max(1, round(min(self.limit(), self.ends - time.monotonic())))
         with tempfile.TemporaryDirectory(prefix="effml_", ignore_cleanup_errors=True) as home:
             self.home, self.world = Path(home), world(Path(home))
@@ -56,12 +56,9 @@ class Execute(preprocessors.Execute):
         super().start_new_kernel(**words | {"env": self.world})
 
     def preprocess_cell(self, cell, resources, index):
-        if not self.begun and self.seed is not None:
-            reply = self.wait_for_reply(self.kc.execute(HANDED_OVER.format(self.seed), silent=True, store_history=False))
-            if not reply or reply["content"]["status"] != "ok":
-                raise RuntimeError("The kernel cannot import effml_lab, so nothing was graded: is it installed for this kernel?")
-        self.ends = self.ends if self.begun else time.monotonic() + self.deadline
-        self.begun = True
+        if self.ends is None:
+            self.hand_over()
+            self.ends = time.monotonic() + self.deadline
         if not self.lost and time.monotonic() > self.ends:
             self.lost = f"{NOT_RUN}the {self.deadline} seconds of this notebook were over"
         if cell.cell_type == "code" and self.lost:
@@ -73,6 +70,14 @@ class Execute(preprocessors.Execute):
             cell.outputs.append(failure("this cell ended the kernel or could not be stopped"))
             self.lost = f"{NOT_RUN}an earlier cell ended the kernel"
             return cell, resources
+
+    def hand_over(self):
+        """Give the kernel the seed, where there is one."""
+        if self.seed is None:
+            return
+        reply = self.wait_for_reply(self.kc.execute(HANDED_OVER.format(self.seed), silent=True, store_history=False))
+        if not reply or reply["content"]["status"] != "ok":
+            raise RuntimeError("The kernel cannot import effml_lab, so nothing was graded: is it installed for this kernel?")
 
     def process_message(self, msg, cell, cell_index):
         """Count every message that shows something: outputs, errors, and updates of what is shown already."""
